@@ -1,0 +1,66 @@
+"""Long work as a plain generator, so that a thread, a loop or a test can drain it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is.
+
+    Attributes
+    ----------
+    text
+        What is being done, as the user reads it.
+    share
+        From 0 to 1, or None where it cannot be told.
+    """
+
+    text: str
+    share: float | None = None
+
+
+Work = Generator[Progress, None, T]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work for a thread and what is done with its result in the window's thread.
+
+    Attributes
+    ----------
+    title
+        Shown while the job runs.
+    work
+        Makes the generator; it must not touch the state.
+    done
+        Takes the result and writes the state; may give the job that comes next.
+    protected
+        Whether the job, once running, is finished before another one may start.
+    """
+
+    title: str
+    work: Callable[[], Work[Any]]
+    done: Callable[[Any], Job | None]
+    protected: bool = False
+
+
+def run_here(job: Job | None) -> None:
+    """Run a job, and those that follow it, in the calling thread."""
+    while job is not None:
+        job = job.done(drain(job.work()))
+
+
+def drain(work: Work[T]) -> T:
+    """Exhaust a generator and return its result."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: T = end.value
+            return result

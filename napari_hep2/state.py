@@ -1,0 +1,143 @@
+"""What is open, selected, decided and running: evented, without Qt or napari.
+
+A controller writes it, a view reads it and redraws on its events. Events are emitted
+in the thread that writes, which is the window's: no worker writes a state.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from psygnal import SignalGroupDescriptor
+
+from training.patterns import I3A, Vocabulary
+
+if TYPE_CHECKING:
+    from training.data.curation import Decision
+
+    from napari_hep2.review_set import ReviewSet
+    from training.data.extraction import FrameCells
+    from training.data.layouts import Collection, Frame, Specimen
+    from training.prediction import FramePrediction
+
+Filter = Literal["all", "undecided", "accepted", "rejected", "relabelled", "dropped"]
+Sort = Literal["order", "size", "focus", "uncertainty", "suspicion"]
+
+# An array or a table has no truth value: such fields change when the object changes.
+_BY_IDENTITY = dict.fromkeys(
+    ("collection", "cells", "review", "decisions", "shown", "prediction"), operator.is_
+)
+
+
+@dataclass
+class SessionState:
+    """The one truth of a viewer that all its widgets show.
+
+    Attributes
+    ----------
+    collection
+        The open folder, or None where layers of the viewer are used.
+    position
+        Index of the specimen in the collection and of the frame in the specimen.
+    cells
+        The open frame with its cells, kept and dropped, or None.
+    specimen, pattern
+        Of the open frame; `pattern` is a name of the vocabulary or None.
+    show_dropped
+        Whether cells dropped by the extraction are boxed in the viewer.
+    review
+        The cells under review: those of the frame or of a cell folder.
+    decisions
+        The reviewer's decision in force for each cell id.
+    shown
+        (M,) int64, the rows of `review` that pass the filter, in order.
+    current
+        The row of `review` that keys act on, or None.
+    selected
+        Rows of `review`, in ascending order; holds `current` where there is one.
+    saved
+        What the store last confirmed, or an empty string.
+    model
+        The model file chosen, or None.
+    prediction
+        Of the open frame, or None.
+    busy
+        What runs now, or an empty string; `progress` is its share done, or None.
+    message, fault
+        The last good and the last bad news, one sentence each.
+    """
+
+    collection: Collection | None = None
+    position: tuple[int, int] = (0, 0)
+    cells: FrameCells | None = None
+    specimen: str = ""
+    pattern: str | None = None
+    show_dropped: bool = True
+
+    review: ReviewSet | None = None
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+    filter: Filter = "all"
+    sort: Sort = "order"
+    shown: npt.NDArray[np.int64] = field(
+        default_factory=lambda: np.empty(0, dtype=np.int64)
+    )
+    current: int | None = None
+    selected: tuple[int, ...] = ()
+    reviewer: str = "reviewer"
+    store: Path | None = None
+    writable: bool = True
+    saved: str = ""
+
+    model: Path | None = None
+    device: str = "auto"
+    prediction: FramePrediction | None = None
+
+    busy: str = ""
+    progress: float | None = None
+    message: str = ""
+    fault: str = ""
+
+    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor(
+        equality_operators=_BY_IDENTITY
+    )
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The patterns in use: the collection's, else the review's, else I3A."""
+        if self.collection is not None:
+            return self.collection.vocabulary
+        return self.review.vocabulary if self.review is not None else I3A
+
+    @property
+    def open_specimen(self) -> Specimen | None:
+        """The specimen at `position`, or None."""
+        if self.collection is None or not self.collection.specimens:
+            return None
+        return self.collection.specimens[self.position[0]]
+
+    @property
+    def open_frame(self) -> Frame | None:
+        """The frame at `position`, or None."""
+        specimen = self.open_specimen
+        return specimen.frames[self.position[1]] if specimen else None
+
+    def tell(self, message: str) -> None:
+        """Give good news, which takes an earlier fault off the screen."""
+        self.fault = ""
+        self.message = message
+
+    def complain(self, fault: object) -> None:
+        """Give bad news."""
+        self.message = ""
+        self.fault = str(fault)
+
+
+def event_of(state: SessionState, name: str) -> Any:
+    """Return the signal of a field of `state`."""
+    return getattr(state.events, name)

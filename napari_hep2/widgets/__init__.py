@@ -1,0 +1,1 @@
+"""Thin views on the state of a viewer's session."""

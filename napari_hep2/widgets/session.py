@@ -1,0 +1,75 @@
+"""The one session of a viewer, which all its widgets share."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, ClassVar
+
+from psygnal import Signal
+
+from napari_hep2.controllers.classify import ClassifyController
+from napari_hep2.controllers.review import ReviewController
+from napari_hep2.controllers.specimen import SpecimenController
+from napari_hep2.jobs import Job
+from napari_hep2.layers import LayerLink
+from napari_hep2.state import SessionState
+from napari_hep2.workers import Runner
+
+
+class ViewerSession:
+    """State, verbs, worker and layers of one viewer.
+
+    Parameters
+    ----------
+    viewer
+        A real napari viewer, not a proxy; only a weak reference is kept.
+
+    Attributes
+    ----------
+    cell_clicked
+        Gives the id of a cell whose box was clicked in the viewer.
+    """
+
+    cell_clicked: ClassVar[Signal] = Signal(str)
+
+    def __init__(self, viewer: Any) -> None:
+        self.state = SessionState()
+        self.specimen = SpecimenController(self.state)
+        self.review = ReviewController(self.state)
+        self.classify = ClassifyController(self.state)
+        self.runner = Runner(self.state)
+        self.link = LayerLink(weakref.proxy(viewer), self.state, self._clicked)
+        self.state.events.cells.connect(self._frame_opened)
+        for names in (self.state.events.specimen, self.state.events.pattern):
+            names.connect(self._names_changed)
+
+    def start(self, job: Job | None) -> None:
+        """Give a job to the worker."""
+        self.runner.start(job)
+
+    def _frame_opened(self) -> None:
+        """Review the open frame's cells, unless a cell folder is under review."""
+        review = self.state.review
+        if review is None or not review.is_folder:
+            self.review.review_frame()
+
+    def _names_changed(self) -> None:
+        cells, review = self.state.cells, self.state.review
+        if cells is not None and review is not None and not review.is_folder:
+            self.review.review_frame()
+
+    def _clicked(self, cell: str) -> None:
+        self.review.select_cell(cell)
+        self.cell_clicked.emit(cell)
+
+
+_sessions: weakref.WeakKeyDictionary[Any, ViewerSession] = weakref.WeakKeyDictionary()
+
+
+def session_of(viewer: Any) -> ViewerSession:
+    """Return the session of a viewer or of napari's proxy of it; made on first use."""
+    real = getattr(viewer, "__wrapped__", viewer)
+    session = _sessions.get(real)
+    if session is None:
+        session = _sessions[real] = ViewerSession(real)
+    return session

@@ -1,0 +1,123 @@
+"""The only threads of the plugin: a job's generator is drained in one of them.
+
+A worker never touches the state. What it yields and returns comes back through Qt's
+signals, which the window's thread receives.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from qtpy.QtCore import QObject
+from superqt.utils import GeneratorWorker
+
+from napari_hep2.jobs import Job, Progress, Work
+from napari_hep2.state import SessionState
+from training.errors import Hep2Error
+
+_log = logging.getLogger(__name__)
+
+
+class Runner(QObject):
+    """Runs one job at a time for a session and shows it in the state.
+
+    A new job takes the place of the one that runs, whose result is then left aside;
+    a protected job is finished, or cancelled, first.
+
+    Parameters
+    ----------
+    state
+        Its `busy`, `progress` and `fault` are written.
+    """
+
+    def __init__(self, state: SessionState, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._worker: GeneratorWorker | None = None
+        self._job: Job | None = None
+
+    def start(self, job: Job | None) -> None:
+        """Run a job; None, as verbs give where there is nothing to do, is ignored."""
+        if job is None:
+            return
+        if self._job is not None and self._job.protected:
+            self._state.complain(
+                f"{self._job.title} is not finished: wait for it, or cancel it."
+            )
+            return
+        self.cancel()
+        self._begin(job)
+
+    def cancel(self) -> None:
+        """Stop the job that runs at its next step and leave its result aside."""
+        if self._worker is not None:
+            self._disconnect(self._worker)
+            self._worker.quit()
+        self._ended()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a job runs."""
+        return self._worker is not None
+
+    def _begin(self, job: Job) -> None:
+        worker = GeneratorWorker(_generator, job)
+        for signal, slot in self._wires(worker):
+            signal.connect(slot)
+        self._worker, self._job = worker, job
+        self._state.progress = None
+        self._state.busy = job.title
+        worker.start()
+
+    def _wires(self, worker: GeneratorWorker) -> list[tuple[Any, Any]]:
+        return [
+            (worker.yielded, self._yielded),
+            (worker.returned, self._returned),
+            (worker.errored, self._errored),
+        ]
+
+    def _disconnect(self, worker: GeneratorWorker) -> None:
+        for signal, slot in self._wires(worker):
+            signal.disconnect(slot)
+
+    def _ended(self) -> None:
+        self._worker, self._job = None, None
+        self._state.busy = ""
+        self._state.progress = None
+
+    def _yielded(self, progress: Progress) -> None:
+        if self._job is not None:
+            self._state.busy = f"{self._job.title}: {progress.text}"
+            self._state.progress = progress.share
+
+    def _returned(self, result: Any) -> None:
+        job = self._job
+        self._ended()
+        if job is None:
+            return
+        try:
+            following = job.done(result)
+        except Hep2Error as fault:
+            self._state.complain(fault)
+            return
+        if following is not None:
+            self._begin(following)
+
+    def _errored(self, fault: Exception) -> None:
+        title = self._job.title if self._job else "The work"
+        self._ended()
+        if isinstance(fault, Hep2Error):
+            self._state.complain(fault)
+            return
+        _log.error("%s failed", title, exc_info=fault)
+        kind = type(fault).__name__
+        self._state.complain(
+            f"{title} failed in a way that was not foreseen ({kind}: {fault}); the "
+            "log has the details, and nothing that was saved is lost."
+        )
+
+
+def _generator(job: Job) -> Work[Any]:
+    result = yield from job.work()
+    return result

@@ -1,0 +1,109 @@
+"""Small simulated specimens: discs on a dark frame, each place known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_hep2.controllers.specimen import SpecimenController
+from napari_hep2.jobs import run_here
+from napari_hep2.state import SessionState
+
+CENTRES = ((60, 60), (60, 180), (60, 300), (180, 60), (180, 180), (180, 300))
+"""Six whole nuclei, in the order of their labels."""
+BORDER = (0, 240)
+"""A nucleus cut by the upper edge: the label before all others."""
+SHAPE = (240, 360)
+RADIUS = 16
+
+
+def draw_frame(seed=0):
+    """Return a frame and its mask (0 or 255) with seven nuclei, one at the border."""
+    rng = np.random.default_rng(seed)
+    image = rng.integers(10, 20, SHAPE).astype(np.uint8)
+    mask = np.zeros(SHAPE, np.uint8)
+    ys, xs = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    for y, x in (BORDER, *CENTRES):
+        disc = (ys - y) ** 2 + (xs - x) ** 2 <= RADIUS**2
+        mask[disc] = 255
+        image[disc] = rng.integers(60, 90, disc.sum())
+    return image, mask
+
+
+def write_specimens(folder: Path, patterns, frames=2) -> Path:
+    """Write specimens in the Task-2 layout, named 1, 2, ..."""
+    (folder / "train").mkdir(parents=True)
+    rows = ["Specimen ID;Specimen class ;Intensity"]
+    for number, pattern in enumerate(patterns, 1):
+        rows.append(f"{number};{pattern}   ;positive")
+        for k in range(frames):
+            image, mask = draw_frame(10 * number + k)
+            name = f"{number:05d}_p{k}"
+            Image.fromarray(image).save(folder / "train" / f"{name}.tif")
+            Image.fromarray(mask).save(folder / "train" / f"{name}_Mask.tif")
+    (folder / "gt_train.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.fixture
+def frame():
+    return draw_frame()
+
+
+@pytest.fixture
+def specimens(tmp_path):
+    """A folder of three specimens with two frames each."""
+    names = ("Homogeneous", "Speckled", "Golgi")
+    return write_specimens(tmp_path / "specimens", names)
+
+
+@pytest.fixture
+def state():
+    return SessionState()
+
+
+@pytest.fixture
+def specimen(state):
+    return SpecimenController(state)
+
+
+@pytest.fixture
+def review(state, specimen, specimens):
+    """The first frame's seven cells under review."""
+    from napari_hep2.controllers.review import ReviewController
+
+    run_here(specimen.open_folder(specimens))
+    controller = ReviewController(state)
+    controller.review_frame()
+    yield controller
+    controller.close()
+
+
+@pytest.fixture(scope="session")
+def model_file(tmp_path_factory):
+    """A small network with weights as they start: its scores are real, and poor."""
+    import torch
+
+    from training.classifiers.paper_network import PaperNetwork
+    from training.config import NetworkSettings
+    from training.models import ModelCard, save_model
+    from training.patterns import I3A
+
+    torch.manual_seed(0)
+    settings = NetworkSettings(input_size=32, width=0.04, vote_epochs=1)
+    network = PaperNetwork(settings, len(I3A), torch.Generator().manual_seed(0))
+    card = ModelCard(
+        name="untrained",
+        vocabulary=I3A.name,
+        patterns=I3A.names,
+        network=settings,
+        trained_on="nothing",
+        cells=0,
+        specimens=(),
+        data_fingerprint="0",
+        measured="not measured",
+    )
+    path = tmp_path_factory.mktemp("model") / "untrained.safetensors"
+    save_model(path, card, [dict(network.state_dict())])
+    return path

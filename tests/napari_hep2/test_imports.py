@@ -1,0 +1,56 @@
+"""What the plugin loads when napari only looks at it."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+HEAVY = ("torch", "qtpy", "PyQt5", "PyQt6", "napari", "superqt", "pyqtgraph")
+
+
+def loaded_by(module):
+    """Return the modules of `HEAVY` that importing `module` loads."""
+    code = (
+        f"import sys, {module}; "
+        f"print(' '.join(m for m in {HEAVY!r} if m in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "napari_hep2",
+        "napari_hep2.state",
+        "napari_hep2.jobs",
+        "napari_hep2.review_set",
+        "napari_hep2.boxes",
+        "napari_hep2.layers",
+        "napari_hep2.reader",
+        "napari_hep2.samples",
+        "napari_hep2.controllers.specimen",
+        "napari_hep2.controllers.review",
+        "napari_hep2.controllers.classify",
+    ],
+)
+def test_the_model_of_the_plugin_loads_neither_torch_nor_qt_nor_napari(module):
+    assert loaded_by(module) == set()
+
+
+def test_the_widgets_do_not_load_torch():
+    modules = ("specimen", "review", "classify")
+    for name in modules:
+        assert "torch" not in loaded_by(f"napari_hep2.widgets.{name}")
+
+
+def test_importing_the_plugin_is_quick():
+    start = time.perf_counter()
+    loaded_by("sys")
+    bare = time.perf_counter() - start
+    start = time.perf_counter()
+    loaded_by("napari_hep2")
+    assert time.perf_counter() - start - bare < 0.3

@@ -1,0 +1,95 @@
+"""Small cell sets that can be learned, each with known specimens."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from training.config import NetworkSettings
+from training.data.cells import CellSet
+from training.patterns import I3A
+
+
+def draw_cells(
+    specimens_per_pattern=(2, 2, 2, 2, 2, 2), cells=4, side=32, seed=0
+) -> CellSet:
+    """Cells that show their pattern as a bright bar at its own height."""
+    rng = np.random.default_rng(seed)
+    images, patterns, specimens = [], [], []
+    for k, count in enumerate(specimens_per_pattern):
+        for number in range(count):
+            for _ in range(cells):
+                image = rng.integers(0, 60, (side, side))
+                image[2 + 5 * k : 5 + 5 * k, 4:-4] += 150
+                images.append(image)
+                patterns.append(k)
+                specimens.append(f"{k}{number}")
+    return CellSet(
+        np.asarray(images, np.uint8).reshape(-1, side, side),
+        np.asarray(patterns, np.int64),
+        np.asarray(specimens, np.str_),
+        np.asarray([f"cell{k}" for k in range(len(images))], np.str_),
+        I3A,
+        source="drawn (test)",
+    )
+
+
+@pytest.fixture
+def make_cells():
+    return draw_cells
+
+
+@pytest.fixture
+def cells() -> CellSet:
+    return draw_cells()
+
+
+@pytest.fixture
+def tiny_network() -> NetworkSettings:
+    """A network that fits `draw_cells` in a second."""
+    return NetworkSettings(
+        input_size=32,
+        width=0.04,
+        epochs=3,
+        batch_size=16,
+        learning_rate=0.02,
+        vote_epochs=2,
+    )
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """Keep the packed cells of tests out of the user's cache."""
+    monkeypatch.setenv("HEP2_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def task1(tmp_path):
+    """Return a function that writes a cell set in the Task-1 layout."""
+
+    def write(cells: CellSet, name="task1", specimens=True):
+        folder = tmp_path / name
+        (folder / "train").mkdir(parents=True)
+        truth, sides = ["Image ID,Image class"], ["Image ID,Specimen"]
+        for number, image in enumerate(cells.images, 1):
+            Image.fromarray(image).save(folder / "train" / f"{number:05d}.png")
+            mask = Image.fromarray(np.full_like(image, 255))
+            mask.save(folder / "train" / f"{number:05d}_Mask.png")
+            pattern = cells.vocabulary[cells.patterns[number - 1]].name
+            truth.append(f"{number:05d},{pattern}")
+            sides.append(f"{number:05d},{cells.specimens[number - 1]}")
+        (folder / "gt_training.csv").write_text("\n".join(truth))
+        if specimens:
+            (folder / "specimens.csv").write_text("\n".join(sides))
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def one_thread():
+    """Sums come in the same order only on one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

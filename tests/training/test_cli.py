@@ -1,0 +1,190 @@
+"""The command line as a user meets it: in a process of its own, by its exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from training.cli import app
+from training.data.cells import load_cell_set
+from training.models import read_card
+
+TINY = ["width=0.04", "input_size=32", "batch_size=16", "learning_rate=0.02"]
+SETTINGS = [word for pair in TINY for word in ("--set", pair)]
+
+
+def run(*words: object, timeout=120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "training", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+        check=False,
+    )
+
+
+@pytest.fixture
+def data(cells, task1):
+    return task1(cells)
+
+
+def test_help_imports_no_torch():
+    script = (
+        "import sys; from typer.testing import CliRunner; from training.cli import app;"
+        "result = CliRunner().invoke(app, ['--help']); assert result.exit_code == 0;"
+        "print([m for m in ('torch', 'napari', 'qtpy', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_commands_of_the_design():
+    shown = CliRunner().invoke(app, ["--help"]).output
+    commands = "simulate extract list run resume status report fit predict"
+    for command in commands.split():
+        assert command in shown
+
+
+def test_list_as_json():
+    rows = json.loads(run("list", "--json").stdout)
+    costs = {row["experiment"]: row["image_steps"] for row in rows}
+    assert costs["set-1"] == 13596 * 82 * 50
+    assert costs["set-2"] == 8 * costs["set-1"]
+
+
+def test_run_report_status_and_fit(tmp_path, data):
+    out = tmp_path / "run"
+    grouped = ["--protocol", "group-k", "--folds", "2", "--epochs", "2"]
+    done = run(
+        *("run", "set-1", "--data", data, "--out", out, "--json"),
+        *(*grouped, *SETTINGS, "--workers", "1"),
+    )
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads(done.stdout)
+    assert metrics["n"] == 48
+    assert (out / "report.html").is_file()
+    status = json.loads(run("status", out, "--json").stdout)
+    assert status["state"] == "done"
+    assert (status["epochs_done"], status["epochs"]) == (4, 4)
+    assert json.loads(run("report", out, "--json").stdout)["reports"]
+    model = tmp_path / "m.safetensors"
+    fitted = run(
+        *("fit", "set-1", "--data", data, "--out", model, "--epochs", "1"),
+        *("--measured", out, *SETTINGS, "--set", "vote_epochs=1"),
+    )
+    assert fitted.returncode == 0, fitted.stderr
+    card = read_card(tmp_path / "m.json")
+    assert "grouped k-fold, 48 held-out cells" in card.measured
+
+
+def test_simulate_extract_and_predict(tmp_path, cells, task1):
+    made = run(
+        *("simulate", tmp_path / "s", "--specimens", 2, "--json"),
+        *("--set", "cells_min=60", "--set", "cells_max=60"),
+    )
+    assert made.returncode == 0, made.stderr
+    cut = run("extract", tmp_path / "s", "--out", tmp_path / "cells", "--json")
+    assert cut.returncode == 0, cut.stderr
+    answer = json.loads(cut.stdout)
+    assert answer["frames"] == 2
+    assert answer["kept"] > 60
+    assert len(load_cell_set(tmp_path / "cells")) == answer["kept"]
+    model = tmp_path / "m.safetensors"
+    fitted = run(
+        *("fit", "set-1", "--data", task1(cells), "--out", model, "--epochs", "1"),
+        *(*SETTINGS, "--set", "vote_epochs=1"),
+    )
+    assert fitted.returncode == 0, fitted.stderr
+    frame = tmp_path / "s" / "train" / "00001_p0.tif"
+    told = run(
+        *("predict", frame, "--mask", frame.with_name("00001_p0_Mask.tif")),
+        *("--model", model, "--out", tmp_path / "found", "--json"),
+    )
+    assert told.returncode == 0, told.stderr
+    verdict = json.loads(told.stdout)[0]
+    assert verdict["mask"] == "given"
+    assert verdict["cells"] > 20
+    assert (tmp_path / "found" / "00001_p0_overlay.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["run", "set-9", "--data", "x"], "set-9: there is no such experiment"),
+        (
+            ["run", "set-1", "--data", "x", "--set", "widht=1"],
+            "widht: there is no such setting; use one of input_size",
+        ),
+        (
+            ["run", "set-1", "--data", "x", "--set", "width=9"],
+            "width: '9' does not fit",
+        ),
+        (["run", "set-1", "--data", "x", "--set", "width"], "it has no '='"),
+        (["status", "nowhere"], "nowhere: this is not a run folder"),
+        (["extract", "nowhere", "--out", "o"], "nowhere: "),
+        (
+            ["predict", "a.png", "--model", "m.safetensors", "--out", "o"],
+            "m.json: the card of the model is missing",
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path, words, sentence):
+    done = run(*words)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_data_without_specimens(tmp_path, cells, task1):
+    folder = task1(cells, specimens=False)
+    done = run("run", "set-1", "--data", folder, "--out", tmp_path / "r", *SETTINGS)
+    assert done.returncode == 2
+    assert "specimens.csv" in done.stderr
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_is_exit_code_3_and_resumes(tmp_path, data, how):
+    out = tmp_path / "run"
+    words = ["run", "set-1", "--data", data, "--out", out, "--folds", "2"]
+    words += ["--protocol", "group-k", "--epochs", "15", *SETTINGS, "--workers", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "training", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    events = out / "events.jsonl"
+    while time.monotonic() < deadline:
+        if events.is_file() and '"epoch", ' in events.read_text():
+            break
+        time.sleep(0.02)
+    if how == signal.SIGINT:
+        os.killpg(process.pid, how)
+    else:
+        process.send_signal(how)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 3, errors
+    assert "Traceback" not in errors
+    assert events.read_text().splitlines()[-1].count('"stopped"') == 1
+    resumed = run("resume", out, "--json")
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads(resumed.stdout)["n"] == 48
+    starts = [
+        event["epoch"]
+        for line in events.read_text().splitlines()
+        if (event := json.loads(line))["kind"] == "fold-started"
+    ]
+    assert np.max(starts) > 0

@@ -1,0 +1,271 @@
+import csv
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from training import fitting
+from training.config import ProtocolSettings
+from training.data.cells import load_packed
+from training.engines import FoldTask, run_tasks
+from training.errors import (
+    BadRunError,
+    Hep2Error,
+    InterruptedRunError,
+    RunLockedError,
+    SpecimensError,
+)
+from training.execution import execute, fold_seed, measured_forecast, start_run
+from training.protocols import grouped_k_fold, make_folds
+from training.results import pool_folds
+from training.runs import RunConfig, RunFolder
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def config(cells, task1, tiny_network) -> RunConfig:
+    return RunConfig(
+        experiment="set-1",
+        data=str(task1(cells)),
+        network=tiny_network,
+        protocol=ProtocolSettings(protocol="group-k", folds=2),
+        device="cpu",
+        workers=1,
+    )
+
+
+def kinds(run: RunFolder) -> list[str]:
+    return [event["kind"] for event in run.events()]
+
+
+def scores_of(run: RunFolder, config: RunConfig) -> np.ndarray:
+    cells, _ = load_packed(run_data(config), config.network.input_size)
+    plan = make_folds(cells, config.protocol)
+    return pool_folds(run, plan, 6).scores
+
+
+def run_data(config: RunConfig) -> Path:
+    return Path(config.data)
+
+
+def test_a_run_from_start_to_end(tmp_path, config):
+    run = start_run(tmp_path / "run", config)
+    yielded = list(execute(run))
+    assert yielded == run.events()
+    assert kinds(run) == [
+        "run-started",
+        *["fold-started", *["epoch"] * 3, "fold-done", "metrics"] * 2,
+        "run-done",
+    ]
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    assert metrics["n"] == 48
+    assert metrics["folds_done"] == 2
+    assert metrics["specimens"] == dict.fromkeys(metrics["patterns"], 2)
+    assert not (run.path / "lock").exists()
+    assert run.status().state == "done"
+
+
+def test_the_files_agree_with_each_other(tmp_path, config):
+    run = start_run(tmp_path / "run", config)
+    list(execute(run))
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    names = metrics["patterns"]
+    rows = list(csv.DictReader((run.path / "predictions.csv").open()))
+    assert len({row["id"] for row in rows}) == 48
+    counted = np.zeros((6, 6), int)
+    for row in rows:
+        counted[names.index(row["pattern"]), names.index(row["predicted"])] += 1
+        scores = [float(row[f"score_{name}"]) for name in names]
+        assert names[int(np.argmax(scores))] == row["predicted"]
+    assert counted.tolist() == metrics["confusion"]
+    table = list(csv.reader((run.path / "confusion.csv").open()))
+    assert table[0] == ["truth", *names]
+    assert [[int(v) for v in row[1:]] for row in table[1:]] == metrics["confusion"]
+    rates = np.diag(counted) / counted.sum(axis=1)
+    assert metrics["mean_class_accuracy"] == pytest.approx(rates.mean())
+
+
+def test_workers_give_the_scores_of_one_process(tmp_path, config):
+    alone = start_run(tmp_path / "alone", config)
+    list(execute(alone))
+    pooled = start_run(tmp_path / "pooled", config.model_copy(update={"workers": 2}))
+    list(execute(pooled))
+    assert np.array_equal(scores_of(alone, config), scores_of(pooled, config))
+
+
+def test_no_data_no_folder(tmp_path, config):
+    broken = config.model_copy(update={"data": str(tmp_path / "nothing")})
+    with pytest.raises(Hep2Error):
+        start_run(tmp_path / "run", broken)
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_specimen_ids_are_refused_before_anything_is_written(
+    tmp_path, cells, task1, config
+):
+    nameless = str(task1(cells, name="nameless", specimens=False))
+    with pytest.raises(SpecimensError, match="carry no specimen ids"):
+        start_run(tmp_path / "run", config.model_copy(update={"data": nameless}))
+    assert not (tmp_path / "run").exists()
+
+
+def stop_after_two_epochs(run: RunFolder) -> None:
+    for event in execute(run):
+        if event["kind"] == "epoch" and event["epoch"] == 2:
+            run.request_stop()
+
+
+def test_stopped_and_resumed_gives_the_same_scores(tmp_path, config):
+    straight = start_run(tmp_path / "straight", config)
+    list(execute(straight))
+    stopped = start_run(tmp_path / "stopped", config)
+    with pytest.raises(InterruptedRunError):
+        stop_after_two_epochs(stopped)
+    assert stopped.status().state == "stopped"
+    list(execute(stopped))
+    assert stopped.status().state == "done"
+    assert np.array_equal(scores_of(straight, config), scores_of(stopped, config))
+    started = [e for e in stopped.events() if e["kind"] == "fold-started"]
+    assert [event["epoch"] for event in started] == [0, 2, 0]
+
+
+def test_a_finished_fold_is_not_trained_again(tmp_path, config):
+    run = start_run(tmp_path / "run", config)
+    list(execute(run))
+    before = len(run.events())
+    list(execute(run))
+    again = kinds(run)[before:]
+    assert again == ["run-started", "metrics", "run-done"]
+
+
+def test_other_data_are_refused(tmp_path, cells, task1, config):
+    run = start_run(tmp_path / "run", config)
+    image = run_data(config) / "train" / "00001.png"
+    Image.fromarray(255 - cells.images[0]).save(image)
+    with pytest.raises(BadRunError, match="have changed since it was started"):
+        list(execute(run))
+
+
+def test_a_diverged_fold_fails_alone_and_is_not_hidden(tmp_path, config, monkeypatch):
+    real, asked = fitting._accumulate, []
+
+    def infinite_at_first(*given):
+        asked.append(1)
+        return real(*given) * (float("inf") if len(asked) == 1 else 1)
+
+    monkeypatch.setattr(fitting, "_accumulate", infinite_at_first)
+    run = start_run(tmp_path / "run", config)
+    events = list(execute(run))
+    failed = [event for event in events if event["kind"] == "fold-failed"]
+    assert [event["fold"] for event in failed] == ["group-1"]
+    assert "the loss became infinite" in failed[0]["message"]
+    assert events[-1]["folds_failed"] == 1
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    assert (metrics["folds_done"], metrics["folds"], metrics["n"]) == (1, 2, 24)
+
+
+def test_no_fold_at_all_is_a_failed_run(tmp_path, config, monkeypatch):
+    real = fitting._accumulate
+    monkeypatch.setattr(fitting, "_accumulate", lambda *given: real(*given) * math.nan)
+    run = start_run(tmp_path / "run", config)
+    with pytest.raises(BadRunError, match="no fold could be trained"):
+        list(execute(run))
+    assert run.status().state == "failed"
+
+
+def test_two_trainers_do_not_share_a_folder(tmp_path, config):
+    run = start_run(tmp_path / "run", config)
+    events = execute(run)
+    next(events)
+    with pytest.raises(RunLockedError):
+        next(execute(RunFolder.open(run.path)))
+    events.close()
+
+
+def test_seeds_of_folds_and_epochs_do_not_meet():
+    seeds = {
+        fold_seed(seed, number) + epoch
+        for seed in (0, 1)
+        for number in range(252)
+        for epoch in range(1000)
+    }
+    assert len(seeds) == 2 * 252 * 1000
+
+
+def test_the_forecast_counts_every_training_image(config):
+    cost = measured_forecast(config)
+    assert cost.folds == 2
+    assert cost.image_steps == 24 * 2 * 3
+    assert cost.images_per_second > 0
+    assert cost.seconds == cost.image_steps / cost.images_per_second
+
+
+def command(*words: object) -> list[str]:
+    return [sys.executable, "-m", "training", *map(str, words)]
+
+
+def test_killed_at_random_and_resumed_is_bit_identical(tmp_path, config):
+    """Kill -9 of the whole process, three times, somewhere in the run."""
+    settings = {**config.network.model_dump(), "epochs": 12}
+    changed = config.model_copy(
+        update={"network": config.network.model_validate(settings)}
+    )
+    straight = start_run(tmp_path / "straight", changed)
+    list(execute(straight))
+    run = start_run(tmp_path / "killed", changed)
+    rng = np.random.default_rng(0)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for kill in range(3):
+        before = len(run.events())
+        process = subprocess.Popen(
+            command("resume", run.path), env=environment, stderr=subprocess.DEVNULL
+        )
+        wanted = before + int(rng.integers(3, 8))
+        deadline = time.monotonic() + 60
+        while len(run.events()) < wanted and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert run.status().state in ("vanished", "done"), kill
+    list(execute(run))
+    assert np.array_equal(scores_of(straight, changed), scores_of(run, changed))
+
+
+def test_a_worker_that_dies_costs_its_fold_only(tmp_path, cells, task1, tiny_network):
+    """One worker kills itself at its first start; all folds are done in the end."""
+    loaded, packed = load_packed(task1(cells), 32)
+    plan = grouped_k_fold(loaded, 2)
+    tasks = [
+        FoldTask(
+            fold,
+            tmp_path / fold.name,
+            packed,
+            6,
+            tiny_network.model_copy(update={"epochs": 30}),
+            0,
+            "cpu",
+            tmp_path / "stop",
+        )
+        for fold in plan.folds
+    ]
+    events, killed = [], False
+    for event in run_tasks(tasks, workers=2):
+        events.append(event)
+        if event["kind"] == "epoch" and not killed:
+            killed = True
+            workers = psutil.Process().children()
+            next(p for p in workers if "spawn_main" in " ".join(p.cmdline())).kill()
+    done = [event["fold"] for event in events if event["kind"] == "fold-done"]
+    assert sorted(done) == ["group-1", "group-2"]
+    starts = [event for event in events if event["kind"] == "fold-started"]
+    assert len(starts) == 3

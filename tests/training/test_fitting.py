@@ -1,0 +1,177 @@
+import numpy as np
+import pytest
+import torch
+
+from training.errors import DivergedError, InterruptedRunError
+from training.fitting import (
+    ResidentCells,
+    _accumulate,
+    begin,
+    choose_device,
+    fit,
+    score,
+    vote_disagreement,
+    vote_scores,
+)
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+CPU = torch.device("cpu")
+
+
+def placed(cells) -> ResidentCells:
+    return ResidentCells.place(cells.images, cells.patterns, CPU)
+
+
+def fitted(cells, settings, rows=None, **options):
+    state = begin(settings, 6, seed=0)
+    rows = np.arange(len(cells)) if rows is None else rows
+    list(fit(state, placed(cells), rows, settings, seed=0, **options))
+    return state
+
+
+def weights(state) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in state.network.parameters()])
+
+
+def test_it_learns(make_cells, tiny_network):
+    cells = make_cells(cells=8)
+    settings = tiny_network.model_copy(update={"epochs": 25, "width": 0.08})
+    state = fitted(cells, settings)
+    assert state.history[0].loss > 1.5
+    assert state.history[-1].loss < 0.5
+    assert state.history[-1].accuracy > 0.8
+    assert [record.epoch for record in state.history] == list(range(1, 26))
+
+
+def test_a_batch_in_pieces_has_the_gradient_of_the_whole(make_cells, tiny_network):
+    cells = placed(make_cells(cells=5))
+    state = begin(tiny_network, 6, seed=0)
+    rows = torch.arange(60)
+    summed = _accumulate(state.network, cells, rows, None, "none")
+    pieces = [p.grad.clone() for p in state.network.parameters()]
+    state.network.zero_grad()
+    logits = state.network(cells.images.float()[:, None] / 255)
+    loss = torch.nn.functional.cross_entropy(logits, cells.patterns)
+    loss.backward()
+    assert float(summed[0]) / 60 == pytest.approx(float(loss), rel=1e-6)
+    for piece, whole in zip(pieces, state.network.parameters(), strict=True):
+        assert torch.allclose(piece, whole.grad, atol=1e-6)
+
+
+def test_the_step_is_that_of_torchs_own_descent(cells, tiny_network):
+    """Two epochs of one batch against torch.optim.SGD with the same settings."""
+    settings = tiny_network.model_copy(update={"epochs": 2, "batch_size": 48})
+    ours = fitted(cells, settings)
+    reference = begin(settings, 6, seed=0).network
+    optimiser = torch.optim.SGD(
+        reference.parameters(),
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+    )
+    images = torch.from_numpy(cells.images).float()[:, None] / 255
+    for _ in range(2):
+        optimiser.zero_grad()
+        logits = reference(images)
+        torch.nn.functional.cross_entropy(
+            logits, torch.from_numpy(cells.patterns)
+        ).backward()
+        optimiser.step()
+    expected = torch.cat([p.detach().flatten() for p in reference.parameters()])
+    assert torch.allclose(weights(ours), expected, atol=1e-6)
+
+
+def test_held_out_pixels_do_not_matter(cells, tiny_network):
+    """Whatever stands in the held-out cells, the model is the same, bit for bit."""
+    train, test = np.arange(8, 48), np.arange(8)
+    images = cells.images.copy()
+    images[test] = 255 - images[test]
+    one = fitted(cells, tiny_network, train, test=test)
+    changed = ResidentCells.place(images, 5 - cells.patterns * 0, CPU)
+    changed.patterns[8:] = torch.from_numpy(cells.patterns[8:])
+    other = begin(tiny_network, 6, seed=0)
+    list(fit(other, changed, train, tiny_network, seed=0, test=test))
+    assert torch.equal(weights(one), weights(other))
+    assert not np.array_equal(vote_scores(one), vote_scores(other))
+
+
+def test_the_vote_is_the_mean_of_the_last_epochs(cells, tiny_network):
+    test = np.arange(8)
+    state = fitted(cells, tiny_network, np.arange(8, 48), test=test, keep_voters=True)
+    assert len(state.votes) == len(state.voters) == tiny_network.vote_epochs
+    expected = []
+    for voter in state.voters:
+        network = begin(tiny_network, 6, seed=9).network
+        network.load_state_dict(voter)
+        images = torch.from_numpy(cells.images[test])
+        expected.append(score(network, images, "none"))
+    assert vote_scores(state) == pytest.approx(np.mean(expected, axis=0), abs=1e-6)
+    assert vote_scores(state).sum(axis=1) == pytest.approx(np.ones(8), abs=1e-5)
+    spread = np.std(expected, axis=0).max(axis=1)
+    assert vote_disagreement(state) == pytest.approx(spread, abs=1e-6)
+
+
+def test_eight_views_take_each_cell_eight_times(cells, tiny_network, monkeypatch):
+    met = []
+
+    def note(network, resident, rows, views, normalisation):
+        met.extend(zip(rows.tolist(), views.tolist(), strict=True))
+        return _accumulate(network, resident, rows, views, normalisation)
+
+    monkeypatch.setattr("training.fitting._accumulate", note)
+    settings = tiny_network.model_copy(update={"epochs": 1, "views": 8})
+    rows = np.array([3, 5, 11])
+    fitted(cells, settings, rows)
+    assert sorted(met) == [(row, view) for row in rows for view in range(8)]
+
+
+def test_a_stop_leaves_before_the_next_step(cells, tiny_network):
+    asked = []
+
+    def stop_at_the_fifth() -> bool:
+        asked.append(1)
+        return len(asked) == 5
+
+    state = begin(tiny_network, 6, seed=0)
+    records = fit(
+        state,
+        placed(cells),
+        np.arange(48),
+        tiny_network,
+        seed=0,
+        should_stop=stop_at_the_fifth,
+    )
+    with pytest.raises(InterruptedRunError, match="it was stopped; go on with"):
+        list(records)
+    assert state.epoch == 1
+    assert len(asked) == 5
+
+
+def test_an_infinite_loss_is_caught_in_its_step(cells, tiny_network):
+    settings = tiny_network.model_copy(update={"learning_rate": 1e6})
+    with pytest.raises(DivergedError, match=r"lower learning_rate"):
+        fitted(cells, settings)
+
+
+def test_the_same_seed_gives_the_same_model(cells, tiny_network):
+    assert torch.equal(
+        weights(fitted(cells, tiny_network)), weights(fitted(cells, tiny_network))
+    )
+    other = begin(tiny_network, 6, seed=1)
+    assert not torch.equal(weights(begin(tiny_network, 6, seed=0)), weights(other))
+
+
+def test_the_device_can_be_named():
+    assert choose_device("cpu") == CPU
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert choose_device("auto").type == expected
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_gives_the_same_scores(cells, tiny_network):
+    state = begin(tiny_network, 6, seed=0)
+    images = torch.from_numpy(cells.images)
+    here = score(state.network, images, "cell")
+    there = score(state.network.cuda(), images.cuda(), "cell")
+    assert there == pytest.approx(here, abs=1e-4)

@@ -1,0 +1,82 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from training.config import ExtractionSettings, SegmentationSettings
+from training.data.extraction import extract_frame
+from training.data.layouts import Frame
+from training.models import fit_model, load_model
+from training.prediction import classify_frame, draw_overlay, export_prediction
+
+
+@pytest.fixture
+def model(tmp_path, cells, tiny_network):
+    path = tmp_path / "tiny.safetensors"
+    list(fit_model("tiny", cells, tiny_network, path, device="cpu"))
+    return load_model(path, "cpu")
+
+
+@pytest.fixture
+def frame_cells(tmp_path):
+    """A frame of twelve whole nuclei and one that touches the edge."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(10, 20, (400, 520), np.uint8)
+    mask = np.zeros_like(image)
+    ys, xs = np.mgrid[:400, :520]
+    centres = [(70 + 110 * row, 60 + 120 * col) for row in range(3) for col in range(4)]
+    for y, x in [*centres, (399, 260)]:
+        disc = (ys - y) ** 2 + (xs - x) ** 2 < 22**2
+        mask[disc] = 255
+        image[disc] += rng.integers(50, 120, disc.sum(), np.uint8)
+    Image.fromarray(image).save(tmp_path / "f.png")
+    Image.fromarray(mask).save(tmp_path / "f_mask.png")
+    frame = Frame("f", tmp_path / "f.png", tmp_path / "f_mask.png")
+    return extract_frame(frame, ExtractionSettings(), SegmentationSettings())
+
+
+def test_only_kept_cells_are_scored(frame_cells, model):
+    prediction = classify_frame(frame_cells, model)
+    table = frame_cells.cells.table
+    assert len(table) == 13
+    assert len(prediction.scores) == 12
+    assert set(table.iloc[prediction.rows]["dropped"]) == {""}
+    assert prediction.scores.sum(axis=1) == pytest.approx(np.ones(12), abs=1e-5)
+    assert prediction.verdict.n_cells == 12
+
+
+def test_what_is_exported_is_what_was_found(tmp_path, frame_cells, model):
+    prediction = classify_frame(frame_cells, model)
+    files = export_prediction(prediction, tmp_path / "out")
+    assert [file.name for file in files] == [
+        "f_cells.csv",
+        "f_verdict.json",
+        "f_overlay.png",
+    ]
+    table = pd.read_csv(files[0], keep_default_na=False)
+    assert len(table) == 13
+    kept = table[table["dropped"] == ""]
+    names = model.vocabulary.names
+    assert kept["predicted"].tolist() == [names[k] for k in prediction.predicted]
+    scores = kept[[f"score_{name}" for name in names]].astype(float).to_numpy()
+    assert scores == pytest.approx(prediction.scores, abs=1e-4)
+    dropped = table[table["dropped"] == "border"].iloc[0]
+    assert dropped["predicted"] == ""
+    verdict = json.loads(files[1].read_text())
+    assert verdict["cells"] == 12
+    assert verdict["reason"] == prediction.verdict.reason
+    assert verdict["notice"] == "Research use only, not for diagnosis."
+    assert sum(verdict["shares"].values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_overlay_draws_a_box_in_the_patterns_colour(frame_cells, model):
+    prediction = classify_frame(frame_cells, model)
+    picture = np.asarray(draw_overlay(prediction))
+    assert picture.shape == (400, 520, 3)
+    cell = frame_cells.cells.table.iloc[prediction.rows[0]]
+    colour = model.vocabulary[prediction.predicted[0]].colour
+    expected = tuple(int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    edge = picture[round(cell.y), round(cell.x) - 38]
+    assert tuple(edge) == expected

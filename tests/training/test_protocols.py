@@ -1,0 +1,188 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from training.config import ProtocolSettings
+from training.data.cells import CellSet
+from training.errors import LeakError, SpecimensError
+from training.patterns import I3A
+from training.protocols import (
+    Fold,
+    count_shared,
+    grouped_k_fold,
+    image_keys,
+    k_fold_ignoring_specimens,
+    leave_one_specimen_out,
+    make_folds,
+    merge_specimens,
+    prove_no_leak,
+)
+
+
+def tables(draw):
+    """A random table of specimens and patterns, with copies of images among them."""
+    n = draw(st.integers(4, 40))
+    specimens = draw(st.lists(st.integers(0, 9), min_size=n, max_size=n))
+    contents = draw(st.lists(st.integers(0, 60), min_size=n, max_size=n))
+    views = draw(st.lists(st.integers(0, 7), min_size=n, max_size=n))
+    images = []
+    for content, view in zip(contents, views, strict=True):
+        image = np.random.default_rng(content).integers(0, 256, (4, 4), np.uint8)
+        images.append(np.rot90(image.T if view > 3 else image, view % 4))
+    patterns = np.array([specimen % 3 for specimen in specimens])
+    return CellSet(
+        np.array(images),
+        patterns,
+        np.array([str(s) for s in specimens]),
+        np.array([str(k) for k in range(n)]),
+        I3A,
+    )
+
+
+random_tables = st.composite(tables)()
+
+
+@settings(max_examples=200, deadline=None)
+@given(random_tables, st.sampled_from(["loso", "group-k"]))
+def test_no_fold_trains_on_a_held_out_specimen_or_a_copy(cells, protocol):
+    try:
+        plan = make_folds(cells, ProtocolSettings(protocol=protocol, folds=2))
+    except SpecimensError:
+        return
+    views = [
+        {np.rot90(v, k).tobytes() for v in (i, i.T) for k in range(4)}
+        for i in cells.images
+    ]
+    for fold in plan.folds:
+        trained = set(cells.specimens[fold.train])
+        assert not trained & set(cells.specimens[fold.test])
+        seen = set().union(*(views[row] for row in fold.train))
+        assert not any(cells.images[row].tobytes() in seen for row in fold.test)
+        together = np.sort(np.concatenate([fold.train, fold.test]))
+        assert together.tolist() == list(range(len(cells)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(random_tables)
+def test_loso_tests_every_cell_at_most_once(cells):
+    try:
+        plan = leave_one_specimen_out(cells)
+    except SpecimensError:
+        return
+    tested = np.concatenate([fold.test for fold in plan.folds])
+    assert len(tested) == len(set(tested.tolist()))
+
+
+def test_loso_names_each_specimen(make_cells):
+    cells = make_cells((2, 3, 0, 0, 0, 2))
+    plan = leave_one_specimen_out(cells)
+    names = [fold.name for fold in plan.folds]
+    assert names == ["00", "01", "10", "11", "12", "50", "51"]
+    assert all(len(fold.test) == 4 and len(fold.train) == 24 for fold in plan.folds)
+    assert not plan.leaky
+
+
+def test_copies_merge_their_specimens(make_cells):
+    cells = make_cells((2, 2, 0, 0, 0, 0))
+    images = cells.images.copy()
+    images[4] = np.rot90(images[0].T)
+    merged = CellSet(
+        images, cells.patterns, cells.specimens, cells.ids, cells.vocabulary
+    )
+    groups = merge_specimens(merged)
+    assert groups == {"00+01": ("00", "01"), "10": ("10",), "11": ("11",)}
+    plan = leave_one_specimen_out(merged)
+    assert [fold.name for fold in plan.folds] == ["10", "11"]
+    assert any("00, 01 share identical cells" in note for note in plan.notes)
+    assert any("Homogeneous has one specimen only" in note for note in plan.notes)
+
+
+def test_a_pattern_of_one_specimen_is_trained_on_and_not_tested(make_cells):
+    cells = make_cells((2, 2, 1, 0, 0, 0))
+    for plan in (leave_one_specimen_out(cells), grouped_k_fold(cells, 2)):
+        for fold in plan.folds:
+            assert 2 not in cells.patterns[fold.test]
+            assert 2 in cells.patterns[fold.train]
+        assert any("Nucleolar has one specimen only" in note for note in plan.notes)
+
+
+def test_groups_deal_the_specimens_of_each_pattern_in_turn(make_cells):
+    cells = make_cells((6, 6, 6, 3, 3, 3))
+    plan = grouped_k_fold(cells, 3, seed=1)
+    for fold in plan.folds:
+        held = {(s[0], s) for s in cells.specimens[fold.test]}
+        counts = np.bincount([int(pattern) for pattern, _ in held], minlength=6)
+        assert counts.tolist() == [2, 2, 2, 1, 1, 1]
+    again = grouped_k_fold(cells, 3, seed=1)
+    other = grouped_k_fold(cells, 3, seed=2)
+    assert all(
+        np.array_equal(a.test, b.test)
+        for a, b in zip(plan.folds, again.folds, strict=True)
+    )
+    assert any(
+        not np.array_equal(a.test, b.test)
+        for a, b in zip(plan.folds, other.folds, strict=True)
+    )
+
+
+def test_k_fold_is_leaky_and_says_so(make_cells):
+    cells = make_cells()
+    plan = k_fold_ignoring_specimens(cells, 4)
+    assert plan.leaky
+    assert "optimistic" in plan.notes[0]
+    tested = np.sort(np.concatenate([fold.test for fold in plan.folds]))
+    assert tested.tolist() == list(range(len(cells)))
+    shared = count_shared(cells, plan.folds[0])
+    assert shared.shared_specimens == len(set(cells.specimens[plan.folds[0].test]))
+
+
+def test_a_leak_is_refused(make_cells):
+    cells = make_cells()
+    rows = np.arange(len(cells))
+    with pytest.raises(LeakError, match="1 specimens and 0 images"):
+        prove_no_leak(cells, Fold("bad", rows[2:], rows[:2]))
+    images = cells.images.copy()
+    images[10] = np.flipud(images[0])
+    copied = CellSet(
+        images, cells.patterns, cells.specimens, cells.ids, cells.vocabulary
+    )
+    with pytest.raises(LeakError, match="0 specimens and 1 images"):
+        prove_no_leak(copied, Fold("bad", rows[4:], rows[:4]))
+
+
+def test_no_specimen_ids(make_cells):
+    cells = make_cells()
+    nameless = CellSet(
+        cells.images,
+        cells.patterns,
+        np.full(len(cells), ""),
+        cells.ids,
+        cells.vocabulary,
+        "x (task1)",
+    )
+    with pytest.raises(SpecimensError, match="carry no specimen ids"):
+        leave_one_specimen_out(nameless)
+    assert len(k_fold_ignoring_specimens(nameless, 3).folds) == 3
+
+
+def test_one_specimen_only(make_cells):
+    with pytest.raises(SpecimensError, match="all cells are of one specimen"):
+        leave_one_specimen_out(make_cells((1, 0, 0, 0, 0, 0)))
+    with pytest.raises(SpecimensError, match="no pattern has two specimens"):
+        leave_one_specimen_out(make_cells((1, 1, 1, 0, 0, 0)))
+
+
+def test_too_many_folds(make_cells):
+    with pytest.raises(SpecimensError, match="12 specimens can be held out, 13 folds"):
+        grouped_k_fold(make_cells(), 13)
+
+
+def test_the_key_of_an_image_is_that_of_its_eight_views(make_cells):
+    image = np.arange(9, dtype=np.uint8).reshape(3, 3)
+    views = [np.rot90(side, k) for side in (image, image.T) for k in range(4)]
+    cells = make_cells((1, 0, 0, 0, 0, 0), cells=8)
+    both = CellSet(
+        np.array(views), cells.patterns, cells.specimens, cells.ids, cells.vocabulary
+    )
+    assert len(set(image_keys(both))) == 1

@@ -1,0 +1,178 @@
+import json
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from training.config import NetworkSettings, ProtocolSettings
+from training.errors import BadRunError, RunLockedError, StorageError
+from training.runs import RunConfig, RunFolder
+
+
+@pytest.fixture
+def config() -> RunConfig:
+    return RunConfig(
+        experiment="set-1",
+        data="cells",
+        network=NetworkSettings(width=0.5),
+        protocol=ProtocolSettings(protocol="group-k", folds=3),
+    )
+
+
+@pytest.fixture
+def run(tmp_path, config) -> RunFolder:
+    return RunFolder.create(tmp_path / "run", config, "abc")
+
+
+def started(run, folds=2, epochs=3):
+    described = [{"name": str(k), "done": False} for k in range(folds)]
+    run.append("run-started", folds=described, epochs=epochs)
+
+
+def test_the_configuration_comes_back(run, config):
+    assert RunFolder.open(run.path).config() == config
+    description = run.description()
+    assert description["data_fingerprint"] == "abc"
+    assert "torch" in description["versions"]
+
+
+def test_a_run_is_never_written_over(run, config):
+    with pytest.raises(BadRunError, match="it holds a run already; resume it"):
+        RunFolder.create(run.path, config, "abc")
+
+
+def test_a_folder_with_other_things_is_left_alone(tmp_path, config):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(BadRunError, match="the folder is not empty"):
+        RunFolder.create(tmp_path, config, "abc")
+
+
+def test_not_a_run_folder(tmp_path):
+    with pytest.raises(BadRunError, match="this is not a run folder"):
+        RunFolder.open(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[", "config: {width: 3}", "\x00", "- 1"])
+def test_a_damaged_configuration(run, text):
+    (run.path / "config.yaml").write_text(text)
+    with pytest.raises(BadRunError, match="the configuration is damaged"):
+        run.config()
+
+
+def test_events_come_back_in_order(run):
+    run.append("fold-started", fold="1", epoch=0)
+    run.append("epoch", fold="1", epoch=1, loss=1.5, accuracy=0.5)
+    kinds = [event["kind"] for event in run.events()]
+    assert kinds == ["fold-started", "epoch"]
+    assert run.events()[1]["loss"] == 1.5
+
+
+def test_a_torn_line_is_no_event_and_does_not_spoil_the_next(run):
+    run.append("stopped")
+    with (run.path / "events.jsonl").open("ab") as stream:
+        stream.write(b'{"kind": "ep')
+    assert [event["kind"] for event in run.events()] == ["stopped"]
+    run.append("run-done", seconds=1)
+    assert [event["kind"] for event in run.events()] == ["stopped", "run-done"]
+
+
+def test_a_number_that_is_none_never_enters_an_event(run):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        run.append("epoch", loss=float("nan"))
+    assert run.events() == []
+
+
+def test_the_names_of_folds_are_safe(run):
+    assert run.fold_folder("../../etc").parent == run.path / "folds"
+    assert run.fold_folder("11+12").name == "11+12"
+
+
+def test_the_lock_is_held_and_given_back(run):
+    with run.lock():
+        assert run.is_running()
+        with (
+            pytest.raises(RunLockedError, match="another trainer"),
+            RunFolder(run.path).lock(),
+        ):
+            pass
+    assert not run.is_running()
+
+
+def test_the_lock_of_a_killed_trainer_clears_itself(run):
+    script = (
+        "import sys, time; from pathlib import Path; from training.runs import "
+        "RunFolder\nwith RunFolder(Path(sys.argv[1])).lock():\n"
+        "    print('held', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, run.path], stdout=subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    assert run.is_running()
+    holder.kill()
+    holder.wait()
+    holder.stdout.close()
+    assert not run.is_running()
+    with run.lock():
+        assert run.is_running()
+
+
+def test_a_process_id_that_was_given_again_holds_nothing(run):
+    lock = {"pid": os.getpid(), "started": psutil.Process().create_time() - 100}
+    (run.path / "lock").write_text(json.dumps(lock))
+    assert not run.is_running()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"pid": "x"}', '{"pid": 1}'])
+def test_a_damaged_lock_holds_nothing(run, text):
+    (run.path / "lock").write_text(text)
+    assert not run.is_running()
+
+
+def test_a_stop_is_asked_for_once(run):
+    run.request_stop()
+    assert run.stop_requested()
+    with run.lock():
+        assert not run.stop_requested()
+
+
+def test_the_status_is_read_from_the_events(run):
+    started(run)
+    run.append("epoch", fold="0", epoch=1)
+    run.append("epoch", fold="1", epoch=1)
+    run.append("epoch", fold="1", epoch=2)
+    run.append("fold-done", fold="1", n=3, correct=2)
+    run.append("metrics", n=3)
+    status = run.status()
+    assert status.state == "vanished"
+    assert (status.folds_done, status.folds) == (1, 2)
+    assert (status.epochs_done, status.epochs) == (3, 6)
+    assert status.metrics["n"] == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [("run-done", "done"), ("stopped", "stopped"), ("run-failed", "failed")],
+)
+def test_how_a_run_ended(run, kind, state):
+    started(run)
+    run.append(kind)
+    assert run.status().state == state
+
+
+def test_a_running_run(run):
+    started(run)
+    with run.lock():
+        assert run.status().state == "running"
+
+
+def test_a_full_disk_is_one_sentence(run, monkeypatch):
+    def full(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("training.runs.os.fsync", full)
+    with pytest.raises(StorageError, match="the disk is full; free some space"):
+        run.append("stopped")

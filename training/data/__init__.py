@@ -1,0 +1,1 @@
+"""Images in, cells out: layouts, segmentation, extraction, the cell set, curation."""

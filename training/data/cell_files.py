@@ -1,0 +1,191 @@
+"""The files of a cell folder: their names, how they are read, and where they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from training.data.images import sync_folder
+from training.data.layouts.tables import plain_word
+from training.errors import BadCellsError
+from training.patterns import VOCABULARIES
+
+CELL_COLUMNS = (
+    "id",
+    "specimen",
+    "pattern",
+    "frame",
+    "label",
+    "y",
+    "x",
+    "area",
+    "flags",
+    "dropped",
+)
+
+CROPS, CELLS, SOURCE = "crops.npy", "cells.csv", "source.json"
+FILES = (CROPS, CELLS, SOURCE)
+_WORDS = ("id", "specimen", "pattern", "frame", "flags", "dropped")
+FORMAT = 1
+READY = ".ready"
+HEADER_BYTES = 128
+_HOMES = frozenset({"home", "users"})
+
+
+def current(path: Path, name: str) -> Path:
+    """Return a file where it is now: a cut-off move left it in the ready folder."""
+    ready = path / READY / name
+    return ready if ready.is_file() else path / name
+
+
+def _broken(path: Path, fault: str) -> BadCellsError:
+    return BadCellsError(path, fault, "extract the cells again")
+
+
+def read_source(path: Path) -> dict[str, Any]:
+    """Read what the cells were made from."""
+    try:
+        source = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as fault:
+        raise _broken(path, "it is missing or cannot be read") from fault
+    if not isinstance(source, dict):
+        raise _broken(path, "it does not say what the cells were made from")
+    if source.get("format") != FORMAT:
+        raise BadCellsError(
+            path, "it was written by another version", "use that one, or extract again"
+        )
+    if not _well_formed(source):
+        raise _broken(path, "it does not say what the cells were made from")
+    return source
+
+
+def _well_formed(source: dict[str, Any]) -> bool:
+    files = source.get("files")
+    root = source.get("root", 0)
+    return (
+        source.get("vocabulary") in list(VOCABULARIES)
+        and (root is None or isinstance(root, str))
+        and isinstance(files, list)
+        and all(
+            isinstance(entry, dict)
+            and isinstance(entry.get("name"), str)
+            and ".." not in PurePosixPath(entry["name"]).parts
+            and not PurePosixPath(entry["name"]).is_absolute()
+            and {"bytes", "modified", "sha256"} <= set(entry)
+            for entry in files
+        )
+    )
+
+
+def read_crops(path: Path) -> npt.NDArray[Any]:
+    """Map the crops, (N, S, S) uint8 or uint16, read-only."""
+    try:
+        crops = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as fault:
+        raise _broken(path, "it is missing, cut short or no array") from fault
+    depths = (np.dtype(np.uint8), np.dtype(np.uint16))
+    if not isinstance(crops, np.memmap) or crops.ndim != 3 or crops.dtype not in depths:
+        raise _broken(path, "it does not hold crops")
+    if crops.shape[1] != crops.shape[2]:
+        raise _broken(path, "its crops are not square")
+    return crops
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read the table of cells, with the columns `CELL_COLUMNS`."""
+    kinds = dict.fromkeys(_WORDS, "str")
+    try:
+        table = pd.read_csv(path, dtype=kinds, keep_default_na=False, encoding="utf-8")
+        table = table[list(CELL_COLUMNS)].astype(
+            {"label": np.int64, "area": np.int64, "y": np.float64, "x": np.float64}
+        )
+    except (OSError, ValueError, KeyError, OverflowError) as fault:
+        raise _broken(path, "it is missing or no table of cells") from fault
+    for column in ("id", "specimen", "pattern", "frame"):
+        table[column] = table[column].map(plain_word)
+    if not np.isfinite(table[["y", "x"]].to_numpy()).all():
+        raise _broken(path, "a centroid is no number")
+    if table["id"].duplicated().any():
+        raise _broken(path, "two cells have one id")
+    return table
+
+
+def put_in_place(out: Path) -> None:
+    """Move what was made ready to its place, or end a move that was cut off."""
+    ready = out / READY
+    if not ready.is_dir():
+        return
+    for name in FILES:
+        if (ready / name).exists():
+            (ready / name).replace(out / name)
+    sync_folder(out)
+    shutil.rmtree(ready)
+
+
+def npy_header(dtype: np.dtype[Any], shape: tuple[int, int, int]) -> bytes:
+    """Return a header of version 1.0, padded to a fixed length.
+
+    References
+    ----------
+    https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+    """
+    text = repr({"descr": dtype.str, "fortran_order": False, "shape": shape})
+    length = HEADER_BYTES - 10
+    start = b"\x93NUMPY\x01\x00" + length.to_bytes(2, "little")
+    return start + text.ljust(length - 1).encode("ascii") + b"\n"
+
+
+def fingerprint(root: Path, path: Path) -> dict[str, Any]:
+    """Return what tells later whether a file has changed."""
+    state = path.stat()
+    return {
+        "name": path.relative_to(root).as_posix(),
+        "bytes": state.st_size,
+        "modified": state.st_mtime_ns,
+        "sha256": _sha256(path),
+    }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def change_of(path: Path, entry: dict[str, Any]) -> str | None:
+    """Say what happened to a file since its `fingerprint`, or None."""
+    if not path.is_file():
+        return "was removed"
+    state = path.stat()
+    if state.st_size != entry["bytes"]:
+        return "has changed"
+    if state.st_mtime_ns == entry["modified"]:
+        return None
+    return None if _sha256(path) == entry["sha256"] else "has changed"
+
+
+def recorded_root(root: Path, out: Path) -> str | None:
+    """Return the way from `out` to `root`, unless it would name a user's home."""
+    out = out.resolve()
+    try:
+        common = Path(os.path.commonpath([root.resolve(), out]))
+    except ValueError:
+        return None
+    at_top = common == Path(common.anchor)
+    if at_top or (
+        common.parent == Path(common.anchor) and common.name.lower() in _HOMES
+    ):
+        return None
+    return Path(os.path.relpath(root.resolve(), out)).as_posix()
+
+
+def source_root(path: Path, source: dict[str, Any]) -> Path | None:
+    """Return the folder of the frames, or None where it was not recorded."""
+    return None if source["root"] is None else (path / source["root"]).resolve()

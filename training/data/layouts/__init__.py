@@ -1,0 +1,19 @@
+"""Folder layouts in, specimens and frames (or cells already cut) out.
+
+Four layouts are read: ``task1`` and ``task2`` as the I3A contests give them, ``mivia``
+as the ICPR 2012 contest gives it, and ``plain``, a folder of images. No path is ever
+built from a word in a table: names are looked up among the files that are there.
+"""
+
+from training.data.layouts.collection import CellFile, Collection, Frame, Specimen
+from training.data.layouts.sniffing import LAYOUTS, find_layout, read_collection
+
+__all__ = [
+    "LAYOUTS",
+    "CellFile",
+    "Collection",
+    "Frame",
+    "Specimen",
+    "find_layout",
+    "read_collection",
+]

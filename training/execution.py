@@ -1,0 +1,199 @@
+"""Executes a run in its folder: folds, proof, training, metrics, from start or resumed.
+
+A generator of events: a terminal, a dock and a test drain the same one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from training.checkpoints import has_result
+from training.data.cells import CellSet, load_packed
+from training.engines import (
+    Event,
+    FoldTask,
+    default_workers,
+    measure_speed,
+    run_tasks,
+)
+from training.errors import BadRunError, Hep2Error, InterruptedRunError
+from training.experiments import Forecast, forecast
+from training.protocols import FoldPlan, image_keys, make_folds, prove_no_leak
+from training.results import (
+    measure_held_out,
+    metrics_content,
+    pool_folds,
+    write_results,
+)
+from training.runs import RunConfig, RunFolder
+
+
+def start_run(path: Path, config: RunConfig) -> RunFolder:
+    """Load the data and make the run folder.
+
+    Raises
+    ------
+    Hep2Error
+        If the data cannot be read, no folds can be made, or the folder is in use;
+        nothing is written then.
+    """
+    cells, _ = load_packed(Path(config.data), config.network.input_size, config.layout)
+    make_folds(cells, config.protocol)
+    return RunFolder.create(path, config, cells.fingerprint)
+
+
+def execute(run: RunFolder) -> Iterator[Event]:
+    """Train all unfinished folds of a run.
+
+    Yields
+    ------
+    event
+        Each as it was appended to ``events.jsonl``.
+
+    Raises
+    ------
+    RunLockedError
+        If another trainer works in the folder.
+    BadRunError
+        If the data are not those the run was started with.
+    InterruptedRunError
+        If the run was asked to stop; it can be resumed.
+    """
+    config = run.config()
+    cells, packed = load_packed(
+        Path(config.data), config.network.input_size, config.layout
+    )
+    _same_data(run, cells)
+    plan = make_folds(cells, config.protocol)
+    with run.lock():
+        try:
+            yield from _train(run, config, cells, packed, plan)
+        except InterruptedRunError:
+            run.append("stopped")
+            raise
+        except Hep2Error as fault:
+            run.append("run-failed", message=str(fault))
+            raise
+
+
+def measured_forecast(config: RunConfig) -> Forecast:
+    """Load the data, time a few training steps and return what the run will cost."""
+    cells, _ = load_packed(Path(config.data), config.network.input_size, config.layout)
+    plan = make_folds(cells, config.protocol)
+    workers = min(config.workers or default_workers(config.device), len(plan.folds))
+    speed = workers * measure_speed(
+        config.network, len(cells.vocabulary), config.device
+    )
+    return forecast(config, len(cells), len(plan.folds), speed)
+
+
+def _same_data(run: RunFolder, cells: CellSet) -> None:
+    if cells.fingerprint != run.description()["data_fingerprint"]:
+        raise BadRunError(
+            run.path,
+            f"the cells of {cells.source} have changed since it was started",
+            "start a new run, or put the old data back",
+        )
+
+
+def _train(
+    run: RunFolder, config: RunConfig, cells: CellSet, packed: Path, plan: FoldPlan
+) -> Iterator[Event]:
+    started = time.monotonic()
+    resumed = bool(run.events())
+    workers = config.workers or default_workers(config.device)
+    yield run.append(
+        "run-started",
+        experiment=config.experiment,
+        protocol=plan.protocol,
+        leaky=plan.leaky,
+        epochs=config.network.epochs,
+        patterns=list(cells.vocabulary.names),
+        device=config.device,
+        workers=workers,
+        resumed=resumed,
+        cells=len(cells),
+        source=cells.source,
+        notes=[*cells.notes, *plan.notes],
+        folds=_describe_folds(run, cells, plan),
+    )
+    if resumed:
+        yield from _pooled(run, cells, plan)
+    for event in run_tasks(_tasks(run, config, packed, plan, cells), workers):
+        yield run.append(event.pop("kind"), **event)
+        if "correct" in event:
+            yield from _pooled(run, cells, plan)
+    yield from _finish(run, cells, plan, time.monotonic() - started)
+
+
+def _finish(
+    run: RunFolder, cells: CellSet, plan: FoldPlan, seconds: float
+) -> Iterator[Event]:
+    held_out = pool_folds(run, plan, len(cells.vocabulary))
+    if not held_out.results:
+        raise BadRunError(
+            run.path, "no fold could be trained", "see the fold-failed events"
+        )
+    write_results(run, cells, plan, held_out)
+    missing = len(plan.folds) - len(held_out.results)
+    yield run.append("run-done", seconds=round(seconds, 1), folds_failed=missing)
+
+
+def _pooled(run: RunFolder, cells: CellSet, plan: FoldPlan) -> Iterator[Event]:
+    held_out = pool_folds(run, plan, len(cells.vocabulary))
+    if held_out.results:
+        metrics = measure_held_out(cells, held_out)
+        yield run.append(
+            "metrics",
+            folds_done=len(held_out.results),
+            folds=len(plan.folds),
+            **metrics_content(metrics, cells.vocabulary.names),
+        )
+
+
+def _describe_folds(run: RunFolder, cells: CellSet, plan: FoldPlan) -> list[Event]:
+    keys = image_keys(cells)
+    described = []
+    for fold in plan.folds:
+        if not plan.leaky:
+            prove_no_leak(cells, fold, keys)
+        names = np.asarray(cells.vocabulary.names)
+        described.append(
+            {
+                "name": fold.name,
+                "specimens": np.unique(cells.specimens[fold.test]).tolist(),
+                "patterns": np.unique(names[cells.patterns[fold.test]]).tolist(),
+                "n_train": len(fold.train),
+                "n_test": len(fold.test),
+                "done": has_result(run.fold_folder(fold.name)),
+            }
+        )
+    return described
+
+
+def _tasks(
+    run: RunFolder, config: RunConfig, packed: Path, plan: FoldPlan, cells: CellSet
+) -> list[FoldTask]:
+    return [
+        FoldTask(
+            fold=fold,
+            folder=run.fold_folder(fold.name),
+            cells=packed,
+            n_patterns=len(cells.vocabulary),
+            network=config.network,
+            seed=fold_seed(config.protocol.seed, number),
+            device=config.device,
+            stop_file=run.path / "stop",
+        )
+        for number, fold in enumerate(plan.folds)
+        if not has_result(run.fold_folder(fold.name))
+    ]
+
+
+def fold_seed(seed: int, number: int) -> int:
+    """Return the seed of a fold; epochs add theirs without meeting another fold's."""
+    return seed * 1_000_003 + number * 1009

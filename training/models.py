@@ -1,0 +1,281 @@
+"""Models: a fitted classifier in a safetensors file with its JSON card beside it.
+
+Nothing in either file is ever executed: the card is checked first, the header of the
+weights is checked against what the card promises, and only then are weights read.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from training.classifiers.paper_network import PaperNetwork
+from training.config import NetworkSettings, Settings
+from training.data.cells import CellSet, full_scale, pack_images
+from training.data.images import write_bytes, write_json
+from training.errors import BadModelError
+from training.fitting import (
+    EpochRecord,
+    ResidentCells,
+    begin,
+    choose_device,
+    fit,
+    place,
+    score,
+)
+from training.patterns import VOCABULARIES, Vocabulary
+
+NOTICE = "Research use only, not for diagnosis."
+_FORMAT = 1
+_MAX_HEADER = 1_000_000
+_MAX_CARD = 1_000_000
+
+
+class ModelCard(Settings):
+    """What a model is, what it was fitted on and how good it was measured to be."""
+
+    format: int = Field(_FORMAT, ge=1, le=_FORMAT, description="Of this file.")
+    name: str = Field(min_length=1, max_length=200, description="Of the model.")
+    classifier: str = Field("paper-network", pattern="^paper-network$")
+    vocabulary: str = Field(description="Name of the vocabulary.")
+    patterns: tuple[str, ...] = Field(description="In the order of the scores.")
+    network: NetworkSettings = Field(description="Architecture and recipe.")
+    trained_on: str = Field(description="The cells, for people.")
+    cells: int = Field(ge=0, description="Training cells.")
+    specimens: tuple[str, ...] = Field(description="Training specimens.")
+    data_fingerprint: str = Field(description="Of the training cells.")
+    measured: str = Field(
+        "not measured", description="Held-out figures with n and protocol."
+    )
+    licence: str = Field("BSD-3-Clause", description="Of the weights.")
+    notice: str = Field(NOTICE, description="What it must not be used for.")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted classifier, ready to score crops.
+
+    Attributes
+    ----------
+    card
+        What it is.
+    vocabulary
+        The patterns, in the order of its scores.
+    voters
+        One network for each of the last epochs; their mean score counts.
+    """
+
+    card: ModelCard
+    vocabulary: Vocabulary
+    voters: tuple[PaperNetwork, ...]
+
+    def scores(
+        self, crops: npt.NDArray[Any], top: int | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return the mean of the voters' softmax scores.
+
+        Parameters
+        ----------
+        crops : (N, S, S) uint8 or uint16
+        top
+            The grey value taken as full scale; None tells it from the crops.
+
+        Returns
+        -------
+        scores : (N, K) float32
+            Rows sum to 1.
+        """
+        if len(crops) == 0:
+            return np.zeros((0, len(self.vocabulary)), np.float32)
+        settings = self.card.network
+        packed = pack_images(crops, settings.input_size, top or full_scale(crops))
+        device = next(self.voters[0].parameters()).device
+        images = torch.from_numpy(packed).to(device)
+        votes = [score(net, images, settings.normalisation) for net in self.voters]
+        return np.mean(votes, axis=0, dtype=np.float32)
+
+
+def fit_model(
+    name: str,
+    cells: CellSet,
+    settings: NetworkSettings,
+    path: Path,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    measured: str = "not measured",
+) -> Iterator[EpochRecord]:
+    """Fit one model on all cells and write it and its card.
+
+    Parameters
+    ----------
+    name
+        Of the model.
+    cells
+        All are trained on; nothing is held out.
+    settings
+        The recipe.
+    path
+        The safetensors file; the card goes beside it.
+    seed, device
+        As in `training.fitting`.
+    measured
+        Held-out figures of the same recipe, for the card.
+
+    Yields
+    ------
+    record
+        One an epoch; the files are written after the last.
+    """
+    resident = ResidentCells.place(cells.images, cells.patterns, choose_device(device))
+    state = begin(settings, len(cells.vocabulary), seed)
+    everything = np.arange(len(cells))
+    yield from fit(state, resident, everything, settings, seed=seed, keep_voters=True)
+    card = ModelCard(
+        name=name,
+        vocabulary=cells.vocabulary.name,
+        patterns=cells.vocabulary.names,
+        network=settings,
+        trained_on=cells.source,
+        cells=len(cells),
+        specimens=tuple(np.unique(cells.specimens[cells.specimens != ""]).tolist()),
+        data_fingerprint=cells.fingerprint,
+        measured=measured,
+    )
+    save_model(path, card, state.voters)
+
+
+def save_model(path: Path, card: ModelCard, voters: list[dict[str, Tensor]]) -> None:
+    """Write the weights of the voters and the card.
+
+    Raises
+    ------
+    StorageError
+        If they cannot be written.
+    """
+    weights = {
+        f"voter{number}.{name}": tensor.contiguous()
+        for number, voter in enumerate(voters)
+        for name, tensor in voter.items()
+    }
+    write_bytes(path.with_suffix(".safetensors"), save(weights))
+    write_json(path.with_suffix(".json"), card.model_dump(mode="json"))
+
+
+def load_model(path: Path, device: str = "auto") -> Model:
+    """Read a model.
+
+    Parameters
+    ----------
+    path
+        Its safetensors file; the card of the same name lies beside it.
+    device
+        auto, cpu or cuda.
+
+    Raises
+    ------
+    BadModelError
+        If either file is missing, damaged, hostile or does not fit the other.
+    """
+    path = path.with_suffix(".safetensors")
+    card = read_card(path.with_suffix(".json"))
+    vocabulary = VOCABULARIES.get(card.vocabulary)
+    if vocabulary is None or vocabulary.names != card.patterns:
+        raise BadModelError(
+            path, "it was made for patterns that are not known", "use another model"
+        )
+    shapes = _header_shapes(path)
+    voters = []
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(card.network.vote_epochs):
+        voters.append(PaperNetwork(card.network, len(vocabulary), generator))
+    expected = {
+        f"voter{number}.{name}": list(tensor.shape)
+        for number, voter in enumerate(voters)
+        for name, tensor in voter.state_dict().items()
+    }
+    if shapes != expected:
+        raise BadModelError(
+            path, "its weights do not fit its card", "copy both files again"
+        )
+    return Model(card, vocabulary, _fill(path, voters, choose_device(device)))
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read a model's card.
+
+    Raises
+    ------
+    BadModelError
+        If it is missing or damaged.
+    """
+    try:
+        if path.stat().st_size > _MAX_CARD:
+            raise BadModelError(path, "the card is too large", "use another model")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return ModelCard.model_validate(content)
+    except FileNotFoundError as fault:
+        raise BadModelError(
+            path, "the card of the model is missing", "copy it beside the weights"
+        ) from fault
+    except (OSError, ValueError, ValidationError, RecursionError) as fault:
+        raise BadModelError(
+            path, "the card of the model is damaged", "copy both files again"
+        ) from fault
+
+
+def _header_shapes(path: Path) -> dict[str, list[int]]:
+    """Read names and shapes from the header alone; nothing large is allocated."""
+    damaged = BadModelError(path, "the weights are damaged", "copy both files again")
+    try:
+        with path.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            if length > _MAX_HEADER:
+                raise damaged
+            header = json.loads(stream.read(length))
+        header.pop("__metadata__", None)
+        if any(entry["dtype"] != "F32" for entry in header.values()):
+            raise damaged
+        return {name: list(entry["shape"]) for name, entry in header.items()}
+    except FileNotFoundError as fault:
+        raise BadModelError(
+            path, "there is no such model", "choose a .safetensors file"
+        ) from fault
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as fault:
+        raise damaged from fault
+    except (struct.error, RecursionError) as fault:
+        raise damaged from fault
+
+
+def _fill(
+    path: Path, voters: list[PaperNetwork], device: torch.device
+) -> tuple[PaperNetwork, ...]:
+    try:
+        weights = load_file(path)
+    except (OSError, SafetensorError) as fault:
+        raise BadModelError(
+            path, "the weights are damaged", "copy both files again"
+        ) from fault
+    for number, voter in enumerate(voters):
+        prefix = f"voter{number}."
+        mine = {
+            name.removeprefix(prefix): tensor
+            for name, tensor in weights.items()
+            if name.startswith(prefix)
+        }
+        voter.load_state_dict(mine)
+        place(voter, device)
+        voter.eval()
+    return tuple(voters)

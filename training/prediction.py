@@ -1,0 +1,165 @@
+"""Classifies the cells of a frame and exports what was found."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from training.config import VerdictSettings
+from training.data.cells import full_scale
+from training.data.extraction import FrameCells, cell_id, crop_boxes
+from training.data.images import write_bytes, write_json, write_text
+from training.models import NOTICE, Model, ModelCard
+from training.patterns import Vocabulary
+from training.verdict import SpecimenVerdict, specimen_verdict
+
+
+@dataclass(frozen=True)
+class FramePrediction:
+    """The patterns predicted for the kept cells of a frame.
+
+    Attributes
+    ----------
+    cells
+        The frame and all its nuclei.
+    rows : (n,) int64
+        Rows of the cells' table that were kept, hence scored.
+    scores : (n, K) float32
+        Rows sum to 1, in the order of `vocabulary`.
+    vocabulary
+        The patterns of the model.
+    verdict
+        On this frame.
+    card
+        Of the model.
+    """
+
+    cells: FrameCells
+    rows: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float32]
+    vocabulary: Vocabulary
+    verdict: SpecimenVerdict
+    card: ModelCard
+
+    @property
+    def predicted(self) -> npt.NDArray[np.int64]:
+        """The pattern of the highest score of each cell, (n,) int64."""
+        return self.scores.argmax(axis=1).astype(np.int64)
+
+
+def classify_frame(
+    cells: FrameCells, model: Model, settings: VerdictSettings | None = None
+) -> FramePrediction:
+    """Score every kept cell of a frame and judge the frame.
+
+    Parameters
+    ----------
+    cells
+        As `training.data.extraction.extract_frame` returns them.
+    model
+        As `training.models.load_model` returns it.
+    settings
+        Of the verdict.
+    """
+    rows = np.flatnonzero((cells.cells.table["dropped"] == "").to_numpy())
+    scores = model.scores(cells.cells.crops[rows], full_scale(cells.image))
+    verdict = specimen_verdict(scores, model.vocabulary, settings)
+    return FramePrediction(cells, rows, scores, model.vocabulary, verdict, model.card)
+
+
+def export_prediction(prediction: FramePrediction, folder: Path) -> list[Path]:
+    """Write the cells as CSV, the verdict as JSON and the overlay as PNG.
+
+    Returns
+    -------
+    files
+        Named after the frame, in `folder`.
+
+    Raises
+    ------
+    StorageError
+        If they cannot be written.
+    """
+    name = prediction.cells.frame.name
+    table, verdict, picture = (
+        folder / f"{name}_cells.csv",
+        folder / f"{name}_verdict.json",
+        folder / f"{name}_overlay.png",
+    )
+    write_text(table, _table(prediction))
+    write_json(verdict, verdict_content(prediction))
+    write_bytes(picture, _png(draw_overlay(prediction)))
+    return [table, verdict, picture]
+
+
+def verdict_content(prediction: FramePrediction) -> dict[str, object]:
+    """Return the verdict as JSON content."""
+    verdict, names = prediction.verdict, prediction.vocabulary.names
+    pattern = verdict.pattern
+    return {
+        "frame": prediction.cells.frame.name,
+        "pattern": pattern.name if pattern else None,
+        "icap_group": pattern.icap if pattern else None,
+        "second_pattern": verdict.second.name if verdict.second else None,
+        "mixed": verdict.mixed,
+        "reason": verdict.reason,
+        "cells": verdict.n_cells,
+        "shares": _named(names, verdict.shares),
+        "scores": _named(names, verdict.scores),
+        "mask": "made from the image" if prediction.cells.mask_made else "given",
+        "notes": list(prediction.cells.notes),
+        "model": prediction.card.name,
+        "trained_on": prediction.card.trained_on,
+        "measured": prediction.card.measured,
+        "notice": NOTICE,
+    }
+
+
+def draw_overlay(prediction: FramePrediction) -> Image.Image:
+    """Return the frame, stretched for the eye, with a box and a letter a cell."""
+    frame = prediction.cells.image.astype(np.float32)
+    low, high = np.percentile(frame, [0.5, 99.8])
+    grey = np.clip((frame - low) / max(high - low, 1) * 255, 0, 255).astype(np.uint8)
+    picture = Image.fromarray(grey).convert("RGB")
+    pen = ImageDraw.Draw(picture)
+    table = prediction.cells.cells.table.iloc[prediction.rows]
+    size = prediction.cells.cells.crops.shape[1]
+    boxes = crop_boxes(table["y"].to_numpy(), table["x"].to_numpy(), size)
+    for (y0, x0, y1, x1), best, scores in zip(
+        boxes, prediction.predicted, prediction.scores, strict=True
+    ):
+        pattern = prediction.vocabulary[best]
+        pen.rectangle((x0, y0, x1 - 1, y1 - 1), outline=pattern.colour, width=2)
+        text = f"{pattern.letter} {scores[best]:.2f}"
+        pen.text((x0 + 4, y0 + 2), text, fill=pattern.colour, font_size=14)
+    return picture
+
+
+def _named(names: tuple[str, ...], values: npt.NDArray[np.float64]) -> dict[str, float]:
+    return {n: round(float(v), 4) for n, v in zip(names, values, strict=True)}
+
+
+def _table(prediction: FramePrediction) -> str:
+    names = prediction.vocabulary.names
+    frame = prediction.cells.frame.name
+    table = prediction.cells.cells.table[
+        ["label", "y", "x", "area", "flags", "dropped"]
+    ].round({"y": 2, "x": 2})
+    table.insert(0, "id", [cell_id(frame, int(label)) for label in table["label"]])
+    scored = table.index[prediction.rows]
+    table.loc[scored, "predicted"] = [names[k] for k in prediction.predicted]
+    for k, name in enumerate(names):
+        table.loc[scored, f"score_{name}"] = prediction.scores[:, k].round(4)
+    text: str = table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
+    return text
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    return buffer.getvalue()

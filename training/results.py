@@ -1,0 +1,156 @@
+"""What the finished folds of a run say together, and the files that keep it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training.checkpoints import FoldResult, has_result, read_result
+from training.data.cells import CellSet
+from training.data.images import write_json, write_text
+from training.metrics import Metrics, measure
+from training.protocols import FoldPlan
+from training.runs import RunFolder
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out cells pooled over the finished folds; no cell stands twice.
+
+    Attributes
+    ----------
+    rows : (m,) int64
+        Rows of the cell set.
+    scores : (m, K) float32
+    disagreement : (m,) float32
+    folds : (m,) str
+        The fold that held each cell out.
+    results
+        Each finished fold by name.
+    """
+
+    rows: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float32]
+    disagreement: npt.NDArray[np.float32]
+    folds: npt.NDArray[np.str_]
+    results: dict[str, FoldResult]
+
+    @property
+    def predicted(self) -> npt.NDArray[np.int64]:
+        """The pattern of the highest score, (m,) int64."""
+        return self.scores.argmax(axis=1).astype(np.int64)
+
+
+def pool_folds(run: RunFolder, plan: FoldPlan, n_patterns: int) -> HeldOut:
+    """Pool the results of all finished folds, in the order of the plan."""
+    results = {
+        fold.name: read_result(run.fold_folder(fold.name))
+        for fold in plan.folds
+        if has_result(run.fold_folder(fold.name))
+    }
+    if not results:
+        nothing = np.zeros((0, n_patterns), np.float32)
+        empty = np.zeros(0, np.float32)
+        return HeldOut(np.zeros(0, np.int64), nothing, empty, np.zeros(0, "U1"), {})
+    return HeldOut(
+        np.concatenate([result.rows for result in results.values()]),
+        np.concatenate([result.scores for result in results.values()]),
+        np.concatenate([result.disagreement for result in results.values()]),
+        np.repeat(list(results), [len(result.rows) for result in results.values()]),
+        results,
+    )
+
+
+def measure_held_out(cells: CellSet, held_out: HeldOut) -> Metrics:
+    """Measure the pooled held-out cells."""
+    return measure(
+        cells.patterns[held_out.rows],
+        held_out.predicted,
+        cells.specimens[held_out.rows],
+        len(cells.vocabulary),
+    )
+
+
+def metrics_content(metrics: Metrics, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return metrics as JSON content; what was not tested is None."""
+    return {
+        "n": metrics.n,
+        "mean_class_accuracy": _number(metrics.mean_class_accuracy),
+        "interval": list(metrics.interval) if metrics.interval else None,
+        "rates": dict(zip(names, map(_number, metrics.rates), strict=True)),
+        "specimens": dict(zip(names, metrics.specimens.tolist(), strict=True)),
+        "confusion": metrics.confusion.tolist(),
+    }
+
+
+def write_results(
+    run: RunFolder, cells: CellSet, plan: FoldPlan, held_out: HeldOut
+) -> Metrics:
+    """Write `metrics.json`, `confusion.csv` and `predictions.csv`.
+
+    Returns
+    -------
+    metrics
+        As written.
+    """
+    metrics = measure_held_out(cells, held_out)
+    names = cells.vocabulary.names
+    content = {
+        "protocol": plan.protocol,
+        "leaky": plan.leaky,
+        "folds": len(plan.folds),
+        "folds_done": len(held_out.results),
+        "patterns": list(names),
+        **metrics_content(metrics, names),
+    }
+    write_json(run.path / "metrics.json", content)
+    table = [["truth", *names]]
+    table += [
+        [name, *map(str, row)]
+        for name, row in zip(names, metrics.confusion, strict=True)
+    ]
+    write_text(run.path / "confusion.csv", _csv(table))
+    write_text(run.path / "predictions.csv", _csv(_prediction_rows(cells, held_out)))
+    return metrics
+
+
+def _prediction_rows(cells: CellSet, held_out: HeldOut) -> list[list[str]]:
+    names = cells.vocabulary.names
+    header = ["id", "specimen", "fold", "pattern", "predicted"]
+    rows = [[*header, *(f"score_{name}" for name in names), "disagreement"]]
+    for row, fold, predicted, scores, disagreement in zip(
+        held_out.rows,
+        held_out.folds,
+        held_out.predicted,
+        held_out.scores,
+        held_out.disagreement,
+        strict=True,
+    ):
+        rows.append(
+            [
+                str(cells.ids[row]),
+                str(cells.specimens[row]),
+                str(fold),
+                names[cells.patterns[row]],
+                names[predicted],
+                *(f"{score:.6f}" for score in scores),
+                f"{disagreement:.6f}",
+            ]
+        )
+    return rows
+
+
+def _csv(rows: list[list[str]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue()
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,283 @@
+"""The run folder: configuration, events, lock, stop file and results.
+
+One process writes it, any number read it. `events.jsonl` is append-only, one JSON
+object a line: what a terminal, a dock or a person tails. The lock names the trainer by
+process id *and* start time, so that the lock of a killed trainer clears itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+from pydantic import Field, ValidationError
+
+from training.config import NetworkSettings, ProtocolSettings, Settings
+from training.data.images import storage_error, write_text
+from training.errors import BadRunError, RunLockedError
+
+EVENTS = "events.jsonl"
+_PACKAGES = ("numpy", "torch", "scikit-learn", "napari-hep2")
+
+
+class RunConfig(Settings):
+    """All that decides the result of a run, as `config.yaml` keeps it."""
+
+    experiment: str = Field(description="Name of the experiment.")
+    data: str = Field(description="Folder of the cells, as it was given.")
+    layout: str = Field("auto", description="Layout of that folder.")
+    network: NetworkSettings = Field(description="The recipe.")
+    protocol: ProtocolSettings = Field(description="How folds are made.")
+    device: str = Field("auto", description="auto, cpu or cuda.")
+    workers: int = Field(
+        0, ge=0, le=512, description="Processes that train; 0 takes one a core."
+    )
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """Where a run stands, from its events alone.
+
+    Attributes
+    ----------
+    state
+        ``running``, ``stopped``, ``done``, ``failed`` or ``vanished``, where the
+        trainer was killed and the run can be resumed.
+    folds_done, folds, epochs_done, epochs
+        Counts; epochs are those of all folds.
+    metrics
+        The last event of kind ``metrics``, or None.
+    """
+
+    state: str
+    folds_done: int
+    folds: int
+    epochs_done: int
+    epochs: int
+    metrics: dict[str, Any] | None
+
+
+class RunFolder:
+    """One execution of an experiment, in its own folder, resumable."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, config: RunConfig, fingerprint: str) -> RunFolder:
+        """Make a new run folder.
+
+        Raises
+        ------
+        BadRunError
+            If the folder holds a run, or anything else, already.
+        """
+        if (path / "config.yaml").is_file():
+            raise BadRunError(
+                path, "it holds a run already", "resume it, or choose another folder"
+            )
+        if path.is_dir() and any(
+            entry.name != "trainer.log" for entry in path.iterdir()
+        ):
+            raise BadRunError(path, "the folder is not empty", "choose a new folder")
+        content = {
+            "config": config.model_dump(mode="json"),
+            "data_fingerprint": fingerprint,
+            "versions": {name: version(name) for name in _PACKAGES},
+            "python": platform.python_version(),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        }
+        write_text(path / "config.yaml", yaml.safe_dump(content, sort_keys=False))
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open a run folder that exists.
+
+        Raises
+        ------
+        BadRunError
+            If it is none.
+        """
+        if not (path / "config.yaml").is_file():
+            raise BadRunError(
+                path, "this is not a run folder", "give the --out folder of a run"
+            )
+        return cls(path)
+
+    def description(self) -> dict[str, Any]:
+        """Return `config.yaml` whole: configuration, fingerprint, versions, machine.
+
+        Raises
+        ------
+        BadRunError
+            If the file is damaged.
+        """
+        path = self.path / "config.yaml"
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError, UnicodeDecodeError) as fault:
+            raise _damaged(path) from fault
+        if not isinstance(content, dict) or "config" not in content:
+            raise _damaged(path)
+        return content
+
+    def config(self) -> RunConfig:
+        """Return the configuration.
+
+        Raises
+        ------
+        BadRunError
+            If the file is damaged or holds settings that we do not know.
+        """
+        try:
+            return RunConfig.model_validate(self.description()["config"])
+        except ValidationError as fault:
+            raise _damaged(self.path / "config.yaml") from fault
+
+    def fold_folder(self, name: str) -> Path:
+        """Return the folder of a fold; its name is safe on every file system."""
+        safe = re.sub(r"[^A-Za-z0-9+_.-]", "_", name)
+        return self.path / "folds" / safe
+
+    # -- events ---------------------------------------------------------------
+
+    def append(self, kind: str, **content: Any) -> dict[str, Any]:
+        """Append one event and return it.
+
+        Raises
+        ------
+        StorageError
+            If the disk is full or the folder read-only.
+        """
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        event = {"time": now, "kind": kind, **content}
+        line = json.dumps(event, ensure_ascii=False, allow_nan=False) + "\n"
+        path = self.path / EVENTS
+        try:
+            with path.open("ab") as stream:
+                stream.write(self._mend(path) + line.encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as fault:
+            raise storage_error(path, fault) from fault
+        return event
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return every whole event; a torn line is left out."""
+        path = self.path / EVENTS
+        if not path.is_file():
+            return []
+        lines = path.read_bytes().split(b"\n")[:-1]
+        return [event for line in lines if (event := _parse(line)) is not None]
+
+    @staticmethod
+    def _mend(path: Path) -> bytes:
+        """Return a newline if a killed writer left half a line, else nothing."""
+        size = path.stat().st_size
+        if size == 0:
+            return b""
+        with path.open("rb") as stream:
+            stream.seek(size - 1)
+            return b"" if stream.read(1) == b"\n" else b"\n"
+
+    # -- who works here -------------------------------------------------------
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder while training.
+
+        Raises
+        ------
+        RunLockedError
+            If another trainer that is alive holds it.
+        """
+        path = self.path / "lock"
+        holder = self._lock_holder()
+        if holder is not None:
+            raise RunLockedError(
+                self.path,
+                f"another trainer (process {holder}) works in this folder",
+                "wait for it, or stop it first",
+            )
+        (self.path / "stop").unlink(missing_ok=True)
+        me = psutil.Process()
+        write_text(path, json.dumps({"pid": me.pid, "started": me.create_time()}))
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+    def is_running(self) -> bool:
+        """Whether a trainer that is alive works in this folder."""
+        return self._lock_holder() is not None
+
+    def request_stop(self) -> None:
+        """Ask the trainer to stop within one step; it can be resumed."""
+        write_text(self.path / "stop", "")
+
+    def stop_requested(self) -> bool:
+        """Whether somebody asked the trainer to stop."""
+        return (self.path / "stop").exists()
+
+    def _lock_holder(self) -> int | None:
+        try:
+            text = (self.path / "lock").read_text(encoding="utf-8")
+            lock = json.loads(text)
+            process = psutil.Process(int(lock["pid"]))
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            same = abs(process.create_time() - float(lock["started"])) < 1.0
+        except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+            return None
+        return process.pid if alive and same else None
+
+    def status(self) -> RunStatus:
+        """Tell where the run stands."""
+        events = self.events()
+        starts = [event for event in events if event["kind"] == "run-started"]
+        folds = starts[-1]["folds"] if starts else []
+        epochs = starts[-1]["epochs"] if starts else 0
+        done = {event["fold"] for event in events if event["kind"] == "fold-done"}
+        reached: dict[str, int] = {}
+        for event in events:
+            if event["kind"] == "epoch":
+                reached[event["fold"]] = event["epoch"]
+        metrics = [event for event in events if event["kind"] == "metrics"]
+        return RunStatus(
+            self._state(events),
+            len(done),
+            len(folds),
+            sum(reached.values()),
+            len(folds) * epochs,
+            metrics[-1] if metrics else None,
+        )
+
+    def _state(self, events: list[dict[str, Any]]) -> str:
+        if self.is_running():
+            return "running"
+        last = events[-1]["kind"] if events else ""
+        ends = {"run-done": "done", "stopped": "stopped", "run-failed": "failed"}
+        return ends.get(last, "vanished")
+
+
+def _damaged(path: Path) -> BadRunError:
+    return BadRunError(path, "the configuration is damaged", "start a new run")
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "kind" in event else None
