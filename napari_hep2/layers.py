@@ -89,8 +89,9 @@ class LayerLink:
         self, viewer: Any, state: SessionState, on_cell: Callable[[str], None]
     ) -> None:
         self._viewer, self._state, self._on_cell = viewer, state, on_cell
-        self._own: list[Any] = []
-        self._base: Any = None
+        self._adopted: Any = None
+        self._picture: Any = None
+        self._mask: Any = None
         self._image: Any = None
         self._look = Look()
         self.boxes: Any = None
@@ -123,22 +124,23 @@ class LayerLink:
 
     def adopt(self, image: Any) -> None:
         """Draw the next cells on an image layer that is already there."""
-        self._base = image
+        self._adopted = image
 
     # -- state to layers
 
     def _draw(self) -> None:
         cells = self._state.cells
-        adopted, self._base = self._base, None
-        self._remove_own()
+        adopted, self._adopted = self._adopted, None
+        self._remove_boxes()
         if cells is None:
             return
         metadata = self._metadata(cells)
-        base = adopted if adopted is not None else self._take_over(metadata)
+        self._take_over(metadata)
+        base = adopted
         if base is None:
-            base = self._add_frame(cells, metadata)
-        elif cells.mask_made:
-            self._add_mask(cells, metadata, base)
+            base = self._show_picture(cells, metadata)
+        if cells.mask_made or adopted is None:
+            self._show_mask(cells, metadata, base)
         self._image = base
         self._add_boxes(cells, metadata, base)
         self._restyle()
@@ -152,33 +154,46 @@ class LayerLink:
             "folder": str(folder),
         }
 
-    def _take_over(self, metadata: dict[str, str]) -> Any:
-        """Take the layers over that the reader made of this frame; give its image."""
-        made = [
-            layer
-            for layer in self._viewer.layers
-            if {key: layer.metadata.get(key) for key in metadata} == metadata
-        ]
-        images = [layer for layer in made if hasattr(layer, "contrast_limits")]
-        self._own += made if images else []
-        return images[0] if images else None
+    def _take_over(self, metadata: dict[str, str]) -> None:
+        """Go on with the layers that the reader made of this frame, where it did."""
+        for layer in self._viewer.layers:
+            if {key: layer.metadata.get(key) for key in metadata} != metadata:
+                continue
+            if hasattr(layer, "contrast_limits"):
+                self._picture = layer
+            elif hasattr(layer, "contour"):
+                self._mask = layer
 
-    def _add_frame(self, cells: FrameCells, metadata: dict[str, str]) -> Any:
+    def _show_picture(self, cells: FrameCells, metadata: dict[str, str]) -> Any:
+        """Show the frame in the layer of the one before, which keeps its colours."""
         options = image_options(cells.image, cells.frame.name, metadata)
-        layer = self._viewer.add_image(cells.image, **options)
-        self._own.append(layer)
-        self._add_mask(cells, metadata, layer)
-        self._viewer.reset_view()
+        layer = self._picture
+        if layer is None:
+            layer = self._picture = self._viewer.add_image(cells.image, **options)
+            self._viewer.reset_view()
+        elif layer.metadata != metadata:
+            is_other_size = layer.data.shape != cells.image.shape
+            layer.data = cells.image
+            layer.name, layer.metadata = options["name"], options["metadata"]
+            layer.reset_contrast_limits_range()
+            layer.contrast_limits = options["contrast_limits"]
+            if is_other_size:
+                self._viewer.reset_view()
         return layer
 
-    def _add_mask(self, cells: FrameCells, metadata: dict[str, str], base: Any) -> None:
+    def _show_mask(
+        self, cells: FrameCells, metadata: dict[str, str], base: Any
+    ) -> None:
         options = labels_options(cells.frame.name, metadata)
-        mask = self._viewer.add_labels(
-            cells.labels, scale=base.scale, translate=base.translate, **options
-        )
-        mask.contour = 1
-        mask.visible = cells.mask_made
-        self._own.append(mask)
+        layer = self._mask
+        if layer is None:
+            layer = self._mask = self._viewer.add_labels(cells.labels, **options)
+        else:
+            layer.data = cells.labels
+            layer.name, layer.metadata = options["name"], options["metadata"]
+        layer.scale, layer.translate = base.scale, base.translate
+        layer.contour = 1
+        layer.visible = layer.visible or cells.mask_made
 
     def _add_boxes(
         self, cells: FrameCells, metadata: dict[str, str], base: Any
@@ -200,13 +215,11 @@ class LayerLink:
         )
         boxes.mode = "pan_zoom"
         self.boxes = boxes
-        self._own.append(boxes)
 
-    def _remove_own(self) -> None:
-        for layer in self._own:
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
-        self._own, self.boxes = [], None
+    def _remove_boxes(self) -> None:
+        boxes, self.boxes = self.boxes, None
+        if boxes is not None and boxes in self._viewer.layers:
+            self._viewer.layers.remove(boxes)
 
     def _vocabulary(self) -> Vocabulary:
         return prediction_vocabulary(self._state)
@@ -319,9 +332,9 @@ class LayerLink:
 
     def _forget(self, event: Any) -> None:
         """Let go of a layer that the user removed."""
-        self._own = [layer for layer in self._own if layer is not event.value]
-        if event.value is self.boxes:
-            self.boxes = None
+        for name in ("boxes", "_picture", "_mask"):
+            if event.value is getattr(self, name):
+                setattr(self, name, None)
 
 
 def prediction_vocabulary(state: SessionState) -> Vocabulary:

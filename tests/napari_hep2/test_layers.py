@@ -57,6 +57,17 @@ def test_the_next_frame_takes_the_place_of_this_one(viewer, link, opened, specim
     assert names == ["00001_p1", "00001_p1 mask", "00001_p1 cells"]
 
 
+def test_the_picture_keeps_its_layer_and_its_colours(viewer, link, opened, specimen):
+    picture = viewer.layers[0]
+    picture.colormap = "green"
+    run_here(specimen.step_frame(1))
+    assert viewer.layers[0] is picture
+    assert picture.colormap.name == "green"
+    np.testing.assert_array_equal(picture.data, link._state.cells.image)
+    np.testing.assert_array_equal(viewer.layers[1].data, link._state.cells.labels)
+    assert picture.metadata["frame"] == "00001_p1"
+
+
 def test_layers_of_the_user_stay(viewer, link, opened, specimen):
     viewer.add_points(np.zeros((1, 2)), name="mine")
     run_here(specimen.step_frame(1))
@@ -156,11 +167,15 @@ def test_a_prediction_colours_the_boxes(link, opened, state, model_file):
     assert features["pattern"][0] == ""
 
 
-def test_a_layer_that_the_user_removed_is_let_go(viewer, link, opened, state):
+def test_a_layer_that_the_user_removed_is_let_go(viewer, link, opened, state, specimen):
     viewer.layers.remove(link.boxes)
     assert link.boxes is None
     opened.select(2)
     state.show_dropped = False
+    viewer.layers.clear()
+    run_here(specimen.step_frame(1))
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["00001_p1", "00001_p1 mask", "00001_p1 cells"]
 
 
 def test_after_the_end_the_link_hears_nothing(viewer, state, specimen, specimens):

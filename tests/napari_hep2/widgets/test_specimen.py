@@ -132,9 +132,15 @@ def test_a_folder_dropped_on_the_viewer_is_followed(qtbot, viewer, specimens):
     qtbot.waitUntil(lambda: state.cells is not None)
     assert state.position == (1, 1)
     viewer.open(str(specimens), plugin="napari-hep2")
-    qtbot.waitUntil(lambda: state.position == (0, 0))
+    qtbot.waitUntil(lambda: bool(state.cells and state.position == (0, 0)))
     names = [layer.name for layer in viewer.layers]
-    assert names == ["00001_p0", "00001_p0 mask", "00001_p0 cells"]
+    assert names == [
+        "00002_p1",
+        "00002_p1 mask",
+        "00001_p0",
+        "00001_p0 mask",
+        "00001_p0 cells",
+    ]
 
 
 def test_a_closed_widget_hears_nothing_more(qtbot, viewer, specimens):
