@@ -256,10 +256,13 @@ class LayerLink:
             self._look,
         )
         boxes.border_color = style.colours
-        boxes.border_width = style.widths
+        # Each of these has every box drawn anew: not where nothing changed.
+        if not np.array_equal(boxes.border_width, style.widths):
+            boxes.border_width = style.widths
+        if not np.array_equal(boxes.shown, style.shown):
+            boxes.shown = style.shown
         if with_text:
             boxes.text = text_options(style, float(np.max(boxes.size)))
-            boxes.shown = style.shown
 
     def _look_now(self) -> Look:
         zoom = float(self._viewer.scene.camera.zoom) * float(self.boxes.scale[-1])

@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import SignalGroupDescriptor
 
+from training.config import ExtractionSettings, SegmentationSettings, Settings
 from training.patterns import I3A, Vocabulary
 
 if TYPE_CHECKING:
-    from training.data.curation import Decision
-
     from napari_hep2.review_set import ReviewSet
+    from training.data.curation import Decision
     from training.data.extraction import FrameCells
     from training.data.layouts import Collection, Frame, Specimen
     from training.prediction import FramePrediction
@@ -51,6 +51,8 @@ class SessionState:
         Of the open frame; `pattern` is a name of the vocabulary or None.
     show_dropped
         Whether cells dropped by the extraction are boxed in the viewer.
+    extraction, segmentation
+        How cells are cut, and how a mask is made where there is none.
     review
         The cells under review: those of the frame or of a cell folder.
     decisions
@@ -79,6 +81,8 @@ class SessionState:
     specimen: str = ""
     pattern: str | None = None
     show_dropped: bool = True
+    extraction: ExtractionSettings = field(default_factory=ExtractionSettings)
+    segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
 
     review: ReviewSet | None = None
     decisions: Mapping[str, Decision] = field(default_factory=dict)
@@ -141,3 +145,12 @@ class SessionState:
 def event_of(state: SessionState, name: str) -> Any:
     """Return the signal of a field of `state`."""
     return getattr(state.events, name)
+
+
+def changed_words(*settings: Settings) -> list[str]:
+    """Return the options of a command line for settings that are not the defaults."""
+    words: list[str] = []
+    for one in settings:
+        for key, value in one.differing().items():
+            words += ["--set", f"{key}={value}"]
+    return words

@@ -20,6 +20,7 @@ from training.errors import BadSettingError, Hep2Error, InterruptedRunError
 from training.terminal import console, print_metrics, progress, run_progress, tell
 
 if TYPE_CHECKING:
+    from training.config import ExtractionSettings, SegmentationSettings
     from training.runs import RunFolder
 
 app = typer.Typer(
@@ -148,17 +149,12 @@ def extract(
     as_json: Json = False,
 ) -> None:
     """Cut 77 x 77 crops out of every frame, with a reason for each cell dropped."""
-    from training.config import ExtractionSettings, SegmentationSettings
     from training.data.cell_folder import write_cell_folder
     from training.data.layouts import read_collection
 
+    extraction, segmentation = _cutting(changes)
     collection = read_collection(specimens, layout)
-    steps = write_cell_folder(
-        collection,
-        out,
-        ExtractionSettings.parse(_pairs(changes)),
-        SegmentationSettings(),
-    )
+    steps = write_cell_folder(collection, out, extraction, segmentation)
     frames = sum(len(specimen.frames) for specimen in collection.specimens)
     done = list(progress(steps, frames, "frames"))
     faults = [str(step.fault) for step in done if step.fault]
@@ -312,10 +308,10 @@ def predict(
         typer.Option(help="Mask of each frame, in order; none: made from the image."),
     ] = None,
     device: DeviceOption = Device.auto,
+    changes: Changes = None,
     as_json: Json = False,
 ) -> None:
     """Classify every cell of frames and give each a verdict."""
-    from training.config import ExtractionSettings, SegmentationSettings
     from training.data.extraction import extract_frame
     from training.data.layouts import Frame
     from training.models import load_model
@@ -328,11 +324,12 @@ def predict(
             f"{len(masks)} masks were given for {len(images)} images",
             "give one for each image, in the same order",
         )
+    extraction, segmentation = _cutting(changes)
     loaded = load_model(model, device.value)
     verdicts = []
     for image, its_mask in zip(images, masks, strict=True):
         frame = Frame(image.stem, image, its_mask)
-        cells = extract_frame(frame, ExtractionSettings(), SegmentationSettings())
+        cells = extract_frame(frame, extraction, segmentation)
         prediction = classify_frame(cells, loaded)
         export_prediction(prediction, out)
         verdicts.append(verdict_content(prediction))
@@ -354,6 +351,22 @@ def _follow(run: "RunFolder", as_json: bool) -> None:
         return
     print_metrics(metrics, patterns)
     print(f"report: {run.path / 'report.html'}")
+
+
+def _cutting(
+    changes: list[str] | None,
+) -> "tuple[ExtractionSettings, SegmentationSettings]":
+    """Return how cells are cut and masks are made, from KEY=VALUE of either."""
+    from training.config import (
+        ExtractionSettings,
+        SegmentationSettings,
+        parse_together,
+    )
+
+    extraction, segmentation = parse_together(
+        _pairs(changes), ExtractionSettings(), SegmentationSettings()
+    )
+    return extraction, segmentation
 
 
 def _pairs(changes: list[str] | None) -> dict[str, str]:

@@ -7,7 +7,7 @@ resolved values into its folder. A unit stands in ``json_schema_extra={"unit": .
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -39,6 +39,40 @@ class Settings(BaseModel):
             return cls.model_validate(given)
         except ValidationError as fault:
             raise _bad_setting(cls, fault) from fault
+
+    def differing(self, base: Self | None = None) -> dict[str, object]:
+        """Return the values that are not those of `base`, or not the defaults."""
+        base = type(self)() if base is None else base
+        return {k: v for k, v in self if v != getattr(base, k)}
+
+
+def parse_together(given: Mapping[str, object], *bases: Settings) -> tuple[Any, ...]:
+    """Change several settings by the names of their fields, which are distinct.
+
+    Parameters
+    ----------
+    given
+        Values as typed, by name.
+    bases
+        What is changed.
+
+    Raises
+    ------
+    BadSettingError
+        If a name is none of their fields or a value out of range.
+    """
+    known = [name for base in bases for name in type(base).model_fields]
+    for name in given:
+        if name not in known:
+            raise BadSettingError(
+                name, "there is no such setting", f"use one of {', '.join(known)}"
+            )
+    return tuple(
+        type(base).parse(
+            {name: given.get(name, value) for name, value in base.model_dump().items()}
+        )
+        for base in bases
+    )
 
 
 def _bad_setting(model: type[Settings], fault: ValidationError) -> BadSettingError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.config import NetworkSettings, ProtocolSettings
+from training.config import NetworkSettings, ProtocolSettings, parse_together
 from training.errors import BadSettingError
 from training.paper import MEAN_CLASS_ACCURACY, TASK1_CELLS, TASK1_SPECIMENS
 from training.runs import RunConfig
@@ -111,21 +111,15 @@ def configure(
         If a name is unknown or a value out of range.
     """
     experiment = find_experiment(name)
-    network = experiment.network.model_dump()
-    protocol = experiment.protocol.model_dump()
-    for key, value in (changes or {}).items():
-        if key not in network and key not in protocol:
-            known = ", ".join([*network, *protocol])
-            raise BadSettingError(
-                key, "there is no such setting", f"use one of {known}"
-            )
-        (network if key in network else protocol)[key] = value
+    network, protocol = parse_together(
+        changes or {}, experiment.network, experiment.protocol
+    )
     return RunConfig(
         experiment=name,
         data=data,
         layout=layout,
-        network=NetworkSettings.parse(network),
-        protocol=ProtocolSettings.parse(protocol),
+        network=network,
+        protocol=protocol,
         device=device,
         workers=workers,
     )

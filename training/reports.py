@@ -104,13 +104,12 @@ def rerun_command(config: RunConfig) -> str:
     words = ["python", "-m", "training", "run", config.experiment]
     words += ["--data", config.data, "--out", "RUN"]
     experiment = find_experiment(config.experiment)
-    for mine, default in (
-        (config.protocol, experiment.protocol),
-        (config.network, experiment.network),
-    ):
-        for key, value in mine.model_dump().items():
-            if value != getattr(default, key):
-                words += ["--set", f"{key}={value}"]
+    changed = {
+        **config.protocol.differing(experiment.protocol),
+        **config.network.differing(experiment.network),
+    }
+    for key, value in changed.items():
+        words += ["--set", f"{key}={value}"]
     return shlex.join(words)
 
 

@@ -48,9 +48,11 @@ def run_progress() -> Iterator[Callable[[Event], None]]:
     """Yield a function that shows each event; the bar counts epochs of all folds."""
     with _bar() as bar:
         task = bar.add_task("training", total=None)
-        reached: dict[str, int] = {}
+        total = 0
+        started: set[str] = set()
 
         def show(event: Event) -> None:
+            nonlocal total
             kind = event["kind"]
             if kind == "run-started":
                 for note in event["notes"]:
@@ -59,9 +61,13 @@ def run_progress() -> Iterator[Callable[[Event], None]]:
                 total = event["epochs"] * (len(event["folds"]) - done)
                 bar.update(task, total=total)
             elif kind == "fold-started":
-                bar.update(task, total=(bar.tasks[0].total or 0) - event["epoch"])
+                # What an earlier session trained is not ahead of this one; a fold
+                # that starts anew after its worker died was counted already.
+                if event["fold"] not in started:
+                    total -= event["epoch"]
+                started.add(event["fold"])
+                bar.update(task, total=total)
             elif kind == "epoch":
-                reached[event["fold"]] = event["epoch"]
                 bar.update(task, advance=1, description=f"fold {event['fold']}")
             elif kind == "fold-failed":
                 bar.console.print(f"fold {event['fold']} failed: {event['message']}")

@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_hep2.jobs import Job, Progress, Work
 from napari_hep2.samples import sample_model
-from napari_hep2.state import SessionState
+from napari_hep2.state import SessionState, changed_words
 
 if TYPE_CHECKING:
     from training.patterns import Pattern
@@ -157,4 +157,5 @@ class ClassifyController:
         words += ["--model", str(state.model), "--out", out]
         if state.device != "auto":
             words += ["--device", state.device]
+        words += changed_words(state.extraction, state.segmentation)
         return shlex.join(words)

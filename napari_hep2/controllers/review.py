@@ -23,10 +23,10 @@ from napari_hep2.state import SessionState
 from training.data.cell_folder import CellFolder, read_cell_folder
 from training.data.curation import DecisionStore
 from training.data.extraction import cell_id
+from training.data.reviewed import STORE
 from training.errors import Hep2Error
 from training.patterns import I3A, vocabulary_for
 
-STORE_NAME = "curation.sqlite"
 NOT_SAVED = "not saved"
 
 REASONS = {
@@ -152,7 +152,7 @@ class ReviewController(CellWalk):
         state = self._state
         state.writable = True
         state.store = folder
-        if folder is not None and (folder / STORE_NAME).is_file():
+        if folder is not None and (folder / STORE).is_file():
             self._connect(folder)
         self._reload()
 
@@ -172,7 +172,7 @@ class ReviewController(CellWalk):
 
     def _connect(self, folder: Path) -> DecisionStore | None:
         try:
-            store = self._open_store(folder / STORE_NAME, self._state.reviewer)
+            store = self._open_store(folder / STORE, self._state.reviewer)
         except Hep2Error as fault:
             self._state.saved = NOT_SAVED
             self._state.complain(fault)

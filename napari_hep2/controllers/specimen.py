@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_hep2.jobs import Job, Progress, Work
-from napari_hep2.state import SessionState
+from napari_hep2.state import SessionState, changed_words
 from training.config import ExtractionSettings, SegmentationSettings, Settings
 from training.data.layouts import Frame, Specimen
 from training.errors import BadLayoutError
@@ -72,8 +72,6 @@ class SpecimenController:
 
     def __init__(self, state: SessionState) -> None:
         self._state = state
-        self.extraction = ExtractionSettings()
-        self.segmentation = SegmentationSettings()
         self._arrays: tuple[npt.NDArray[Any], npt.NDArray[Any] | None] | None = None
 
     def open_folder(self, folder: Path, frame: str | None = None) -> Job:
@@ -143,7 +141,7 @@ class SpecimenController:
         from training.data.extraction import extract_frame
 
         yield Progress(f"cutting the cells of {frame.name}")
-        return extract_frame(frame, self.extraction, self.segmentation)
+        return extract_frame(frame, self._state.extraction, self._state.segmentation)
 
     def _show(self, cells: FrameCells, specimen: str, pattern: str | None) -> None:
         state = self._state
@@ -185,7 +183,7 @@ class SpecimenController:
         return Job(
             "Extracting cells",
             lambda: extraction_of_arrays(
-                frame, image, labels, self.extraction, self.segmentation
+                frame, image, labels, self._state.extraction, self._state.segmentation
             ),
             done,
         )
@@ -203,7 +201,7 @@ class SpecimenController:
         return Job(
             "Extracting cells",
             lambda: extraction_of_arrays(
-                frame, image, labels, self.extraction, self.segmentation
+                frame, image, labels, self._state.extraction, self._state.segmentation
             ),
             lambda cells: self._show(cells, specimen, pattern),
         )
@@ -260,9 +258,9 @@ class SpecimenController:
     def set_settings(self, name: str, settings: Settings) -> None:
         """Take new settings for the next extraction: extraction or segmentation."""
         if isinstance(settings, ExtractionSettings) and name == "extraction":
-            self.extraction = settings
+            self._state.extraction = settings
         elif isinstance(settings, SegmentationSettings) and name == "segmentation":
-            self.segmentation = settings
+            self._state.segmentation = settings
         else:
             raise TypeError(f"no settings {name!r} of {type(settings).__name__}")
 
@@ -296,7 +294,7 @@ class SpecimenController:
         kept = dropped = 0
         faults: list[str] = []
         for step in write_cell_folder(
-            collection, out, self.extraction, self.segmentation
+            collection, out, self._state.extraction, self._state.segmentation
         ):
             kept, dropped = kept + step.kept, dropped + step.dropped
             faults += [str(step.fault)] if step.fault else []
@@ -309,7 +307,8 @@ class SpecimenController:
         if collection is None:
             return ""
         words = ["python", "-m", "training", "extract", str(collection.root)]
-        return shlex.join([*words, "--out", out])
+        settings = changed_words(self._state.extraction, self._state.segmentation)
+        return shlex.join([*words, "--out", out, *settings])
 
 
 def extraction_of_arrays(

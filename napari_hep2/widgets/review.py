@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_hep2.controllers.review import NOT_SAVED, STORE_NAME
+from napari_hep2.controllers.review import NOT_SAVED
 from napari_hep2.state import Filter, Sort
 from napari_hep2.widgets.cell_detail import CellDetail
 from napari_hep2.widgets.crop_tiles import (
@@ -43,6 +43,7 @@ from napari_hep2.widgets.parts import (
     row,
     text_label,
 )
+from training.data.reviewed import STORE
 from training.patterns import Pattern
 
 FILTERS: dict[Filter, str] = {
@@ -321,7 +322,7 @@ class ReviewWidget(SessionWidget):
 
     def _show_store(self) -> None:
         store = self.state.store
-        text = f"Decisions in {store / STORE_NAME}" if store else "No folder chosen."
+        text = f"Decisions in {store / STORE}" if store else "No folder chosen."
         text += "" if self.state.writable else " (read-only)"
         self.store.setText(text)
         self.reviewer.setText(self.state.reviewer)

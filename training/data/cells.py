@@ -27,6 +27,7 @@ from training.data.cell_folder import is_cell_folder, read_cell_folder
 from training.data.extraction import cell_id, extract_frame
 from training.data.images import read_frame, storage_error, write_array, write_json
 from training.data.layouts import CellFile, Collection, read_collection
+from training.data.reviewed import apply_decisions, standing_decisions
 from training.errors import BadCellsError, BadMaskError
 from training.patterns import VOCABULARIES, Vocabulary
 
@@ -292,21 +293,20 @@ def _from_frames(collection: Collection, size: int) -> CellSet:
 
 
 def _from_cell_folder(path: Path, size: int) -> CellSet:
+    """Take the cells that the extraction kept, as reviewers changed them."""
     folder = read_cell_folder(path)
-    table = folder.table
-    usable = ((table["dropped"] == "") & (table["pattern"] != "")).to_numpy()
-    rows = np.flatnonzero(usable)
-    top = full_scale(folder.crops)
+    table, notes = apply_decisions(folder.table, standing_decisions(path))
+    rows = np.flatnonzero((table["dropped"] == "") & (table["pattern"] != ""))
     vocabulary = VOCABULARIES[folder.source["vocabulary"]]
     chosen = table.iloc[rows]
-    collection = Collection("cells", path, vocabulary)
+    top = full_scale(folder.crops)
     return _checked(
-        collection,
+        Collection("cells", path, vocabulary),
         pack_images((folder.crops[row] for row in rows), size, top),
         [vocabulary.index(name) for name in chosen["pattern"]],
         chosen["specimen"].astype(str).tolist(),
         chosen["id"].tolist(),
-        [],
+        notes,
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 from napari_hep2.controllers.classify import ClassifyController, read_facts
 from napari_hep2.controllers.review import ReviewController
 from napari_hep2.jobs import run_here
+from training.config import ExtractionSettings
 from training.errors import BadModelError
 
 
@@ -93,6 +94,8 @@ def test_the_command_names_image_mask_and_model(state, classify, specimens, mode
         f"--mask {train / '00001_p0_Mask.tif'} --model {model_file} --out OUT "
         "--device cpu"
     )
+    state.extraction = ExtractionSettings(tiny_share=0.5)
+    assert classify.command("OUT").endswith("--device cpu --set tiny_share=0.5")
 
 
 def test_the_card_is_read_without_the_model(model_file, tmp_path):

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from napari_hep2.controllers.review import STORE_NAME, ReviewController
+from napari_hep2.controllers.review import ReviewController
 from napari_hep2.jobs import run_here
 from training.data.curation import DecisionStore
+from training.data.reviewed import STORE
 from training.errors import StorageError
 
 
@@ -23,7 +24,7 @@ def test_the_frame_and_its_dropped_cell_are_under_review(state, review):
 def test_looking_makes_no_file(state, review, specimens):
     review.undo()
     review.set_filter("undecided")
-    assert not (specimens / STORE_NAME).exists()
+    assert not (specimens / STORE).exists()
 
 
 def test_a_decision_is_in_the_store_at_once(state, review, specimens):
@@ -32,7 +33,7 @@ def test_a_decision_is_in_the_store_at_once(state, review, specimens):
     assert verdict_of(review, "00001_p0_0002") == "accepted"
     assert state.saved == "1 cell accepted, saved"
     assert state.current == 2
-    other = DecisionStore(specimens / STORE_NAME, state.reviewer)
+    other = DecisionStore(specimens / STORE, state.reviewer)
     assert other.current()["00001_p0_0002"].verdict == "accepted"
     other.close()
 
@@ -211,7 +212,7 @@ def test_a_folder_chosen_for_one_image_is_kept_for_the_next(
     review.review_frame()
     review.select(2)
     review.accept()
-    assert (tmp_path / STORE_NAME).is_file()
+    assert (tmp_path / STORE).is_file()
     assert state.decisions.keys() == {"well_0002", "other_0003"}
     review.close()
 
@@ -234,10 +235,10 @@ def test_what_could_not_be_saved_is_not_shown_as_saved(state, review):
 
 
 def test_a_broken_store_is_told_and_left_alone(state, review, specimens):
-    (specimens / STORE_NAME).write_bytes(b"this is no database" * 100)
+    (specimens / STORE).write_bytes(b"this is no database" * 100)
     review.use_store(specimens)
-    assert STORE_NAME in state.fault
-    assert (specimens / STORE_NAME).read_bytes().startswith(b"this is no database")
+    assert STORE in state.fault
+    assert (specimens / STORE).read_bytes().startswith(b"this is no database")
 
 
 @pytest.fixture
@@ -257,7 +258,7 @@ def test_a_cell_folder_is_reviewed_with_its_decisions_in_it(
     assert state.fault == ""
     review.select(8)
     review.accept()
-    assert (cell_folder / STORE_NAME).is_file()
+    assert (cell_folder / STORE).is_file()
     assert review.frame_of_current() == "00001_p1"
     row = state.review.row_of["00003_p1_0004"]
     review.select(row)

@@ -4,7 +4,7 @@ import pytest
 
 from napari_hep2.controllers.specimen import as_labels, count_cells
 from napari_hep2.jobs import run_here
-from training.config import ExtractionSettings
+from training.config import ExtractionSettings, SegmentationSettings
 from training.errors import BadLayoutError, BadMaskError, UnknownPatternError
 
 
@@ -163,6 +163,9 @@ def test_the_command_says_the_same(state, specimen, specimens):
     run_here(specimen.open_folder(specimens))
     words = f"python -m training extract {specimens} --out CELLS"
     assert specimen.command() == words
+    specimen.set_settings("extraction", ExtractionSettings(size=51))
+    specimen.set_settings("segmentation", SegmentationSettings(split=False))
+    assert specimen.command() == f"{words} --set size=51 --set split=False"
 
 
 @pytest.mark.parametrize(
