@@ -83,10 +83,16 @@ def show_specimen(session: ViewerSession, frame: str) -> None:
     state = session.state
     session.start(session.specimen.open_folder(sample_specimens(), frame))
     _wait(lambda: state.cells is not None or bool(state.fault))
+    _refuse(state.fault)
     session.start(session.classify.classify())
     _wait(lambda: state.prediction is not None or bool(state.fault))
-    if state.fault:
-        raise Hep2Error("the demo", state.fault.rstrip("."), "install it again")
+    _refuse(state.fault)
+
+
+def _refuse(fault: str) -> None:
+    """Raise a fault of the window, before the next step puts another in its place."""
+    if fault:
+        raise Hep2Error("the demo", fault.rstrip("."), "install it again")
 
 
 def write_demo(

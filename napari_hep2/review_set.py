@@ -6,31 +6,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from napari_hep2.jobs import Progress
+from training.data.cell_files import CELL_COLUMNS
 from training.patterns import Vocabulary
 
 if TYPE_CHECKING:
-    from napari_hep2.state import Filter, Sort
     from training.data.curation import Decision
 
-COLUMNS = (
-    "id",
-    "specimen",
-    "pattern",
-    "frame",
-    "label",
-    "y",
-    "x",
-    "area",
-    "flags",
-    "dropped",
-)
+Filter = Literal["all", "undecided", "accepted", "rejected", "relabelled", "dropped"]
+Sort = Literal["order", "size", "focus", "uncertainty", "suspicion"]
+
 VERDICTS = ("", "accepted", "rejected", "relabelled")
 """A verdict's place here is its code; a cleared decision counts as none."""
 
@@ -47,8 +38,8 @@ class ReviewSet:
     crops : (N, S, S) uint8 or uint16
         May be memory-mapped.
     table
-        One row a cell with the columns `COLUMNS`; ``pattern`` is '' where unknown and
-        ``dropped`` is '' for a cell that the extraction kept.
+        One row a cell with the columns `CELL_COLUMNS`; ``pattern`` is '' where unknown
+        and ``dropped`` is '' for a cell that the extraction kept.
     title
         What is reviewed, as the user knows it.
     store
@@ -228,4 +219,4 @@ def frame_review(
     table = cells_table.copy()
     table["id"], table["specimen"], table["frame"] = ids, specimen, frame
     table["pattern"] = pattern or ""
-    return table[list(COLUMNS)].reset_index(drop=True)
+    return table[list(CELL_COLUMNS)].reset_index(drop=True)

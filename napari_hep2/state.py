@@ -10,24 +10,21 @@ import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from psygnal import SignalGroupDescriptor
 
+from napari_hep2.review_set import Filter, ReviewSet, Sort
 from training.config import ExtractionSettings, SegmentationSettings, Settings
 from training.patterns import I3A, Vocabulary
 
 if TYPE_CHECKING:
-    from napari_hep2.review_set import ReviewSet
     from training.data.curation import Decision
     from training.data.extraction import FrameCells
     from training.data.layouts import Collection, Frame, Specimen
     from training.prediction import FramePrediction
-
-Filter = Literal["all", "undecided", "accepted", "rejected", "relabelled", "dropped"]
-Sort = Literal["order", "size", "focus", "uncertainty", "suspicion"]
 
 # An array or a table has no truth value: such fields change when the object changes.
 _BY_IDENTITY = dict.fromkeys(

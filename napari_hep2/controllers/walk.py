@@ -9,13 +9,15 @@ import numpy.typing as npt
 
 from napari_hep2.jobs import Job, Work
 from napari_hep2.review_set import (
+    Filter,
     ReviewSet,
+    Sort,
     measure_focus,
     passing,
     shown_rows,
     sort_key,
 )
-from napari_hep2.state import Filter, SessionState, Sort
+from napari_hep2.state import SessionState
 from training.data.extraction import cell_id
 
 

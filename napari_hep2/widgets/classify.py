@@ -182,9 +182,6 @@ class ClassifyWidget(SessionWidget):
         The viewer, given by napari.
     """
 
-    def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(napari_viewer)
-
     def _build(self) -> None:
         self._make_model()
         self.verdict = VerdictPanel()

@@ -42,14 +42,14 @@ class SessionWidget(QWidget):
 
     Parameters
     ----------
-    viewer
-        The viewer, or napari's proxy of it.
+    napari_viewer
+        The viewer, or napari's proxy of it; napari gives it by this name.
     """
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        self.viewer = viewer
-        self.session: ViewerSession = session_of(viewer)
+        self.viewer = napari_viewer
+        self.session: ViewerSession = session_of(napari_viewer)
         self.state: SessionState = self.session.state
         self._build()
         self._wires = self._wiring()

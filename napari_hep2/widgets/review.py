@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_hep2.controllers.review import NOT_SAVED
-from napari_hep2.state import Filter, Sort
+from napari_hep2.review_set import Filter, Sort
 from napari_hep2.widgets.cell_detail import CellDetail
 from napari_hep2.widgets.crop_tiles import (
     TILE_MAX,

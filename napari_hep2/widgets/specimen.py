@@ -51,9 +51,6 @@ class SpecimenWidget(SessionWidget):
         The viewer, given by napari.
     """
 
-    def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(napari_viewer)
-
     # -- build
 
     def _build(self) -> None:

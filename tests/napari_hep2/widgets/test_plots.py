@@ -12,7 +12,8 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QColor
 
 from napari_hep2.trainer_state import EpochPoint, FoldState, TrainerState, apply_all
-from napari_hep2.widgets.curves import mean_curve
+from napari_hep2.widgets.confusion import ConfusionView
+from napari_hep2.widgets.curves import LearningCurves, mean_curve
 from napari_hep2.widgets.palette import (
     BLUE,
     GREEN,
@@ -21,8 +22,7 @@ from napari_hep2.widgets.palette import (
     blend,
     pattern_named,
 )
-from napari_hep2.widgets.plots import ConfusionView, FoldTiles, LearningCurves
-from napari_hep2.widgets.tiles import TileLegend, tile_side, tile_text
+from napari_hep2.widgets.tiles import FoldTiles, TileLegend, tile_side, tile_text
 
 FAKE = runpy.run_path(str(Path(__file__).parents[1] / "fake_trainer.py"))
 
