@@ -123,20 +123,24 @@ def _train(
     )
     if resumed:
         yield from _pooled(run, cells, plan)
+    failure = ""
     for event in run_tasks(_tasks(run, config, packed, plan, cells), workers):
-        yield run.append(event.pop("kind"), **event)
-        if "correct" in event:
+        written = run.append(event.pop("kind"), **event)
+        yield written
+        if written["kind"] == "fold-failed":
+            failure = failure or written["message"]
+        if written["kind"] == "fold-done":
             yield from _pooled(run, cells, plan)
-    yield from _finish(run, cells, plan, time.monotonic() - started)
+    yield from _finish(run, cells, plan, time.monotonic() - started, failure)
 
 
 def _finish(
-    run: RunFolder, cells: CellSet, plan: FoldPlan, seconds: float
+    run: RunFolder, cells: CellSet, plan: FoldPlan, seconds: float, failure: str
 ) -> Iterator[Event]:
     held_out = pool_folds(run, plan, len(cells.vocabulary))
     if not held_out.results:
         raise BadRunError(
-            run.path, "no fold could be trained", "see the fold-failed events"
+            run.path, f"no fold could be trained ({failure})", "mend that and resume"
         )
     write_results(run, cells, plan, held_out)
     missing = len(plan.folds) - len(held_out.results)

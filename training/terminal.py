@@ -71,6 +71,12 @@ def run_progress() -> Iterator[Callable[[Event], None]]:
                 bar.update(task, advance=1, description=f"fold {event['fold']}")
             elif kind == "fold-failed":
                 bar.console.print(f"fold {event['fold']} failed: {event['message']}")
+            elif kind == "run-done" and event["folds_failed"]:
+                bar.console.print(
+                    f"{event['folds_failed']} folds failed and are not in the figures; "
+                    "python -m training resume RUN tries them again",
+                    highlight=False,
+                )
             elif kind == "metrics":
                 mca = 100 * event["mean_class_accuracy"]
                 done = f"{event['folds_done']} of {event['folds']} folds"

@@ -18,7 +18,6 @@ from training.errors import Hep2Error
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
     """What ``python -m napari_hep2.demo --picture`` leaves: process and folder."""
-    pytest.importorskip("pytest_xvfb")
     out = tmp_path_factory.mktemp("demo")
     command = ["-m", "napari_hep2.demo", "--picture", "--out", str(out)]
     done = subprocess.run(
