@@ -34,7 +34,7 @@ def draw_cells(
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_cells():
     return draw_cells
 
@@ -44,7 +44,7 @@ def cells() -> CellSet:
     return draw_cells()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_network() -> NetworkSettings:
     """A network that fits `draw_cells` in a second."""
     return NetworkSettings(

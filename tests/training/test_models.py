@@ -1,4 +1,5 @@
 import json
+import shutil
 import struct
 
 import numpy as np
@@ -9,12 +10,20 @@ from training.errors import BadModelError
 from training.models import NOTICE, fit_model, load_model, read_card
 
 
-@pytest.fixture
-def model_path(tmp_path, cells, tiny_network):
-    path = tmp_path / "tiny.safetensors"
-    records = list(fit_model("tiny", cells, tiny_network, path, device="cpu"))
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory, make_cells, tiny_network):
+    """A model fitted once; tests that change it change a copy."""
+    path = tmp_path_factory.mktemp("fitted") / "tiny.safetensors"
+    records = list(fit_model("tiny", make_cells(), tiny_network, path, device="cpu"))
     assert len(records) == tiny_network.epochs
     return path
+
+
+@pytest.fixture
+def model_path(fitted, tmp_path):
+    for suffix in (".safetensors", ".json"):
+        shutil.copy(fitted.with_suffix(suffix), tmp_path)
+    return tmp_path / fitted.name
 
 
 def test_the_card_says_what_it_is(model_path, cells):

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from qtpy.QtCore import QModelIndex, Qt
 
-from napari_hep2.review_set import COLUMNS, ReviewSet
+from napari_hep2.review_set import ReviewSet
 from napari_hep2.state import SessionState
 from napari_hep2.widgets.crop_tiles import (
     ROW_ROLE,
@@ -13,11 +13,12 @@ from napari_hep2.widgets.crop_tiles import (
     stretched,
 )
 from napari_hep2.widgets.gallery import GalleryModel, GalleryView
+from training.data.cell_files import CELL_COLUMNS
 from training.patterns import I3A
 
 
 def many_cells(n):
-    table = pd.DataFrame({name: [""] * n for name in COLUMNS})
+    table = pd.DataFrame({name: [""] * n for name in CELL_COLUMNS})
     table["id"] = [f"f_{k:04d}" for k in range(n)]
     table["label"] = np.arange(n)
     crops = np.random.default_rng(0).integers(0, 50, (1, 77, 77)).astype(np.uint8)

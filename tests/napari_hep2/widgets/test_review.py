@@ -4,10 +4,10 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
-from napari_hep2.controllers.review import STORE_NAME
 from napari_hep2.jobs import run_here
 from napari_hep2.widgets.review import ReviewWidget
 from training.data.curation import DecisionStore
+from training.data.reviewed import STORE
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def click(qtbot, part):
 
 
 def stored(folder):
-    store = DecisionStore(folder / STORE_NAME, "reviewer")
+    store = DecisionStore(folder / STORE, "reviewer")
     found = {
         cell: (d.verdict, d.pattern, d.reason) for cell, d in store.current().items()
     }
