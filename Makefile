@@ -8,7 +8,8 @@ PYTEST_FLAGS ?=
 
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 BIN := $(VENV)/bin
-HEADLESS := $(if $(DISPLAY)$(WAYLAND_DISPLAY),,yes)
+# Only Linux can be without a screen: there DISPLAY or WAYLAND_DISPLAY names it.
+HEADLESS := $(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(filter Linux,$(shell uname -s)))
 XVFB := xvfb-run -a -s "-screen 0 1600x1000x24"
 SAMPLES := sample_data
 BUILD := build/sample-data
@@ -74,4 +75,4 @@ $(VENV_PYQT6)/.test-ready: constraints.txt pyproject.toml | system
 
 .PHONY: system
 system:
-	@sh tools/system-packages.sh
+	@PYTHON="$(PYTHON)" sh tools/system-packages.sh

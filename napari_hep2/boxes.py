@@ -15,7 +15,6 @@ from training.patterns import Vocabulary
 
 if TYPE_CHECKING:
     from training.data.curation import Decision
-
     from training.data.extraction import FrameCells
 
 KEPT = (0.92, 0.92, 0.92, 0.75)

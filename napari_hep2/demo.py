@@ -134,8 +134,12 @@ def take_pictures(
 
 
 def _take_picture(viewer: napari.Viewer, path: Path) -> None:
-    """Let the window settle, then write what it shows."""
+    """Let the window settle, then write what it shows, without napari's notices."""
     _settle(1.0)
+    for part in QApplication.allWidgets():
+        if type(part).__name__ == "NapariQtNotification":
+            part.close()
+    _settle(0.5)
     viewer.screenshot(str(path), canvas_only=False, flash=False)
 
 

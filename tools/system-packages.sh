@@ -8,6 +8,10 @@ packages="xvfb xauth libgl1 libegl1 libdbus-1-3 libfontconfig1 libglib2.0-0 \
 libxkbcommon-x11-0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 \
 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-cursor0"
 
+if [ "${PYTHON:-python3}" = python3 ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+  packages="python3 python3-venv $packages"
+fi
+
 if ! command -v dpkg-query >/dev/null; then
   command -v xvfb-run >/dev/null || echo "xvfb-run: it is missing; install Xvfb to run without a screen." >&2
   exit 0
