@@ -131,8 +131,8 @@ class LayerLink:
     def _draw(self) -> None:
         cells = self._state.cells
         adopted, self._adopted = self._adopted, None
-        self._remove_boxes()
         if cells is None:
+            self._hide_boxes()
             return
         metadata = self._metadata(cells)
         self._take_over(metadata)
@@ -142,7 +142,7 @@ class LayerLink:
         if cells.mask_made or adopted is None:
             self._show_mask(cells, metadata, base)
         self._image = base
-        self._add_boxes(cells, metadata, base)
+        self._show_boxes(cells, metadata, base)
         self._restyle()
 
     def _metadata(self, cells: FrameCells) -> dict[str, str]:
@@ -195,31 +195,48 @@ class LayerLink:
         layer.contour = 1
         layer.visible = layer.visible or cells.mask_made
 
-    def _add_boxes(
+    def _show_boxes(
         self, cells: FrameCells, metadata: dict[str, str], base: Any
     ) -> None:
-        table = cells.cells.table
-        boxes = self._viewer.add_points(
-            table[["y", "x"]].to_numpy(dtype=np.float64),
-            name=f"{cells.frame.name} cells",
-            symbol="square",
-            size=float(cells.cells.crops.shape[1]),
-            face_color=[0.0, 0.0, 0.0, 0.0],
-            border_color=[*KEPT],
-            border_width=1.2,
-            border_width_is_relative=False,
-            scale=base.scale,
-            translate=base.translate,
-            metadata=dict(metadata),
-            opacity=1.0,
-        )
-        boxes.mode = "pan_zoom"
-        self.boxes = boxes
+        """Box the cells in the layer of the frame before.
 
-    def _remove_boxes(self) -> None:
-        boxes, self.boxes = self.boxes, None
-        if boxes is not None and boxes in self._viewer.layers:
-            self._viewer.layers.remove(boxes)
+        A layer is never removed: with software OpenGL, drawing after the buffers of a
+        removed layer are gone ends the whole program.
+        """
+        table = cells.cells.table
+        places = table[["y", "x"]].to_numpy(dtype=np.float64)
+        name, size = f"{cells.frame.name} cells", float(cells.cells.crops.shape[1])
+        boxes = self.boxes
+        if boxes is None:
+            boxes = self.boxes = self._viewer.add_points(
+                places,
+                name=name,
+                size=size,
+                symbol="square",
+                face_color=[0.0, 0.0, 0.0, 0.0],
+                border_color=[*KEPT],
+                border_width=1.2,
+                border_width_is_relative=False,
+                opacity=1.0,
+            )
+            boxes.mode = "pan_zoom"
+        else:
+            boxes.data = places
+            boxes.size = size
+            boxes.name = name
+            boxes.visible = True
+            self._raise_boxes()
+        boxes.metadata = dict(metadata)
+        boxes.scale, boxes.translate = base.scale, base.translate
+
+    def _raise_boxes(self) -> None:
+        layers = self._viewer.layers
+        if layers[-1] is not self.boxes:
+            layers.move(layers.index(self.boxes), len(layers))
+
+    def _hide_boxes(self) -> None:
+        if self.boxes is not None:
+            self.boxes.visible = False
 
     def _vocabulary(self) -> Vocabulary:
         return prediction_vocabulary(self._state)

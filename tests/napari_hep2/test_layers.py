@@ -1,5 +1,7 @@
 """The link between state and layers, on napari's model of a viewer: no window."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -8,6 +10,7 @@ from napari_hep2.boxes import rgba
 from napari_hep2.controllers.review import ReviewController
 from napari_hep2.jobs import run_here
 from napari_hep2.layers import LayerLink, as_frame
+from training.config import ExtractionSettings
 from training.errors import BadImageError
 from training.patterns import I3A
 
@@ -55,6 +58,25 @@ def test_the_next_frame_takes_the_place_of_this_one(viewer, link, opened, specim
     run_here(specimen.step_frame(1))
     names = [layer.name for layer in viewer.layers]
     assert names == ["00001_p1", "00001_p1 mask", "00001_p1 cells"]
+
+
+def test_the_boxes_keep_their_layer_whatever_their_number(
+    viewer, link, opened, specimen
+):
+    """Drawing after a layer was removed can end the program: see `LayerLink`."""
+    boxes, before = link.boxes, len(link.boxes.data)
+    removed = []
+    viewer.layers.events.removed.connect(lambda event: removed.append(event.value))
+    specimen.set_settings("extraction", ExtractionSettings(size=51))
+    run_here(specimen.step_frame(1))
+    cells = link._state.cells
+    cells.cells.table.drop(index=cells.cells.table.index[3:], inplace=True)
+    link._state.cells = dataclasses.replace(cells)
+    assert link.boxes is boxes is viewer.layers[-1]
+    assert len(boxes.data) == 3 < before
+    assert set(boxes.size) == {51}
+    assert list(boxes.features["label"]) == [1, 2, 3]
+    assert removed == []
 
 
 def test_the_picture_keeps_its_layer_and_its_colours(viewer, link, opened, specimen):
