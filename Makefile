@@ -13,6 +13,7 @@ HEADLESS := $(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(filter Linux,$(shell uname -s))
 XVFB := xvfb-run -a -s "-screen 0 1600x1000x24"
 SAMPLES := sample_data
 BUILD := build/sample-data
+RUN ?= $(BUILD)/run
 
 .PHONY: demo test lint test-pyqt6 sample-data pictures wheel clean
 
@@ -46,9 +47,10 @@ sample-data: $(VENV)/.demo-ready
 	  --measured $(BUILD)/run --out $(SAMPLES)/model/simulated.safetensors \
 	  --epochs 30 --set width=0.125
 
-# The pictures of the README, of simulated data.
+# The pictures of the README, of simulated data; RUN is what the trainer shows.
 pictures: $(VENV)/.demo-ready
-	$(if $(HEADLESS),$(XVFB)) $(BIN)/python -m napari_hep2.demo --pictures docs/images
+	$(if $(HEADLESS),$(XVFB)) $(BIN)/python -m napari_hep2.demo --pictures docs/images \
+	  $(if $(wildcard $(RUN)/events.jsonl),--run $(RUN))
 
 wheel: $(VENV)/.test-ready
 	$(BIN)/python -m build --wheel

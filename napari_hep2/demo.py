@@ -7,7 +7,9 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import napari
@@ -128,9 +130,33 @@ def take_pictures(
     folder.mkdir(parents=True, exist_ok=True)
     if run is not None:
         docks["trainer"].inner_widget().attach(run)
+    review = docks["review"]
     for name, dock in docks.items():
-        dock.raise_()
-        _take_picture(viewer, folder / f"{name}.png")
+        if dock is not review:
+            dock.raise_()
+            _take_picture(viewer, folder / f"{name}.png")
+    session = session_of(viewer)
+    with TemporaryDirectory() as decisions:
+        review_some(session, Path(decisions))
+        review.raise_()
+        _take_picture(viewer, folder / "review.png")
+        session.review.close()
+
+
+def review_some(session: ViewerSession, folder: Path) -> None:
+    """Decide on the first kept cells, as a reviewer would, in a store of its own."""
+    review = session.review
+    review.use_store(folder)
+    review.next_undecided()
+    for decide in (
+        review.accept,
+        review.accept,
+        partial(review.reject, "focus"),
+        review.accept,
+        partial(review.relabel, 2),
+        review.accept,
+    ):
+        decide()
 
 
 def _take_picture(viewer: napari.Viewer, path: Path) -> None:
