@@ -250,11 +250,16 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write report.html into each run folder and print its figures."""
-    from training.reports import write_report
+    from training.reports import measured_sentence, write_report
     from training.runs import RunFolder
 
-    written = [write_report(RunFolder.open(path)) for path in runs]
-    tell({"reports": [str(path) for path in written]}, as_json)
+    opened = [RunFolder.open(path) for path in runs]
+    written = [str(write_report(one)) for one in opened]
+    figures = [measured_sentence(one) for one in opened]
+    if as_json:
+        tell({"reports": written, "figures": figures}, as_json)
+        return
+    tell(dict(zip(written, figures, strict=True)), as_json)
 
 
 @app.command()

@@ -199,7 +199,7 @@ def load_model(path: Path, device: str = "auto") -> Model:
     shapes = _header_shapes(path)
     voters = []
     generator = torch.Generator().manual_seed(0)
-    for _ in range(card.network.vote_epochs):
+    for _ in range(min(card.network.vote_epochs, card.network.epochs)):
         voters.append(PaperNetwork(card.network, len(vocabulary), generator))
     expected = {
         f"voter{number}.{name}": list(tensor.shape)

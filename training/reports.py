@@ -26,15 +26,14 @@ from training.protocols import PROTOCOLS, natural_key
 from training.runs import RunConfig, RunFolder
 
 _SVG_METADATA = ("Creator", "Date", "Format", "Type")
-_GIVEN = ("learning_rate", "batch_size", "epochs", "input_size", "vote_epochs")
-_ALWAYS = (
-    "Kernel sizes and channels are a reconstruction, as the paper's layer table could "
-    "not be found (docs/methods.md).\n"
-    "Weights start as He et al. (2015) propose and grey values are divided by 255: the "
-    "paper's 'around 0.001', taken literally, does not train.\n"
-    "Momentum 0.9 and weight decay 0.0005 are MatConvNet's defaults; the paper gives "
-    "neither."
-)
+_WORDS = {
+    "initialisation": "Weights start as He et al. (2015) propose and grey values are "
+    "divided by 255: the paper's 'around 0.001', taken literally, does not train.",
+    "defaults": "Momentum 0.9 and weight decay 0.0005 are MatConvNet's defaults; the "
+    "paper gives neither.",
+    "layers": "Kernel sizes and channels are a reconstruction, as the paper's layer "
+    "table could not be found (docs/methods.md).",
+}
 
 
 def load_metrics(run: RunFolder) -> tuple[Metrics, list[str]]:
@@ -113,21 +112,29 @@ def rerun_command(config: RunConfig) -> str:
     return shlex.join(words)
 
 
-def deviations(settings: NetworkSettings) -> list[str]:
-    """Return what deviates from the paper's recipe, one sentence each."""
+def deviations(settings: NetworkSettings, recipe: NetworkSettings) -> list[str]:
+    """Return what deviates from the paper, one sentence each.
+
+    Parameters
+    ----------
+    settings
+        Of the run.
+    recipe
+        Of its experiment: the paper's, or one of ours that changes it.
+    """
     paper = NetworkSettings()
     lines = [
-        f"{key} is {getattr(settings, key)}, the paper's is {getattr(paper, key)}."
-        for key in _GIVEN
-        if getattr(settings, key) != getattr(paper, key)
+        f"{key} is {value}, the paper's recipe has {getattr(recipe, key)}."
+        for key, value in settings.differing(recipe).items()
     ]
-    if settings.width != paper.width:
-        lines.append(
-            f"The network is {settings.width:g} times as wide as the reconstruction."
-        )
-    if settings.normalisation != paper.normalisation:
+    if recipe.normalisation != paper.normalisation:
         lines.append("The intensity of each cell is normalised; the paper's is not.")
-    return [*lines, *_ALWAYS.splitlines()]
+    lines.append(_WORDS["layers"])
+    if settings.initialisation == paper.initialisation:
+        lines.append(_WORDS["initialisation"])
+    if not {"momentum", "weight_decay"} & set(settings.differing(paper)):
+        lines.append(_WORDS["defaults"])
+    return lines
 
 
 def _report_content(run: RunFolder) -> dict[str, Any]:
@@ -158,7 +165,7 @@ def _report_content(run: RunFolder) -> dict[str, Any]:
         "confusion": _confusion_rows(metrics.confusion, names),
         "specimens": _specimen_rows(run),
         "curves": _curves(run),
-        "deviations": deviations(config.network),
+        "deviations": deviations(config.network, experiment.network),
         "notes": start["notes"],
         "command": rerun_command(config),
         "provenance": _provenance(description),

@@ -128,10 +128,8 @@ class ReviewController(CellWalk):
         state.shown = np.empty(0, dtype=np.int64)
         self._codes = np.zeros(len(review), dtype=np.int8)
         state.review = review
-        if review.store is not None or previous is None or state.store is None:
-            self.use_store(review.store)
-        else:
-            self._reload()
+        stays = previous is not None and review.store in (None, previous.store)
+        self.use_store(state.store if stays and state.store else review.store)
         row = review.row_of.get(kept_id or "")
         self.select(row if row is not None else self._first())
 

@@ -130,3 +130,10 @@ def test_hostile_cards(model_path, content):
     model_path.with_suffix(".json").write_bytes(content)
     with pytest.raises(BadModelError, match="the card of the model is damaged"):
         load_model(model_path)
+
+
+def test_fewer_epochs_than_votes(tmp_path, cells, tiny_network):
+    settings = tiny_network.model_copy(update={"epochs": 1, "vote_epochs": 3})
+    path = tmp_path / "short.safetensors"
+    list(fit_model("short", cells, settings, path, device="cpu"))
+    assert len(load_model(path, "cpu").voters) == 1

@@ -46,7 +46,7 @@ def test_the_report_carries_its_figures_and_where_they_are_from(run):
     assert all(name in page for name in names)
     assert "Research use only" in page
     assert "The paper reports 70.52 %" in page
-    assert "width is" not in page
+    assert "width is 0.04" in page
     assert page.count("<svg") == 1
 
 
@@ -98,8 +98,17 @@ def test_the_sentence_for_a_card(run):
 
 
 def test_what_deviates_from_the_paper_is_told():
-    always = deviations(NetworkSettings())
-    assert len(always) == 3
-    changed = deviations(NetworkSettings(epochs=5, width=0.5, normalisation="cell"))
-    assert changed[0] == "epochs is 5, the paper's is 50."
-    assert len(changed) == 6
+    recipe = NetworkSettings()
+    assert len(deviations(recipe, recipe)) == 3
+    changed = NetworkSettings(epochs=5, width=0.5, momentum=0.5)
+    lines = deviations(changed, recipe)
+    assert lines[:3] == [
+        "width is 0.5, the paper's recipe has 1.0.",
+        "epochs is 5, the paper's recipe has 50.",
+        "momentum is 0.5, the paper's recipe has 0.9.",
+    ]
+    assert not any("MatConvNet" in line for line in lines)
+    literal = NetworkSettings(initialisation="literal-0.001")
+    assert not any("He et al." in line for line in deviations(literal, recipe))
+    ours = NetworkSettings(normalisation="cell")
+    assert "The intensity of each cell is normalised" in deviations(ours, ours)[0]

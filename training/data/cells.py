@@ -319,8 +319,7 @@ def _checked(
     notes: list[str],
 ) -> CellSet:
     """Leave out blank images: they carry nothing and look like copies of each other."""
-    flat = images.reshape(len(images), -1)
-    keep = np.flatnonzero(np.any(flat != flat[:, :1], axis=1))
+    keep = np.flatnonzero(np.any(images != images[:, :1, :1], axis=(1, 2)))
     if len(keep) < len(images):
         notes.append(f"{len(images) - len(keep)} blank cells were left out")
     if len(keep) == 0:

@@ -15,7 +15,7 @@ from training.data.images import read_frame, read_mask
 from training.data.layouts import Frame
 from training.data.nuclei import Floats, Nuclei, find_nuclei
 from training.data.segmentation import segment_nuclei
-from training.errors import BadMaskError
+from training.errors import BadImageError, BadMaskError
 
 DROP_REASONS: dict[str, str] = {
     "border": "The nucleus touches the edge of the frame, so a part of it is missing.",
@@ -95,7 +95,10 @@ def extract_frame(
     height, width = grey.pixels.shape
     notes = [grey.note] if grey.note else []
     if frame.mask is None:
-        labels = segment_nuclei(grey.pixels, segmentation)
+        try:
+            labels = segment_nuclei(grey.pixels, segmentation)
+        except BadImageError as fault:
+            raise BadImageError(frame.image, fault.fault, fault.remedy) from fault
         notes.append("the mask was made from the image")
     else:
         labels = label_nuclei(read_mask(frame.mask, (height, width)))

@@ -276,3 +276,17 @@ def test_a_stale_cell_folder_is_opened_and_told(
     assert len(state.review) == 42
     assert "00001_p0.tif" in state.fault
     review.close()
+
+
+def test_a_folder_chosen_for_decisions_holds_for_the_next_frame(
+    review, state, specimen, tmp_path
+):
+    chosen = tmp_path / "mine"
+    chosen.mkdir()
+    review.use_store(chosen)
+    review.accept()
+    run_here(specimen.step_frame(1))
+    review.review_frame()
+    assert state.store == chosen
+    review.accept()
+    assert len(DecisionStore(chosen / STORE, state.reviewer).current()) == 2

@@ -105,3 +105,8 @@ def test_the_fingerprint_is_of_what_decides(cells):
     moved = cells.take(np.arange(len(cells)))
     object.__setattr__(moved, "specimens", np.roll(cells.specimens, 1))
     assert moved.fingerprint != cells.fingerprint
+
+
+def test_no_cell_with_a_pattern_is_a_sentence(tmp_path, write_plain):
+    with pytest.raises(BadCellsError, match="it holds no cell with a pattern"):
+        load_cell_set(write_plain(tmp_path / "plain"), input_size=32)
