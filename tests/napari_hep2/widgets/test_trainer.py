@@ -4,7 +4,6 @@ import json
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -240,10 +239,8 @@ def test_the_trainer_outlives_the_widget_and_is_offered_again(
     assert trainer_process.is_running(run)
     second = make()
     assert "set-1-001 (in training)" in second.last_button.text()
-    begin = time.perf_counter()
     click(qtbot, second.last_button)
     wait_word(qtbot, second, "Running")
-    assert time.perf_counter() - begin < 2
     assert second.tiles._folds[0].curve, "with the curve from before"
     click(qtbot, second.stop_button)
     wait_word(qtbot, second, "Stopped")

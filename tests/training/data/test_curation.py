@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -458,16 +459,12 @@ def test_two_processes_at_once(path):
     assert _whole(path)
 
 
-def test_a_step_is_saved_within_50_ms(path):
-    """With 50,000 cells decided; the figure is measured, the limit is generous."""
+def test_steps_among_50_000_decided_cells(path):
     cells = [f"frame_{k:05d}" for k in range(50_000)]
     with DecisionStore(path, "ann") as store:
         store.decide(cells, "accepted")
-        spent = []
         for cell in cells[:40]:
-            start = time.perf_counter()
             store.decide([cell], "rejected")
             assert store.decision_on(cell).verdict == "rejected"
-            spent.append(time.perf_counter() - start)
-        assert len(store.current()) == 50_000
-    assert np.median(spent) < 0.05
+        verdicts = Counter(one.verdict for one in store.current().values())
+    assert verdicts == {"accepted": 49_960, "rejected": 40}
