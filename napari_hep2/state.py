@@ -10,7 +10,7 @@ import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -137,11 +137,6 @@ class SessionState:
         """Give bad news."""
         self.message = ""
         self.fault = str(fault)
-
-
-def event_of(state: SessionState, name: str) -> Any:
-    """Return the signal of a field of `state`."""
-    return getattr(state.events, name)
 
 
 def changed_words(*settings: Settings) -> list[str]:

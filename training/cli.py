@@ -277,9 +277,10 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Fit one model on all cells, for the plugin and for predict."""
+    from training.cards import read_card
     from training.data.cells import load_cell_set
     from training.experiments import configure
-    from training.models import fit_model, read_card
+    from training.models import fit_model
     from training.reports import measured_sentence
     from training.runs import RunFolder
 

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from training.cards import ModelCard, read_card
 from training.classifiers.paper_network import PaperNetwork
-from training.config import NetworkSettings, Settings
+from training.config import NetworkSettings
 from training.data.cells import CellSet, full_scale, pack_images
 from training.data.images import write_bytes, write_json
 from training.errors import BadModelError
@@ -37,30 +37,7 @@ from training.fitting import (
 )
 from training.patterns import VOCABULARIES, Vocabulary
 
-NOTICE = "Research use only, not for diagnosis."
-_FORMAT = 1
 _MAX_HEADER = 1_000_000
-_MAX_CARD = 1_000_000
-
-
-class ModelCard(Settings):
-    """What a model is, what it was fitted on and how good it was measured to be."""
-
-    format: int = Field(_FORMAT, ge=1, le=_FORMAT, description="Of this file.")
-    name: str = Field(min_length=1, max_length=200, description="Of the model.")
-    classifier: str = Field("paper-network", pattern="^paper-network$")
-    vocabulary: str = Field(description="Name of the vocabulary.")
-    patterns: tuple[str, ...] = Field(description="In the order of the scores.")
-    network: NetworkSettings = Field(description="Architecture and recipe.")
-    trained_on: str = Field(description="The cells, for people.")
-    cells: int = Field(ge=0, description="Training cells.")
-    specimens: tuple[str, ...] = Field(description="Training specimens.")
-    data_fingerprint: str = Field(description="Of the training cells.")
-    measured: str = Field(
-        "not measured", description="Held-out figures with n and protocol."
-    )
-    licence: str = Field("BSD-3-Clause", description="Of the weights.")
-    notice: str = Field(NOTICE, description="What it must not be used for.")
 
 
 @dataclass(frozen=True)
@@ -211,29 +188,6 @@ def load_model(path: Path, device: str = "auto") -> Model:
             path, "its weights do not fit its card", "copy both files again"
         )
     return Model(card, vocabulary, _fill(path, voters, choose_device(device)))
-
-
-def read_card(path: Path) -> ModelCard:
-    """Read a model's card.
-
-    Raises
-    ------
-    BadModelError
-        If it is missing or damaged.
-    """
-    try:
-        if path.stat().st_size > _MAX_CARD:
-            raise BadModelError(path, "the card is too large", "use another model")
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return ModelCard.model_validate(content)
-    except FileNotFoundError as fault:
-        raise BadModelError(
-            path, "the card of the model is missing", "copy it beside the weights"
-        ) from fault
-    except (OSError, ValueError, ValidationError, RecursionError) as fault:
-        raise BadModelError(
-            path, "the card of the model is damaged", "copy both files again"
-        ) from fault
 
 
 def _header_shapes(path: Path) -> dict[str, list[int]]:

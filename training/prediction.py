@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from training.cards import NOTICE, ModelCard
 from training.config import VerdictSettings
 from training.data.cells import full_scale
 from training.data.extraction import FrameCells, cell_id, crop_boxes
 from training.data.images import write_bytes, write_json, write_text
-from training.models import NOTICE, Model, ModelCard
+from training.models import Model
 from training.patterns import Vocabulary
 from training.verdict import SpecimenVerdict, specimen_verdict
 

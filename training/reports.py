@@ -15,12 +15,12 @@ import jinja2
 import numpy as np
 import numpy.typing as npt
 
+from training.cards import NOTICE
 from training.config import NetworkSettings
 from training.data.images import write_text
 from training.errors import BadRunError
 from training.experiments import EXPERIMENTS, find_experiment
 from training.metrics import Metrics
-from training.models import NOTICE
 from training.patterns import I3A_TASK2, MIVIA
 from training.protocols import PROTOCOLS, natural_key
 from training.runs import RunConfig, RunFolder

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,40 +12,12 @@ import numpy as np
 from napari_hep2.jobs import Job, Progress, Work
 from napari_hep2.samples import sample_model
 from napari_hep2.state import SessionState, changed_words
+from training.cards import ModelCard, read_card
+from training.errors import BadModelError
 
 if TYPE_CHECKING:
     from training.patterns import Pattern
     from training.prediction import FramePrediction
-
-NOTICE = "Research use only, not for diagnosis."
-_MAX_CARD = 1_000_000
-
-
-@dataclass(frozen=True)
-class CardFacts:
-    """What a person should know of a model before trusting it."""
-
-    name: str
-    trained_on: str
-    measured: str
-    notice: str = NOTICE
-
-
-def read_facts(model: Path) -> CardFacts | None:
-    """Read the card beside a model file; None where it is missing or broken.
-
-    Only for showing: `training.models.load_model` checks the card in full, but needs
-    torch, which the window's thread does not import.
-    """
-    card = model.with_suffix(".json")
-    try:
-        if card.stat().st_size > _MAX_CARD:
-            return None
-        content = json.loads(card.read_text(encoding="utf-8"))
-        facts = (str(content[k]) for k in ("name", "trained_on", "measured"))
-        return CardFacts(*facts)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 class ClassifyController:
@@ -137,13 +107,15 @@ class ClassifyController:
         found = np.bincount(prediction.predicted, minlength=len(vocabulary))
         return [(p, int(n)) for p, n in zip(vocabulary, found, strict=True)]
 
-    def card(self) -> CardFacts | None:
+    def card(self) -> ModelCard | None:
         """Return what the chosen model says of itself, without loading it."""
         prediction, model = self._state.prediction, self._state.model
-        if prediction is not None:
-            card = prediction.card
-            return CardFacts(card.name, card.trained_on, card.measured, card.notice)
-        return read_facts(model) if model is not None else None
+        if prediction is not None or model is None:
+            return prediction.card if prediction is not None else None
+        try:
+            return read_card(model.with_suffix(".json"))
+        except BadModelError:
+            return None
 
     def command(self, out: str = "OUT") -> str:
         """Return the command that makes the same prediction, or ''."""

@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_hep2.controllers.classify import NOTICE
 from napari_hep2.widgets.parts import (
     CommandLine,
     SessionWidget,
@@ -32,6 +31,7 @@ from napari_hep2.widgets.parts import (
     scrolled,
     text_label,
 )
+from training.cards import NOTICE
 from training.patterns import Pattern
 from training.verdict import SpecimenVerdict
 

@@ -259,7 +259,3 @@ class GalleryView(QTableView):
 def key_code(key: Any) -> int:
     """Return a key as the number that both bindings compare alike."""
     return int(getattr(key, "value", key))
-
-
-def _key_named(name: str) -> int:
-    return key_code(getattr(Qt.Key, f"Key_{name}"))

@@ -85,9 +85,10 @@ def model_file(tmp_path_factory):
     """A small network with weights as they start: its scores are real, and poor."""
     import torch
 
+    from training.cards import ModelCard
     from training.classifiers.paper_network import PaperNetwork
     from training.config import NetworkSettings
-    from training.models import ModelCard, save_model
+    from training.models import save_model
     from training.patterns import I3A
 
     torch.manual_seed(0)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from training.cards import read_card
 from training.cli import app
 from training.data.cells import load_cell_set
-from training.models import read_card
 
 TINY = ["width=0.04", "input_size=32", "batch_size=16", "learning_rate=0.02"]
 SETTINGS = [word for pair in TINY for word in ("--set", pair)]

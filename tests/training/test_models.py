@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
+from training.cards import NOTICE, read_card
 from training.errors import BadModelError
-from training.models import NOTICE, fit_model, load_model, read_card
+from training.models import fit_model, load_model
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from napari_hep2.controllers.classify import ClassifyController, read_facts
+from napari_hep2.controllers.classify import ClassifyController
 from napari_hep2.controllers.review import ReviewController
 from napari_hep2.jobs import run_here
 from training.config import ExtractionSettings
@@ -98,12 +98,14 @@ def test_the_command_names_image_mask_and_model(state, classify, specimens, mode
     assert classify.command("OUT").endswith("--device cpu --set tiny_share=0.5")
 
 
-def test_the_card_is_read_without_the_model(model_file, tmp_path):
-    facts = read_facts(model_file)
-    assert (facts.name, facts.trained_on) == ("untrained", "nothing")
-    assert facts.notice == "Research use only, not for diagnosis."
+def test_the_card_is_read_without_the_model(state, classify, model_file, tmp_path):
+    card = classify.card()
+    assert (card.name, card.trained_on) == ("untrained", "nothing")
+    assert card.notice == "Research use only, not for diagnosis."
     broken = tmp_path / "broken.json"
+    classify.choose_model(broken.with_suffix(".safetensors"))
     for content in ("", "[]", json.dumps({"name": "x"}), "\udcff"):
         broken.write_text(content, errors="surrogateescape")
-        assert read_facts(broken.with_suffix(".safetensors")) is None
-    assert read_facts(tmp_path / "missing.safetensors") is None
+        assert classify.card() is None
+    classify.choose_model(tmp_path / "missing.safetensors")
+    assert classify.card() is None
