@@ -18,12 +18,13 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QLabel,
+    QLineEdit,
     QSizePolicy,
     QSpinBox,
     QWidget,
 )
 
-from training.config import Settings
+from training.config import Settings, as_typed
 from training.errors import BadSettingError
 
 S = TypeVar("S", bound=Settings)
@@ -62,7 +63,7 @@ class SettingsForm(QWidget, Generic[S]):
     Raises
     ------
     FormTypeError
-        If a field to show is no int, float, bool or Literal.
+        If a field to show is no int, float, bool, str, tuple or Literal.
     """
 
     changed = Signal()
@@ -175,6 +176,8 @@ def _editor_of_type(name: str, field: FieldInfo) -> QWidget:
         for value in get_args(kind):
             box.addItem(str(value), value)
         return box
+    if kind is str or get_origin(kind) is tuple:
+        return QLineEdit()
     raise FormTypeError(f"{name}: a form cannot show {kind}")
 
 
@@ -227,6 +230,8 @@ def read_editor(editor: QWidget) -> Any:
         return editor.isChecked()
     if isinstance(editor, QComboBox):
         return editor.currentData()
+    if isinstance(editor, QLineEdit):
+        return editor.text()
     return editor.value()
 
 
@@ -236,6 +241,8 @@ def write_editor(editor: QWidget, value: Any) -> None:
         editor.setChecked(value)
     elif isinstance(editor, QComboBox):
         editor.setCurrentIndex(editor.findData(value))
+    elif isinstance(editor, QLineEdit):
+        editor.setText(str(as_typed(value)))
     else:
         editor.setValue(value)
 
@@ -246,4 +253,6 @@ def change_signal(editor: QWidget) -> Any:
         return editor.toggled
     if isinstance(editor, QComboBox):
         return editor.currentIndexChanged
+    if isinstance(editor, QLineEdit):
+        return editor.textChanged
     return editor.valueChanged

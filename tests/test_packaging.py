@@ -23,6 +23,7 @@ from training.config import (
     parse_together,
 )
 from training.experiments import configure
+from training.reproduction.study import plan_study
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]
@@ -232,7 +233,11 @@ def parsed(line):
 def check_settings(name, values):
     given = dict(pair.split("=", 1) for pair in values.get("changes") or ())
     if name in ("run", "fit"):
-        configure(values["experiment"], "DATA", changes=given)
+        extra = str(values["extra"] or "")
+        configure(values["experiment"], "DATA", extra=extra, changes=given)
+    elif name == "reproduce":
+        only = tuple(values["only"] or ())
+        plan_study("DATA", "MORE", changes=given, only=only)
     elif name == "simulate":
         SimulationSettings.parse(given)
     elif given:

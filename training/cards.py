@@ -7,23 +7,23 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from training.config import NetworkSettings, Settings
+from training.config import AnyNetworkSettings, Settings, TrainingSetSettings
 from training.errors import BadModelError
 
 NOTICE = "Research use only, not for diagnosis."
-_FORMAT = 1
+_FORMAT = 2
 _MAX_CARD = 1_000_000
 
 
 class ModelCard(Settings):
     """What a model is, what it was fitted on and how good it was measured to be."""
 
-    format: int = Field(_FORMAT, ge=1, le=_FORMAT, description="Of this file.")
+    format: int = Field(_FORMAT, ge=_FORMAT, le=_FORMAT, description="Of this file.")
     name: str = Field(min_length=1, max_length=200, description="Of the model.")
-    classifier: str = Field("paper-network", pattern="^paper-network$")
     vocabulary: str = Field(description="Name of the vocabulary.")
     patterns: tuple[str, ...] = Field(description="In the order of the scores.")
-    network: NetworkSettings = Field(description="Architecture and recipe.")
+    classifier: AnyNetworkSettings = Field(description="Architecture and recipe.")
+    training_set: TrainingSetSettings = Field(description="What it was fitted on.")
     trained_on: str = Field(description="The cells, for people.")
     cells: int = Field(ge=0, description="Training cells.")
     specimens: tuple[str, ...] = Field(description="Training specimens.")

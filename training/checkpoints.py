@@ -17,9 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from training.classifiers.base import EpochRecord
 from training.data.images import write_array, write_bytes, write_json
 from training.errors import BadRunError
-from training.fitting import EpochRecord, FitState
+from training.fitting import FitState
 
 CHECKPOINT = "checkpoint.safetensors"
 PREVIOUS = "checkpoint.previous.safetensors"
@@ -34,9 +35,8 @@ class FoldResult:
     rows : (m,) int64
         Held-out rows of the cell set.
     scores : (m, K) float32
-        Mean of the last epochs' softmax scores.
     disagreement : (m,) float32
-        See `training.fitting.vote_disagreement`.
+        See `training.classifiers.base.HeldOutScores`.
     history
         One record an epoch.
     """

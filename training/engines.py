@@ -23,30 +23,22 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from training.checkpoints import (
-    FoldResult,
-    load_checkpoint,
-    save_checkpoint,
-    write_result,
-)
-from training.config import NetworkSettings
-from training.data.cells import CellSet, read_cell_set
-from training.errors import (
-    DivergedError,
-    Hep2Error,
-    InterruptedRunError,
-    StorageError,
-)
+from training.checkpoints import FoldResult, write_result
+from training.classifiers.base import Classifier, Samples
+from training.config import ClassifierSettings, NetworkSettings, TrainingSetSettings
+from training.data.cells import CellSet
+from training.data.packed_cells import read_cell_set
+from training.errors import Hep2Error, InterruptedRunError
 from training.fitting import (
     ResidentCells,
     begin,
     choose_device,
     fit,
     interrupted,
-    vote_disagreement,
-    vote_scores,
 )
 from training.protocols import Fold
+from training.sampling import choose_samples
+from training.systems import build_classifier
 
 ATTEMPTS = 3
 """How often a fold is tried whose worker dies."""
@@ -66,10 +58,12 @@ class FoldTask:
         Of the fold, in the run folder.
     cells
         Folder of the packed cell set, which workers memory-map.
-    n_patterns
-        Length of the vocabulary.
+    classifier, training_set
+        What is fitted, and on which of the fold's training cells.
     seed
         Of this fold.
+    draw_seed
+        Of the draw of cells from specimens, the same in all folds.
     stop_file
         Training stops when it exists.
     """
@@ -77,9 +71,10 @@ class FoldTask:
     fold: Fold
     folder: Path
     cells: Path
-    n_patterns: int
-    network: NetworkSettings
+    classifier: ClassifierSettings
+    training_set: TrainingSetSettings
     seed: int
+    draw_seed: int
     device: str
     stop_file: Path
 
@@ -112,11 +107,10 @@ def measure_speed(
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     patterns = np.arange(network.batch_size) % n_patterns
     cells = ResidentCells.place(images, patterns, choose_device(device))
-    one_epoch = network.model_copy(
-        update={"epochs": 1000, "vote_epochs": 1, "views": 1}
-    )
+    one_epoch = network.model_copy(update={"epochs": 1000, "vote_epochs": 1})
     rows = np.arange(network.batch_size)
-    records = fit(begin(one_epoch, n_patterns, 0), cells, rows, one_epoch, seed=0)
+    state, samples = begin(one_epoch, n_patterns, 0), Samples.plain(rows)
+    records = fit(state, cells, samples, one_epoch, seed=0)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -150,59 +144,67 @@ def run_tasks(tasks: Sequence[FoldTask], workers: int) -> Iterator[Event]:
     InterruptedRunError
         If the stop file appeared; every worker has ended by then.
     """
+    if not tasks:
+        return
     if workers == 1 or len(tasks) < 2:
-        cells = None
-        for task in tasks:
-            cells = cells or _place(read_cell_set(task.cells), task.device)
-            yield from train_fold(task, cells)
+        for cells, classifier, task in _bind(tasks):
+            yield from train_fold(task, cells, classifier)
         return
     yield from _Pool(tasks, min(workers, len(tasks))).run()
 
 
 def train_fold(
     task: FoldTask,
-    cells: ResidentCells,
+    cells: CellSet,
+    classifier: Classifier,
     parent_alive: Callable[[], bool] = lambda: True,
 ) -> Iterator[Event]:
-    """Train one fold from its checkpoint, or from the start, to its result.
+    """Train one fold from where it was left, or from the start, to its result.
 
     Raises
     ------
     InterruptedRunError
         If the stop file appeared or the parent died.
     """
-    name = task.fold.name
-    state = begin(task.network, task.n_patterns, task.seed)
-    load_checkpoint(task.folder, state)
-    yield {"kind": "fold-started", "fold": name, "epoch": state.epoch}
-    records = fit(
-        state,
-        cells,
-        task.fold.train,
-        task.network,
+    name, test = task.fold.name, task.fold.test
+    train = choose_samples(cells, task.fold.train, task.training_set, task.draw_seed)
+    fitting = classifier.fit(
+        train,
+        test,
         seed=task.seed,
-        test=task.fold.test,
+        folder=task.folder,
         should_stop=lambda: task.stop_file.exists() or not parent_alive(),
     )
+    history = classifier.history(task.folder)
+    yield {"kind": "fold-started", "fold": name, "epoch": len(history)}
     try:
-        for record in records:
-            save_checkpoint(task.folder, state)
+        while True:
+            record = next(fitting)
+            history.append(record)
             yield {"kind": "epoch", "fold": name, **vars(record)}
-    except (DivergedError, StorageError) as fault:
+    except StopIteration as end:
+        held_out = end.value
+    except InterruptedRunError:
+        raise
+    except Hep2Error as fault:
         yield {"kind": "fold-failed", "fold": name, "message": str(fault)}
         return
-    scores = vote_scores(state)
-    result = FoldResult(
-        task.fold.test, scores, vote_disagreement(state), tuple(state.history)
+    scores = held_out.scores
+    write_result(
+        task.folder, FoldResult(test, scores, held_out.disagreement, tuple(history))
     )
-    write_result(task.folder, result)
-    truth = cells.patterns.cpu().numpy()[task.fold.test]
-    right = int((scores.argmax(1) == truth).sum())
-    yield {"kind": "fold-done", "fold": name, "n": len(truth), "correct": right}
+    right = int((scores.argmax(1) == cells.patterns[test]).sum())
+    yield {"kind": "fold-done", "fold": name, "n": len(test), "correct": right}
 
 
-def _place(cells: CellSet, device: str) -> ResidentCells:
-    return ResidentCells.place(cells.images, cells.patterns, choose_device(device))
+def _bind(
+    tasks: Sequence[FoldTask],
+) -> Iterator[tuple[CellSet, Classifier, FoldTask]]:
+    """Yield each task with its cells and classifier, which are made once."""
+    cells = read_cell_set(tasks[0].cells)
+    classifier = build_classifier(tasks[0].classifier, cells, tasks[0].device)
+    for task in tasks:
+        yield cells, classifier, task
 
 
 def _work(task: FoldTask, pipe: Connection) -> None:
@@ -211,9 +213,9 @@ def _work(task: FoldTask, pipe: Connection) -> None:
     parent = multiprocessing.parent_process()
     alive = parent.is_alive if parent is not None else lambda: True
     try:
-        cells = _place(read_cell_set(task.cells), task.device)
-        for event in train_fold(task, cells, alive):
-            pipe.send(event)
+        for cells, classifier, _ in _bind([task]):
+            for event in train_fold(task, cells, classifier, alive):
+                pipe.send(event)
     except InterruptedRunError:
         pipe.send({"kind": "interrupted"})
     except Hep2Error as fault:

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from training.checkpoints import has_result
-from training.data.cells import CellSet, load_packed
+from training.config import NetworkSettings
+from training.data.cells import CellSet
+from training.data.packed_cells import load_packed
 from training.engines import (
     Event,
     FoldTask,
@@ -20,8 +22,13 @@ from training.engines import (
     measure_speed,
     run_tasks,
 )
-from training.errors import BadRunError, Hep2Error, InterruptedRunError
-from training.experiments import Forecast, forecast
+from training.errors import (
+    BadRunError,
+    BadSettingError,
+    Hep2Error,
+    InterruptedRunError,
+)
+from training.experiments import Forecast
 from training.protocols import FoldPlan, image_keys, make_folds, prove_no_leak
 from training.results import (
     measure_held_out,
@@ -30,6 +37,8 @@ from training.results import (
     write_results,
 )
 from training.runs import RunConfig, RunFolder
+from training.sampling import choose_samples
+from training.systems import build_classifier, needs_masks
 
 
 def start_run(path: Path, config: RunConfig) -> RunFolder:
@@ -41,7 +50,7 @@ def start_run(path: Path, config: RunConfig) -> RunFolder:
         If the data cannot be read, no folds can be made, or the folder is in use;
         nothing is written then.
     """
-    cells, _ = load_packed(Path(config.data), config.network.input_size, config.layout)
+    cells, _ = load_cells(config)
     make_folds(cells, config.protocol)
     return RunFolder.create(path, config, cells.fingerprint)
 
@@ -64,9 +73,7 @@ def execute(run: RunFolder) -> Iterator[Event]:
         If the run was asked to stop; it can be resumed.
     """
     config = run.config()
-    cells, packed = load_packed(
-        Path(config.data), config.network.input_size, config.layout
-    )
+    cells, packed = load_cells(config)
     _same_data(run, cells)
     plan = make_folds(cells, config.protocol)
     with run.lock():
@@ -80,15 +87,43 @@ def execute(run: RunFolder) -> Iterator[Event]:
             raise
 
 
+def load_cells(config: RunConfig) -> tuple[CellSet, Path]:
+    """Load the cells of a run, and those that it only trains on; see `load_packed`."""
+    return load_packed(
+        Path(config.data),
+        config.classifier.input_size,
+        config.layout,
+        extra=Path(config.extra) if config.extra else None,
+        masks=needs_masks(config.classifier),
+    )
+
+
 def measured_forecast(config: RunConfig) -> Forecast:
-    """Load the data, time a few training steps and return what the run will cost."""
-    cells, _ = load_packed(Path(config.data), config.network.input_size, config.layout)
+    """Load the data, time a few training steps and return what the run will cost.
+
+    Raises
+    ------
+    BadSettingError
+        If the classifier is not trained in steps, so that none can be timed.
+    """
+    if not isinstance(config.classifier, NetworkSettings):
+        raise BadSettingError(
+            "--forecast",
+            f"{config.classifier.name} is not trained in steps that could be timed",
+            "see its cost in: python -m training list",
+        )
+    cells, _ = load_cells(config)
     plan = make_folds(cells, config.protocol)
+    seed = config.protocol.seed
+    samples = sum(
+        len(choose_samples(cells, fold.train, config.training_set, seed))
+        for fold in plan.folds
+    )
     workers = min(config.workers or default_workers(config.device), len(plan.folds))
     speed = workers * measure_speed(
-        config.network, len(cells.vocabulary), config.device
+        config.classifier, len(cells.vocabulary), config.device
     )
-    return forecast(config, len(cells), len(plan.folds), speed)
+    return Forecast(len(plan.folds), samples * config.classifier.epochs, speed)
 
 
 def _same_data(run: RunFolder, cells: CellSet) -> None:
@@ -111,7 +146,7 @@ def _train(
         experiment=config.experiment,
         protocol=plan.protocol,
         leaky=plan.leaky,
-        epochs=config.network.epochs,
+        epochs=config.classifier.epochs,
         patterns=list(cells.vocabulary.names),
         device=config.device,
         workers=workers,
@@ -123,8 +158,11 @@ def _train(
     )
     if resumed:
         yield from _pooled(run, cells, plan)
+    if needs_masks(config.classifier):
+        views = config.training_set.views
+        build_classifier(config.classifier, cells, config.device).prepare(views)
     failure = ""
-    for event in run_tasks(_tasks(run, config, packed, plan, cells), workers):
+    for event in run_tasks(_tasks(run, config, packed, plan), workers):
         written = run.append(event.pop("kind"), **event)
         yield written
         if written["kind"] == "fold-failed":
@@ -180,16 +218,17 @@ def _describe_folds(run: RunFolder, cells: CellSet, plan: FoldPlan) -> list[Even
 
 
 def _tasks(
-    run: RunFolder, config: RunConfig, packed: Path, plan: FoldPlan, cells: CellSet
+    run: RunFolder, config: RunConfig, packed: Path, plan: FoldPlan
 ) -> list[FoldTask]:
     return [
         FoldTask(
             fold=fold,
             folder=run.fold_folder(fold.name),
             cells=packed,
-            n_patterns=len(cells.vocabulary),
-            network=config.network,
+            classifier=config.classifier,
+            training_set=config.training_set,
             seed=fold_seed(config.protocol.seed, number),
+            draw_seed=config.protocol.seed,
             device=config.device,
             stop_file=run.path / "stop",
         )

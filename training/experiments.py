@@ -1,13 +1,46 @@
-"""The paper's recipes and ours, as data."""
+"""The paper's recipes, the systems it compares, and ours, as data."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from training.config import NetworkSettings, ProtocolSettings, parse_together
+from training.config import (
+    ClassifierSettings,
+    ImageNetSettings,
+    LeNetSettings,
+    LocalPatternsSettings,
+    PaperNetworkSettings,
+    ProtocolSettings,
+    ScaleSpaceSettings,
+    ShapeIndexSettings,
+    TrainingSetSettings,
+    parse_together,
+)
 from training.errors import BadSettingError
-from training.paper import MEAN_CLASS_ACCURACY, TASK1_CELLS, TASK1_SPECIMENS
+from training.paper import (
+    COMPARED_SYSTEMS,
+    MEAN_CLASS_ACCURACY,
+    SET3_CELLS,
+    TASK1_CELLS,
+    TASK1_SPECIMENS,
+    TASK2_AUGMENTED_TOTAL,
+    TASK2_TOTAL,
+)
 from training.runs import RunConfig
+
+CORE_SECONDS = {
+    "paper-network": 0.030,
+    "lenet": 0.0008,
+    "imagenet": 0.020,
+    "shape-index": 0.002,
+    "local-patterns": 0.23,
+    "scale-space": 0.021,
+}
+"""Seconds that a training image costs one core (x86-64, AVX2, torch 2.13) with a
+classifier's default settings: measured once, right to a factor of two elsewhere."""
+
+_TASK1 = "Task-1"
+_BOTH = "Task-1 and Task-2"
 
 
 @dataclass(frozen=True)
@@ -18,50 +51,116 @@ class Experiment:
     ----------
     title
         One line for people.
+    classifier, training_set, protocol
+        Its settings, each of which can be changed at the command line.
     paper_mca
-        The paper's mean class accuracy in per cent, or None for a recipe of ours.
+        The paper's mean class accuracy in per cent, or None where it gives none.
     needs
         The data it was made for.
-    network, protocol
-        Its settings, each of which can be changed at the command line.
     """
 
     name: str
     title: str
-    network: NetworkSettings
-    protocol: ProtocolSettings
+    classifier: ClassifierSettings = field(default_factory=PaperNetworkSettings)
+    training_set: TrainingSetSettings = field(default_factory=TrainingSetSettings)
+    protocol: ProtocolSettings = field(default_factory=ProtocolSettings)
     paper_mca: float | None = None
-    needs: str = "cells with specimen ids (Task-1)"
+    needs: str = _TASK1
 
 
 _EXPERIMENTS = (
     Experiment(
         "set-1",
         "the paper's network on single cells",
-        NetworkSettings(),
-        ProtocolSettings(),
-        MEAN_CLASS_ACCURACY["set-1"],
+        paper_mca=MEAN_CLASS_ACCURACY["set-1"],
     ),
     Experiment(
         "set-2",
         "set-1 with each training cell in its eight rotations and mirrors",
-        NetworkSettings(views=8),
-        ProtocolSettings(),
-        MEAN_CLASS_ACCURACY["set-2"],
+        training_set=TrainingSetSettings(views=8),
+        paper_mca=MEAN_CLASS_ACCURACY["set-2"],
+    ),
+    Experiment(
+        "set-3",
+        "41 cells of each specimen of both tasks",
+        training_set=TrainingSetSettings(use_extra=True, cells_per_specimen=41),
+        paper_mca=MEAN_CLASS_ACCURACY["set-3"],
+        needs=_BOTH,
+    ),
+    Experiment(
+        "pooled",
+        "all cells of both tasks",
+        training_set=TrainingSetSettings(use_extra=True),
+        paper_mca=MEAN_CLASS_ACCURACY["pooled"],
+        needs=_BOTH,
+    ),
+    Experiment(
+        "pooled-augmented",
+        "all cells of both tasks, those of Task-2 in 2, 4 or 8 views",
+        training_set=TrainingSetSettings(use_extra=True, extra_views="paper"),
+        paper_mca=MEAN_CLASS_ACCURACY["pooled-augmented"],
+        needs=_BOTH,
     ),
     Experiment(
         "set-1-k-fold",
         "set-1 under k-fold that ignores specimens: shows the optimism",
-        NetworkSettings(),
-        ProtocolSettings(protocol="k-fold"),
-        MEAN_CLASS_ACCURACY["set-1-k-fold"],
-        needs="cells",
+        protocol=ProtocolSettings(protocol="k-fold"),
+        paper_mca=MEAN_CLASS_ACCURACY["set-1-k-fold"],
+    ),
+    Experiment(
+        "lenet",
+        "the LeNet-5-like network of Gao et al., in eight views",
+        LeNetSettings(),
+        TrainingSetSettings(views=8),
+        paper_mca=COMPARED_SYSTEMS["lenet"],
+    ),
+    Experiment(
+        "shape-index",
+        "shape-index histograms with donut pooling and an SVM (Larsen et al.)",
+        ShapeIndexSettings(),
+        paper_mca=COMPARED_SYSTEMS["shape-index"],
+    ),
+    Experiment(
+        "local-patterns",
+        "coded local patterns, cell pyramid, ensemble of SVMs (Manivannan et al.)",
+        LocalPatternsSettings(),
+        paper_mca=COMPARED_SYSTEMS["local-patterns"],
+    ),
+    Experiment(
+        "scale-space",
+        "Gaussian scale space before binary local codes and an SVM (Qi et al.)",
+        ScaleSpaceSettings(),
+    ),
+    Experiment(
+        "imagenet",
+        "a ResNet-18 fitted on ImageNet and fine-tuned: poor, says the paper",
+        ImageNetSettings(),
+        needs="Task-1 and a file of ImageNet weights",
+    ),
+    Experiment(
+        "set-1-literal",
+        "set-1 with the paper's initialisation taken literally: does not train",
+        PaperNetworkSettings(initialisation="literal-0.001"),
     ),
     Experiment(
         "set-1-normalised",
         "set-1, the intensity of each cell stretched between its percentiles",
-        NetworkSettings(normalisation="cell"),
-        ProtocolSettings(),
+        PaperNetworkSettings(normalisation="cell"),
+    ),
+    Experiment(
+        "set-1-batch-norm",
+        "set-1 with batch normalisation after each convolution",
+        PaperNetworkSettings(batch_norm=True),
+    ),
+    Experiment(
+        "set-1-turned",
+        "set-1, each cell turned or mirrored at random whenever it is met",
+        PaperNetworkSettings(augmentation="d4"),
+    ),
+    Experiment(
+        "set-1-jittered",
+        "set-1-turned with random gain and gamma as well",
+        PaperNetworkSettings(augmentation="d4-intensity"),
     ),
 )
 
@@ -87,6 +186,7 @@ def configure(
     name: str,
     data: str,
     *,
+    extra: str = "",
     layout: str = "auto",
     device: str = "auto",
     workers: int = 0,
@@ -98,27 +198,40 @@ def configure(
     ----------
     name
         Of the experiment.
-    data
-        Folder of the cells.
+    data, extra
+        Folder of the cells, and of those that are only trained on.
     layout, device, workers
         As `RunConfig` has them.
     changes
-        Settings of the network or the protocol by name, values as typed.
+        Settings by name, values as typed.
 
     Raises
     ------
     BadSettingError
-        If a name is unknown or a value out of range.
+        If a name is unknown, a value out of range, or `extra` is missing or not used.
     """
     experiment = find_experiment(name)
-    network, protocol = parse_together(
-        changes or {}, experiment.network, experiment.protocol
+    classifier, training_set, protocol = parse_together(
+        changes or {},
+        experiment.classifier,
+        experiment.training_set,
+        experiment.protocol,
     )
+    if training_set.use_extra and not extra:
+        raise BadSettingError(
+            name, "it trains on the cells of Task-2 too", "give their folder to --extra"
+        )
+    if extra and not training_set.use_extra:
+        raise BadSettingError(
+            "--extra", f"{name} does not train on it", "leave it out, or run set-3"
+        )
     return RunConfig(
         experiment=name,
         data=data,
+        extra=extra,
         layout=layout,
-        network=network,
+        classifier=classifier,
+        training_set=training_set,
         protocol=protocol,
         device=device,
         workers=workers,
@@ -135,8 +248,6 @@ class Forecast:
         Trainings.
     image_steps
         Training images met in all: folds x epochs x images of a fold.
-    seconds
-        Wall time at `images_per_second`.
     images_per_second
         Measured just now, all workers together, or given.
     """
@@ -151,17 +262,38 @@ class Forecast:
         return self.image_steps / self.images_per_second
 
 
-def forecast(
-    config: RunConfig, n_cells: int, n_folds: int, images_per_second: float
-) -> Forecast:
-    """Return the cost of a run over `n_cells` cells in `n_folds` folds."""
-    seen = n_cells * (n_folds - 1) * config.network.views * config.network.epochs
-    return Forecast(n_folds, seen, images_per_second)
+@dataclass(frozen=True)
+class PaperCost:
+    """What an experiment costs on the official data.
+
+    Attributes
+    ----------
+    folds
+        Fits.
+    image_steps
+        Training images met in all. A classifier that is not fitted in epochs meets
+        each once a fold.
+    core_hours
+        See `CORE_SECONDS`; divided by the cores that are at hand.
+    """
+
+    folds: int
+    image_steps: int
+    core_hours: float
 
 
-def paper_forecast(config: RunConfig, images_per_second: float) -> Forecast:
-    """Return the cost of a run on the whole of Task-1."""
+def paper_cost(experiment: Experiment) -> PaperCost:
+    """Return what an experiment costs on the official data."""
+    training, task1 = experiment.training_set, int(TASK1_CELLS.sum())
     folds = TASK1_SPECIMENS
-    if config.protocol.protocol != "loso":
-        folds = config.protocol.folds
-    return forecast(config, int(TASK1_CELLS.sum()), folds, images_per_second)
+    if experiment.protocol.protocol != "loso":
+        folds = experiment.protocol.folds
+    images = task1 * (folds - 1) * training.views
+    if training.cells_per_specimen:
+        images = folds * (int(SET3_CELLS.sum()) - training.cells_per_specimen)
+    elif training.use_extra:
+        augmented = training.extra_views == "paper"
+        images += folds * (TASK2_AUGMENTED_TOTAL if augmented else TASK2_TOTAL)
+    steps = images * experiment.classifier.epochs
+    hours = steps * CORE_SECONDS[experiment.classifier.name] / 3600
+    return PaperCost(folds, steps, hours)

@@ -19,35 +19,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.augmentation import VIEWS, normalise, turn
-from training.classifiers.paper_network import PaperNetwork
+from training.augmentation import augment, normalise, turn
+from training.classifiers.architectures import build_network, needs_whole_batches
+from training.classifiers.base import (
+    EpochRecord,
+    HeldOutScores,
+    Rows,
+    Samples,
+    Scores,
+    average,
+)
 from training.config import NetworkSettings
 from training.errors import DivergedError, InterruptedRunError
 
-Rows = npt.NDArray[np.int64]
-
 _MICRO_BATCH_CPU = 20
 _SCORING_BATCH = 100
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """One row of a learning curve.
-
-    Attributes
-    ----------
-    epoch
-        1 is the first.
-    loss, accuracy
-        Mean over the training cells, as each was met.
-    seconds
-        Wall time of the epoch.
-    """
-
-    epoch: int
-    loss: float
-    accuracy: float
-    seconds: float
 
 
 @dataclass
@@ -70,11 +56,11 @@ class FitState:
         The weights of each of those epochs, kept where a model will be made of them.
     """
 
-    network: PaperNetwork
+    network: nn.Module
     momenta: list[Tensor]
     epoch: int = 0
     history: list[EpochRecord] = field(default_factory=list)
-    votes: list[npt.NDArray[np.float32]] = field(default_factory=list)
+    votes: list[Scores] = field(default_factory=list)
     voters: list[dict[str, Tensor]] = field(default_factory=list)
 
 
@@ -122,14 +108,14 @@ def choose_device(name: str) -> torch.device:
 def begin(settings: NetworkSettings, n_patterns: int, seed: int) -> FitState:
     """Return a fit that has seen nothing yet."""
     generator = torch.Generator().manual_seed(seed)
-    network = PaperNetwork(settings, n_patterns, generator)
+    network = build_network(settings, n_patterns, generator)
     return FitState(network, [torch.zeros_like(p) for p in network.parameters()])
 
 
 def fit(
     state: FitState,
     cells: ResidentCells,
-    train: Rows,
+    train: Samples,
     settings: NetworkSettings,
     *,
     seed: int,
@@ -146,7 +132,7 @@ def fit(
     cells
         The whole cell set on the device.
     train
-        Rows to train on.
+        Cells to train on, each in its views.
     settings
         The recipe.
     seed
@@ -172,13 +158,19 @@ def fit(
     """
     place(state.network, cells.device)
     state.momenta = [momentum.to(cells.device) for momentum in state.momenta]
-    rows = torch.from_numpy(train).to(cells.device)
+    rows = torch.from_numpy(train.rows).to(cells.device)
+    views = torch.from_numpy(train.views).to(cells.device)
     first_vote = settings.epochs - settings.vote_epochs + 1
     while state.epoch < settings.epochs:
         started = time.perf_counter()
         epoch = state.epoch + 1
         loss, accuracy = _run_epoch(
-            state, cells, rows, settings, seed=seed + epoch, should_stop=should_stop
+            state,
+            cells,
+            (rows, views),
+            settings,
+            seed=seed + epoch,
+            should_stop=should_stop,
         )
         if epoch >= first_vote:
             _vote(state, cells, test, settings, keep_voters=keep_voters)
@@ -196,11 +188,11 @@ def place(network: nn.Module, device: torch.device) -> None:
 
 
 def score(
-    network: PaperNetwork,
+    network: nn.Module,
     images: Tensor,
     normalisation: str,
     rows: Tensor | None = None,
-) -> npt.NDArray[np.float32]:
+) -> Scores:
     """Return the softmax scores of images.
 
     Parameters
@@ -227,20 +219,9 @@ def score(
         return logits.softmax(1).cpu().numpy().astype(np.float32)
 
 
-def vote_scores(state: FitState) -> npt.NDArray[np.float32]:
-    """Return the mean of the last epochs' held-out scores, (m, K) float32."""
-    return np.mean(state.votes, axis=0, dtype=np.float32)
-
-
-def vote_disagreement(state: FitState) -> npt.NDArray[np.float32]:
-    """Return how far the last epochs disagree on each held-out cell.
-
-    Returns
-    -------
-    disagreement : (m,) float32 in 0..1
-        Largest standard deviation, over the patterns, of the epochs' scores.
-    """
-    return np.std(state.votes, axis=0, dtype=np.float32).max(axis=1)
+def held_out_vote(state: FitState) -> HeldOutScores:
+    """Return the mean of the last epochs' held-out scores, and how far they differ."""
+    return average(state.votes)
 
 
 def _network_input(images: Tensor, normalisation: str) -> Tensor:
@@ -251,7 +232,7 @@ def _network_input(images: Tensor, normalisation: str) -> Tensor:
 def _run_epoch(
     state: FitState,
     cells: ResidentCells,
-    rows: Tensor,
+    samples: tuple[Tensor, Tensor],
     settings: NetworkSettings,
     *,
     seed: int,
@@ -259,16 +240,18 @@ def _run_epoch(
 ) -> tuple[float, float]:
     """Take one pass; return the mean loss and the accuracy."""
     state.network.train()
-    total = len(rows) * settings.views
+    rows, views = samples
+    total = len(rows)
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(total, generator=generator).to(cells.device)
     sums = torch.zeros(2, device=cells.device, dtype=torch.float64)
     for batch in torch.split(order, settings.batch_size):
         if should_stop():
             raise interrupted()
-        chosen = rows[batch % len(rows)]
-        views = batch // len(rows) if settings.views == VIEWS else None
-        step = _accumulate(state.network, cells, chosen, views, settings.normalisation)
+        images = turn(cells.images[rows[batch]], views[batch])
+        images = augment(images, settings.augmentation, generator)
+        truth = cells.patterns[rows[batch]]
+        step = _accumulate(state.network, images, truth, settings)
         if not math.isfinite(float(step[0])):
             raise DivergedError(
                 f"epoch {state.epoch + 1}",
@@ -282,11 +265,7 @@ def _run_epoch(
 
 
 def _accumulate(
-    network: PaperNetwork,
-    cells: ResidentCells,
-    rows: Tensor,
-    views: Tensor | None,
-    normalisation: str,
+    network: nn.Module, images: Tensor, truth: Tensor, settings: NetworkSettings
 ) -> Tensor:
     """Leave the mean gradient of a batch; return its summed loss and right answers.
 
@@ -294,31 +273,34 @@ def _accumulate(
     layers the sum of their gradients is that of the whole batch, to rounding.
     """
     network.zero_grad(set_to_none=True)
-    whole = cells.device.type == "cuda"
-    size = len(rows) if whole else _MICRO_BATCH_CPU
-    sums = torch.zeros(2, device=cells.device, dtype=torch.float64)
-    for start in range(0, len(rows), size):
-        some = rows[start : start + size]
-        images = cells.images[some]
-        if views is not None:
-            images = turn(images, views[start : start + size])
-        logits = network(_network_input(images, normalisation))
-        loss = functional.cross_entropy(logits, cells.patterns[some], reduction="sum")
-        (loss / len(rows)).backward()  # type: ignore[no-untyped-call]
-        right = (logits.detach().argmax(1) == cells.patterns[some]).sum()
+    whole = images.device.type == "cuda" or needs_whole_batches(settings)
+    size = len(images) if whole else _MICRO_BATCH_CPU
+    sums = torch.zeros(2, device=images.device, dtype=torch.float64)
+    pieces = torch.split(images, size), torch.split(truth, size)
+    for some, its in zip(*pieces, strict=True):
+        logits = network(_network_input(some, settings.normalisation))
+        loss = functional.cross_entropy(logits, its, reduction="sum")
+        (loss / len(images)).backward()  # type: ignore[no-untyped-call]
+        right = (logits.detach().argmax(1) == its).sum()
         sums += torch.stack([loss.detach().double(), right.double()])
     return sums
 
 
 def _descend(state: FitState, settings: NetworkSettings) -> None:
     """One step of gradient descent with momentum, as MatConvNet and torch take it."""
-    parameters: list[Tensor] = list(state.network.parameters())
-    gradients = [p.grad for p in parameters if p.grad is not None]
+    fitted = [
+        (parameter, parameter.grad, momentum)
+        for parameter, momentum in zip(
+            state.network.parameters(), state.momenta, strict=True
+        )
+        if parameter.grad is not None
+    ]
+    parameters, gradients, momenta = map(list, zip(*fitted, strict=True))
     with torch.no_grad():
         torch._foreach_add_(gradients, parameters, alpha=settings.weight_decay)
-        torch._foreach_mul_(state.momenta, settings.momentum)
-        torch._foreach_add_(state.momenta, gradients)
-        torch._foreach_add_(parameters, state.momenta, alpha=-settings.learning_rate)
+        torch._foreach_mul_(momenta, settings.momentum)
+        torch._foreach_add_(momenta, gradients)
+        torch._foreach_add_(parameters, momenta, alpha=-settings.learning_rate)
 
 
 def _vote(

@@ -112,26 +112,76 @@ def specimen_interval(
     interval
         (2.5th, 97.5th) percentile in 0..1, or None under two specimens.
     """
-    names, unit = np.unique(specimens, return_inverse=True)
-    if len(names) < 2:
+    if len(np.unique(specimens)) < 2:
         return None
-    shape = (len(names), n_patterns)
-    total = np.zeros(shape)
-    right = np.zeros(shape)
-    np.add.at(total, (unit, truth), 1)
-    np.add.at(right, (unit, truth), truth == predicted)
-    weights = _draw_within(total.argmax(axis=1), rng, draws)
-    drawn_total = weights @ total
-    rates = np.full(drawn_total.shape, np.nan)
-    np.divide(weights @ right, drawn_total, out=rates, where=drawn_total > 0)
+    total = by_specimen(np.ones(len(truth)), truth, specimens, n_patterns)
+    right = by_specimen(truth == predicted, truth, specimens, n_patterns)
+    weights = draw_within(total.argmax(axis=1), rng, draws)
+    rates = drawn_rates(weights, right, total)
     low, high = np.percentile(np.nanmean(rates, axis=1), [2.5, 97.5])
     return float(low), float(high)
 
 
-def _draw_within(
+def by_specimen(
+    values: npt.NDArray[np.float64] | npt.NDArray[np.bool_],
+    truth: npt.NDArray[np.int64],
+    specimens: npt.NDArray[np.str_],
+    n_patterns: int,
+) -> npt.NDArray[np.float64]:
+    """Sum `values` over the cells of each specimen and pattern.
+
+    Parameters
+    ----------
+    values : (N,) float64 or bool
+        One a cell.
+
+    Returns
+    -------
+    sums : (S, K) float64
+        Specimens in the order of their sorted ids; a specimen whose cells are of one
+        pattern has one entry in its row.
+    """
+    names, unit = np.unique(specimens, return_inverse=True)
+    sums = np.zeros((len(names), n_patterns))
+    np.add.at(sums, (unit, truth), values)
+    return sums
+
+
+def drawn_rates(
+    weights: npt.NDArray[np.float64],
+    right: npt.NDArray[np.float64],
+    total: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Return the (draws, K) rates of drawn specimens; nan where no cell was drawn.
+
+    Parameters
+    ----------
+    weights : (draws, S) float64
+        How often each specimen was drawn.
+    right, total : (S, K) float64
+        Recognised and all cells of each specimen and pattern.
+    """
+    drawn_total = weights @ total
+    rates = np.full(drawn_total.shape, np.nan)
+    np.divide(weights @ right, drawn_total, out=rates, where=drawn_total > 0)
+    return rates
+
+
+def draw_within(
     stratum: npt.NDArray[np.int64], rng: np.random.Generator, draws: int
 ) -> npt.NDArray[np.float64]:
-    """Return (draws, specimens) multiplicities, drawn within each stratum."""
+    """Draw specimens with replacement within each stratum.
+
+    Parameters
+    ----------
+    stratum : (S,) int64
+        The pattern of each specimen.
+
+    Returns
+    -------
+    weights : (draws, S) float64
+        How often each specimen was drawn; each row sums to the size of each stratum.
+    """
     weights = np.zeros((draws, len(stratum)))
     for value in np.unique(stratum):
         members = np.flatnonzero(stratum == value)

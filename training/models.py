@@ -6,8 +6,6 @@ weights is checked against what the card promises, and only then are weights rea
 
 from __future__ import annotations
 
-import json
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +16,16 @@ import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.cards import ModelCard, read_card
-from training.classifiers.paper_network import PaperNetwork
-from training.config import NetworkSettings
+from training.classifiers.architectures import blank_network
+from training.classifiers.base import EpochRecord
+from training.config import NetworkSettings, TrainingSetSettings
 from training.data.cells import CellSet, full_scale, pack_images
 from training.data.images import write_bytes, write_json
 from training.errors import BadModelError
 from training.fitting import (
-    EpochRecord,
     ResidentCells,
     begin,
     choose_device,
@@ -36,8 +34,8 @@ from training.fitting import (
     score,
 )
 from training.patterns import VOCABULARIES, Vocabulary
-
-_MAX_HEADER = 1_000_000
+from training.sampling import choose_samples
+from training.weights import StoredTensor, read_header
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Model:
 
     card: ModelCard
     vocabulary: Vocabulary
-    voters: tuple[PaperNetwork, ...]
+    voters: tuple[nn.Module, ...]
 
     def scores(
         self, crops: npt.NDArray[Any], top: int | None = None
@@ -76,7 +74,7 @@ class Model:
         """
         if len(crops) == 0:
             return np.zeros((0, len(self.vocabulary)), np.float32)
-        settings = self.card.network
+        settings = self.card.classifier
         packed = pack_images(crops, settings.input_size, top or full_scale(crops))
         device = next(self.voters[0].parameters()).device
         images = torch.from_numpy(packed).to(device)
@@ -89,6 +87,7 @@ def fit_model(
     cells: CellSet,
     settings: NetworkSettings,
     path: Path,
+    training_set: TrainingSetSettings | None = None,
     *,
     seed: int = 0,
     device: str = "auto",
@@ -106,6 +105,8 @@ def fit_model(
         The recipe.
     path
         The safetensors file; the card goes beside it.
+    training_set
+        Which cells, and in which views; all in one view by default.
     seed, device
         As in `training.fitting`.
     measured
@@ -118,15 +119,17 @@ def fit_model(
     """
     resident = ResidentCells.place(cells.images, cells.patterns, choose_device(device))
     state = begin(settings, len(cells.vocabulary), seed)
-    everything = np.arange(len(cells))
-    yield from fit(state, resident, everything, settings, seed=seed, keep_voters=True)
+    training_set = training_set or TrainingSetSettings()
+    samples = choose_samples(cells, np.arange(len(cells)), training_set, seed)
+    yield from fit(state, resident, samples, settings, seed=seed, keep_voters=True)
     card = ModelCard(
         name=name,
         vocabulary=cells.vocabulary.name,
         patterns=cells.vocabulary.names,
-        network=settings,
+        classifier=settings,
+        training_set=training_set,
         trained_on=cells.source,
-        cells=len(cells),
+        cells=len(np.unique(samples.rows)),
         specimens=tuple(np.unique(cells.specimens[cells.specimens != ""]).tolist()),
         data_fingerprint=cells.fingerprint,
         measured=measured,
@@ -173,49 +176,25 @@ def load_model(path: Path, device: str = "auto") -> Model:
         raise BadModelError(
             path, "it was made for patterns that are not known", "use another model"
         )
-    shapes = _header_shapes(path)
+    found = read_header(path, remedy="copy both files again")
     voters = []
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(min(card.network.vote_epochs, card.network.epochs)):
-        voters.append(PaperNetwork(card.network, len(vocabulary), generator))
+    for _ in range(min(card.classifier.vote_epochs, card.classifier.epochs)):
+        voters.append(blank_network(card.classifier, len(vocabulary)))
     expected = {
-        f"voter{number}.{name}": list(tensor.shape)
+        f"voter{number}.{name}": StoredTensor("F32", tuple(tensor.shape))
         for number, voter in enumerate(voters)
         for name, tensor in voter.state_dict().items()
     }
-    if shapes != expected:
+    if found != expected:
         raise BadModelError(
             path, "its weights do not fit its card", "copy both files again"
         )
     return Model(card, vocabulary, _fill(path, voters, choose_device(device)))
 
 
-def _header_shapes(path: Path) -> dict[str, list[int]]:
-    """Read names and shapes from the header alone; nothing large is allocated."""
-    damaged = BadModelError(path, "the weights are damaged", "copy both files again")
-    try:
-        with path.open("rb") as stream:
-            (length,) = struct.unpack("<Q", stream.read(8))
-            if length > _MAX_HEADER:
-                raise damaged
-            header = json.loads(stream.read(length))
-        header.pop("__metadata__", None)
-        if any(entry["dtype"] != "F32" for entry in header.values()):
-            raise damaged
-        return {name: list(entry["shape"]) for name, entry in header.items()}
-    except FileNotFoundError as fault:
-        raise BadModelError(
-            path, "there is no such model", "choose a .safetensors file"
-        ) from fault
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as fault:
-        raise damaged from fault
-    except (struct.error, RecursionError) as fault:
-        raise damaged from fault
-
-
 def _fill(
-    path: Path, voters: list[PaperNetwork], device: torch.device
-) -> tuple[PaperNetwork, ...]:
+    path: Path, voters: list[nn.Module], device: torch.device
+) -> tuple[nn.Module, ...]:
     try:
         weights = load_file(path)
     except (OSError, SafetensorError) as fault:

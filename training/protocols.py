@@ -26,6 +26,8 @@ Rows = npt.NDArray[np.int64]
 class Fold:
     """The held-out specimens and the rest.
 
+    Cells of the set that are marked extra are trained on and never tested.
+
     Attributes
     ----------
     name
@@ -115,15 +117,15 @@ def grouped_k_fold(cells: CellSet, folds: int, seed: int = 0) -> FoldPlan:
 
 def k_fold_ignoring_specimens(cells: CellSet, folds: int, seed: int = 0) -> FoldPlan:
     """Deal single cells to `folds` parts: *leaky*, kept to show its optimism."""
-    if len(cells) < folds:
+    if cells.own.sum() < folds:
         raise SpecimensError(
             cells.source, f"{len(cells)} cells are too few", f"use under {folds} folds"
         )
     rng = np.random.default_rng(seed)
-    part = np.empty(len(cells), np.int64)
+    part = np.full(len(cells), -1, np.int64)
     start = 0
     for k in range(len(cells.vocabulary)):
-        rows = rng.permutation(np.flatnonzero(cells.patterns == k))
+        rows = rng.permutation(np.flatnonzero((cells.patterns == k) & cells.own))
         part[rows] = (start + np.arange(len(rows))) % folds
         start += len(rows)
     parts = [np.flatnonzero(part == k) for k in range(folds)]
@@ -267,11 +269,13 @@ def _testable(
 ) -> tuple[list[str], list[str]]:
     """Return the groups whose pattern other groups can teach, and what was left out."""
     counts = np.bincount(list(pattern.values()), minlength=len(cells.vocabulary))
-    testable = [name for name in groups if counts[pattern[name]] > 1]
+    own = set(cells.specimens[cells.own].tolist())
+    tested = [name for name in groups if own.intersection(groups[name])]
+    testable = [name for name in tested if counts[pattern[name]] > 1]
     notes = [
         f"{cells.vocabulary[pattern[name]].title} has one specimen only ({name}): "
         "it is trained on and cannot be tested"
-        for name in groups
+        for name in tested
         if counts[pattern[name]] == 1
     ]
     if not testable:
@@ -296,8 +300,10 @@ def _group_fold(cells: CellSet, name: str, held: Sequence[tuple[str, ...]]) -> F
     return _fold(cells, name, np.flatnonzero(np.isin(cells.specimens, specimens)))
 
 
-def _fold(cells: CellSet, name: str, test: Rows) -> Fold:
-    train = np.setdiff1d(np.arange(len(cells)), test)
+def _fold(cells: CellSet, name: str, held: Rows) -> Fold:
+    """Hold rows out of training; those that are marked extra are not tested."""
+    train = np.setdiff1d(np.arange(len(cells)), held)
+    test = held[cells.own[held]]
     return Fold(name, train.astype(np.int64), test.astype(np.int64))
 
 

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import shlex
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import numpy.typing as npt
 
+from training.calibration import Calibration, measure_calibration
 from training.cards import NOTICE
-from training.config import NetworkSettings
+from training.comparison import Comparison, compare, matched
 from training.data.images import write_text
-from training.errors import BadRunError
-from training.experiments import EXPERIMENTS, find_experiment
+from training.deviations import deviations, rerun_command
+from training.errors import BadRunError, Hep2Error
+from training.execution import load_cells
+from training.experiments import EXPERIMENTS
 from training.metrics import Metrics
+from training.pages import render, svg
 from training.patterns import I3A_TASK2, MIVIA
 from training.protocols import PROTOCOLS, natural_key
+from training.results import Predictions, read_predictions
 from training.runs import RunConfig, RunFolder
-
-_SVG_METADATA = ("Creator", "Date", "Format", "Type")
-_WORDS = {
-    "initialisation": "Weights start as He et al. (2015) propose and grey values are "
-    "divided by 255: the paper's 'around 0.001', taken literally, does not train.",
-    "defaults": "Momentum 0.9 and weight decay 0.0005 are MatConvNet's defaults; the "
-    "paper gives neither.",
-    "layers": "Kernel sizes and channels are a reconstruction, as the paper's layer "
-    "table could not be found (docs/methods.md).",
-}
+from training.strips import SPECIMENS, specimen_strips
 
 
 def load_metrics(run: RunFolder) -> tuple[Metrics, list[str]]:
@@ -80,6 +71,41 @@ def measured_sentence(run: RunFolder) -> str:
     )
 
 
+def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
+    """Compare two finished runs over the same held-out cells.
+
+    A pattern that only one of them could test, for want of specimens, is left out.
+
+    Raises
+    ------
+    BadRunError
+        If one is not finished, or they did not hold out the same cells with the same
+        patterns and specimens.
+    """
+    one, other = read_predictions(first), read_predictions(second)
+    both = np.intersect1d(one.truth, other.truth)
+    one, other = (said.take(np.isin(said.truth, both)) for said in (one, other))
+    rows, other_rows = matched(one.ids, other.ids)
+    same = (
+        one.patterns == other.patterns
+        and np.array_equal(one.truth[rows], other.truth[other_rows])
+        and np.array_equal(one.specimens[rows], other.specimens[other_rows])
+    )
+    if not same:
+        raise BadRunError(
+            second.path,
+            f"its cells have other patterns or specimens than those of {first.path}",
+            "compare runs on the same data",
+        )
+    return compare(
+        one.truth[rows],
+        one.predicted[rows],
+        other.predicted[other_rows],
+        one.specimens[rows],
+        len(one.patterns),
+    )
+
+
 def write_report(run: RunFolder) -> Path:
     """Write `report.html` of a finished run: one file that needs no network.
 
@@ -90,51 +116,9 @@ def write_report(run: RunFolder) -> Path:
     StorageError
         If it cannot be written.
     """
-    template = resources.files("training").joinpath("templates/report.html")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    page = environment.from_string(template.read_text(encoding="utf-8"))
     path = run.path / "report.html"
-    write_text(path, page.render(_report_content(run)))
+    write_text(path, render("report.html", _report_content(run)))
     return path
-
-
-def rerun_command(config: RunConfig) -> str:
-    """Return the command that does a run again, shortest first."""
-    words = ["python", "-m", "training", "run", config.experiment]
-    words += ["--data", config.data, "--out", "RUN"]
-    experiment = find_experiment(config.experiment)
-    changed = {
-        **config.protocol.differing(experiment.protocol),
-        **config.network.differing(experiment.network),
-    }
-    for key, value in changed.items():
-        words += ["--set", f"{key}={value}"]
-    return shlex.join(words)
-
-
-def deviations(settings: NetworkSettings, recipe: NetworkSettings) -> list[str]:
-    """Return what deviates from the paper, one sentence each.
-
-    Parameters
-    ----------
-    settings
-        Of the run.
-    recipe
-        Of its experiment: the paper's, or one of ours that changes it.
-    """
-    paper = NetworkSettings()
-    lines = [
-        f"{key} is {value}, the paper's recipe has {getattr(recipe, key)}."
-        for key, value in settings.differing(recipe).items()
-    ]
-    if recipe.normalisation != paper.normalisation:
-        lines.append("The intensity of each cell is normalised; the paper's is not.")
-    lines.append(_WORDS["layers"])
-    if settings.initialisation == paper.initialisation:
-        lines.append(_WORDS["initialisation"])
-    if not {"momentum", "weight_decay"} & set(settings.differing(paper)):
-        lines.append(_WORDS["defaults"])
-    return lines
 
 
 def _report_content(run: RunFolder) -> dict[str, Any]:
@@ -144,6 +128,10 @@ def _report_content(run: RunFolder) -> dict[str, Any]:
     start = _last_start(run)
     experiment = EXPERIMENTS[config.experiment]
     interval = metrics.interval
+    said = read_predictions(run)
+    calibration = measure_calibration(said.scores, said.truth, said.specimens)
+    rows = _specimen_rows(said)
+    strips, strips_note = _strips(config, said, [row["name"] for row in rows])
     return {
         "experiment": config.experiment,
         "title": experiment.title,
@@ -163,9 +151,12 @@ def _report_content(run: RunFolder) -> dict[str, Any]:
         "names": names,
         "classes": _class_rows(metrics, names),
         "confusion": _confusion_rows(metrics.confusion, names),
-        "specimens": _specimen_rows(run),
+        "calibration": _calibration(calibration),
+        "reliability": reliability_figure(calibration),
+        "specimens": [{**row, "strip": strips.get(row["name"])} for row in rows],
+        "strips_note": strips_note,
         "curves": _curves(run),
-        "deviations": deviations(config.network, experiment.network),
+        "deviations": deviations(config),
         "notes": start["notes"],
         "command": rerun_command(config),
         "provenance": _provenance(description),
@@ -230,12 +221,62 @@ class _Tally:
         return self.taken.get(self.pattern, 0) / self.cells
 
 
-def _specimen_rows(run: RunFolder) -> list[dict[str, Any]]:
+def _strips(
+    config: RunConfig, said: Predictions, specimens: list[str]
+) -> tuple[dict[str, str], str]:
+    """Return the worst cells of each specimen, and a sentence on what they are."""
+    try:
+        cells, _ = load_cells(config)
+    except Hep2Error as fault:
+        return {}, f"Its cells cannot be shown: {fault}"
+    shown = "The worst cells are those whose own pattern has the lowest score."
+    if len(specimens) > SPECIMENS:
+        shown += f" They are shown of the {SPECIMENS} worst specimens."
+    return specimen_strips(said, cells, specimens), shown
+
+
+def _calibration(calibration: Calibration) -> dict[str, Any]:
+    return {
+        "error": f"{100 * calibration.expected_error:.1f}",
+        "brier": f"{calibration.brier:.3f}",
+        "log_loss": f"{calibration.log_loss:.2f}",
+        "risks": [
+            {"coverage": f"{100 * coverage:.0f}", "risk": f"{100 * risk:.1f}"}
+            for coverage, risk in calibration.risk_at.items()
+        ],
+    }
+
+
+def reliability_figure(calibration: Calibration) -> str:
+    """Return the reliability diagram and the risk over coverage as one SVG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    reliability, risk = figure.subplots(1, 2)
+    filled = calibration.bin_n > 0
+    reliability.plot([0, 100], [0, 100], color="#9aa5af", linewidth=1)
+    reliability.scatter(
+        100 * calibration.bin_confidence[filled],
+        100 * calibration.bin_right[filled],
+        s=4 + 120 * calibration.bin_n[filled] / max(calibration.n, 1),
+        color="#0072b2",
+    )
+    reliability.set(xlabel="mean top score, %", ylabel="right, %")
+    reliability.set(xlim=(0, 100), ylim=(0, 100))
+    risk.plot(100 * calibration.coverage, 100 * calibration.risk, color="#0072b2")
+    risk.set(xlabel="cells answered, %", ylabel="wrong among them, %")
+    risk.set(xlim=(0, 100), ylim=(0, None))
+    return svg(figure)
+
+
+def _specimen_rows(said: Predictions) -> list[dict[str, Any]]:
     tallies: dict[str, _Tally] = {}
-    text = (run.path / "predictions.csv").read_text(encoding="utf-8")
-    for row in csv.DictReader(io.StringIO(text)):
-        tally = tallies.setdefault(row["specimen"], _Tally(row["pattern"], {}))
-        tally.taken[row["predicted"]] = tally.taken.get(row["predicted"], 0) + 1
+    for specimen, truth, predicted in zip(
+        said.specimens, said.truth, said.predicted, strict=True
+    ):
+        tally = tallies.setdefault(str(specimen), _Tally(said.patterns[truth], {}))
+        name = said.patterns[predicted]
+        tally.taken[name] = tally.taken.get(name, 0) + 1
     ordered = sorted(
         tallies.items(), key=lambda item: (item[1].share, natural_key(item[0]))
     )
@@ -260,9 +301,11 @@ def _most_wrong(tally: _Tally) -> str:
 
 
 def _curves(run: RunFolder) -> str:
-    """Return the learning curves of all folds as one SVG."""
+    """Return the learning curves of all folds as one SVG; '' where there are none."""
     from matplotlib.figure import Figure
 
+    if run.config().classifier.epochs == 1:
+        return ""
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
     curves: dict[str, dict[int, tuple[float, float]]] = {}
@@ -277,10 +320,7 @@ def _curves(run: RunFolder) -> str:
         accuracy.plot(epochs, 100 * values[:, 1], color="#0072b2", alpha=0.5, lw=1)
     loss.set(xlabel="epoch", ylabel="loss on training cells", ylim=(0, None))
     accuracy.set(xlabel="epoch", ylabel="accuracy on training cells, %", ylim=(0, 100))
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata=dict.fromkeys(_SVG_METADATA))
-    svg = buffer.getvalue()
-    return svg[svg.index("<svg") :]
+    return svg(figure)
 
 
 def _metrics_content(run: RunFolder) -> dict[str, Any]:

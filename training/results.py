@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from training.calibration import calibration_content, measure_calibration
 from training.checkpoints import FoldResult, has_result, read_result
 from training.data.cells import CellSet
 from training.data.images import write_json, write_text
+from training.errors import BadRunError
 from training.metrics import Metrics, measure
 from training.protocols import FoldPlan
 from training.runs import RunFolder
@@ -92,7 +95,7 @@ def metrics_content(metrics: Metrics, names: tuple[str, ...]) -> dict[str, Any]:
 def write_results(
     run: RunFolder, cells: CellSet, plan: FoldPlan, held_out: HeldOut
 ) -> Metrics:
-    """Write `metrics.json`, `confusion.csv` and `predictions.csv`.
+    """Write `metrics.json`, `calibration.json`, `confusion.csv`, `predictions.csv`.
 
     Returns
     -------
@@ -110,6 +113,10 @@ def write_results(
         **metrics_content(metrics, names),
     }
     write_json(run.path / "metrics.json", content)
+    calibration = measure_calibration(
+        held_out.scores, cells.patterns[held_out.rows], cells.specimens[held_out.rows]
+    )
+    write_json(run.path / "calibration.json", calibration_content(calibration))
     table = [["truth", *names]]
     table += [
         [name, *map(str, row)]
@@ -118,6 +125,67 @@ def write_results(
     write_text(run.path / "confusion.csv", _csv(table))
     write_text(run.path / "predictions.csv", _csv(_prediction_rows(cells, held_out)))
     return metrics
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The table `predictions.csv` of a run that was finished.
+
+    Attributes
+    ----------
+    ids, specimens : (m,) str
+    truth, predicted : (m,) int64
+        In the order of `patterns`.
+    scores : (m, K) float32
+    patterns
+        Names of the vocabulary.
+    """
+
+    ids: npt.NDArray[np.str_]
+    specimens: npt.NDArray[np.str_]
+    truth: npt.NDArray[np.int64]
+    predicted: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float32]
+    patterns: tuple[str, ...]
+
+    def take(self, rows: npt.NDArray[Any]) -> Predictions:
+        """Return some rows, by number or by mask."""
+        return Predictions(
+            self.ids[rows],
+            self.specimens[rows],
+            self.truth[rows],
+            self.predicted[rows],
+            self.scores[rows],
+            self.patterns,
+        )
+
+
+def read_predictions(run: RunFolder) -> Predictions:
+    """Read what a finished run said of each held-out cell.
+
+    Raises
+    ------
+    BadRunError
+        If the run is not finished, or the table damaged.
+    """
+    path = run.path / "predictions.csv"
+    if not path.is_file():
+        raise BadRunError(run.path, "the run is not finished", "resume it first")
+    try:
+        table = pd.read_csv(path, dtype={"id": str, "specimen": str, "fold": str})
+        columns = [str(name) for name in table if str(name).startswith("score_")]
+        names = tuple(name.removeprefix("score_") for name in columns)
+        index = {name: k for k, name in enumerate(names)}
+        return Predictions(
+            table["id"].to_numpy(np.str_),
+            table["specimen"].fillna("").to_numpy(np.str_),
+            table["pattern"].map(index).to_numpy().astype(np.int64),
+            table["predicted"].map(index).to_numpy().astype(np.int64),
+            table[columns].to_numpy(np.float32),
+            names,
+        )
+    except (OSError, ValueError, KeyError) as fault:
+        raise BadRunError(path, "the table is damaged", "resume the run") from fault
 
 
 def _prediction_rows(cells: CellSet, held_out: HeldOut) -> list[list[str]]:

@@ -23,7 +23,12 @@ import psutil
 import yaml
 from pydantic import Field, ValidationError
 
-from training.config import NetworkSettings, ProtocolSettings, Settings
+from training.config import (
+    ClassifierSettings,
+    ProtocolSettings,
+    Settings,
+    TrainingSetSettings,
+)
 from training.data.images import storage_error, write_text
 from training.errors import BadRunError, RunLockedError
 
@@ -37,7 +42,13 @@ class RunConfig(Settings):
     experiment: str = Field(description="Name of the experiment.")
     data: str = Field(description="Folder of the cells, as it was given.")
     layout: str = Field("auto", description="Layout of that folder.")
-    network: NetworkSettings = Field(description="The recipe.")
+    extra: str = Field(
+        "", description="Folder of cells that are trained on and never tested."
+    )
+    classifier: ClassifierSettings = Field(description="Its settings.")
+    training_set: TrainingSetSettings = Field(
+        TrainingSetSettings(), description="What a fold trains on."
+    )
     protocol: ProtocolSettings = Field(description="How folds are made.")
     device: str = Field("auto", description="auto, cpu or cuda.")
     workers: int = Field(

@@ -1,6 +1,7 @@
 """What the command line draws: progress with time left, tables, JSON."""
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from rich.progress import (
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from training.comparison import Comparison
     from training.metrics import Metrics
 
 console = Console(stderr=True)
@@ -43,46 +45,87 @@ def print_metrics(metrics: "Metrics", patterns: list[str]) -> None:
     )
 
 
+def print_comparison(title: str, one: "Comparison") -> None:
+    """Print how much more or less a run recognises than another, and how sure."""
+    low, high = (100 * bound for bound in one.interval or (math.nan, math.nan))
+    print(
+        f"{title}: {100 * one.difference:+.2f} points (95 % over specimens: "
+        f"{low:+.1f} to {high:+.1f}), better on {one.second_better}, worse on "
+        f"{one.first_better} of {one.specimens} specimens, p {one.p_value:.3f}"
+    )
+
+
+def print_results(rows: list[dict[str, str]]) -> None:
+    """Print our figure of each experiment beside the paper's."""
+    table = Table("experiment", "protocol", "ours %", "95 %", "paper %", "specimens")
+    for row in rows:
+        table.add_row(
+            row["experiment"],
+            row["protocol"],
+            f"{float(row['mean_class_accuracy']):.2f}",
+            f"{float(row['low'] or 'nan'):.1f} to {float(row['high'] or 'nan'):.1f}",
+            f"{float(row['paper']):.2f}" if row["paper"] else "-",
+            row["specimens"],
+        )
+    Console().print(table)
+
+
 @contextmanager
 def run_progress() -> Iterator[Callable[[Event], None]]:
-    """Yield a function that shows each event; the bar counts epochs of all folds."""
+    """Yield a function that shows each event of a run, or of one run after another.
+
+    The bar counts the epochs of all folds.
+    """
     with _bar() as bar:
-        task = bar.add_task("training", total=None)
-        total = 0
-        started: set[str] = set()
+        yield _RunBar(bar).show
 
-        def show(event: Event) -> None:
-            nonlocal total
-            kind = event["kind"]
-            if kind == "run-started":
-                for note in event["notes"]:
-                    bar.console.print(note, highlight=False)
-                done = sum(fold["done"] for fold in event["folds"])
-                total = event["epochs"] * (len(event["folds"]) - done)
-                bar.update(task, total=total)
-            elif kind == "fold-started":
-                # What an earlier session trained is not ahead of this one; a fold
-                # that starts anew after its worker died was counted already.
-                if event["fold"] not in started:
-                    total -= event["epoch"]
-                started.add(event["fold"])
-                bar.update(task, total=total)
-            elif kind == "epoch":
-                bar.update(task, advance=1, description=f"fold {event['fold']}")
-            elif kind == "fold-failed":
-                bar.console.print(f"fold {event['fold']} failed: {event['message']}")
-            elif kind == "run-done" and event["folds_failed"]:
-                bar.console.print(
-                    f"{event['folds_failed']} folds failed and are not in the figures; "
-                    "python -m training resume RUN tries them again",
-                    highlight=False,
-                )
-            elif kind == "metrics":
-                mca = 100 * event["mean_class_accuracy"]
-                done = f"{event['folds_done']} of {event['folds']} folds"
-                bar.console.print(f"{done}: mean class accuracy {mca:.2f} %")
 
-        yield show
+class _RunBar:
+    """Moves a bar with the events of a run, and prints what has to be read."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task("training", total=None)
+        self._total = 0
+        self._started: set[str] = set()
+
+    def show(self, event: Event) -> None:
+        kind = event["kind"]
+        if kind == "run-started":
+            done = sum(fold["done"] for fold in event["folds"])
+            self._total = event["epochs"] * (len(event["folds"]) - done)
+            self._started.clear()
+            self._bar.reset(self._task, total=self._total)
+        elif kind == "fold-started":
+            # What an earlier session trained is not ahead of this one; a fold that
+            # starts anew after its worker died was counted already.
+            if event["fold"] not in self._started:
+                self._total -= event["epoch"]
+            self._started.add(event["fold"])
+            self._bar.update(self._task, total=self._total)
+        elif kind == "epoch":
+            self._bar.update(self._task, advance=1, description=f"fold {event['fold']}")
+        for sentence in _sentences(event):
+            self._bar.console.print(sentence, highlight=False)
+
+
+def _sentences(event: Event) -> list[str]:
+    """Return what a person should read of an event."""
+    kind = event["kind"]
+    if kind == "run-started":
+        return list(event["notes"])
+    if kind == "fold-failed":
+        return [f"fold {event['fold']} failed: {event['message']}"]
+    if kind == "run-failed":
+        return [event["message"]]
+    if kind == "run-done" and event["folds_failed"]:
+        failed = f"{event['folds_failed']} folds failed and are not in the figures"
+        return [f"{failed}; python -m training resume RUN tries them again"]
+    if kind == "metrics":
+        mca = 100 * event["mean_class_accuracy"]
+        done = f"{event['folds_done']} of {event['folds']} folds"
+        return [f"{done}: mean class accuracy {mca:.2f} %"]
+    return []
 
 
 def progress(steps: Iterable[Any], total: int, unit: str) -> Iterator[Any]:

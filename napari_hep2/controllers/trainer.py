@@ -19,6 +19,7 @@ from napari_hep2 import trainer_process
 from napari_hep2.trainer_process import Follower, StopStep, TrainerHandle
 from napari_hep2.trainer_state import BUSY, TrainerState
 from napari_hep2.trainer_words import duration
+from training.config import as_typed
 from training.errors import BadRunError
 from training.experiments import Experiment
 
@@ -38,27 +39,34 @@ class RunPlan:
     data, out
         Folders, or None where not chosen yet.
     settings
-        Settings of the network and the protocol, device and workers, by name.
+        Settings of the classifier, the training set and the protocol, device and
+        workers, by name.
+    extra
+        Folder of the cells that are trained on only, or None.
     """
 
     experiment: Experiment
     data: Path | None
     out: Path | None
     settings: Mapping[str, object]
+    extra: Path | None = None
 
     @property
     def options(self) -> dict[str, object]:
         """The settings that differ from the experiment's own."""
-        own = {
-            **self.experiment.network.model_dump(),
-            **self.experiment.protocol.model_dump(),
-            "device": "auto",
-            "workers": 0,
-        }
+        own = own_settings(self.experiment)
         chosen = {k: v for k, v in self.settings.items() if v != own[k]}
         if not self.uses_folds:
             chosen.pop("folds", None)
+        if self.uses_extra and self.extra is not None:
+            chosen["extra"] = self.extra
         return chosen
+
+    @property
+    def uses_extra(self) -> bool:
+        """Whether cells are needed that are trained on and never tested."""
+        own = self.experiment.training_set.use_extra
+        return bool(self.settings.get("use_extra", own))
 
     @property
     def protocol(self) -> str:
@@ -93,6 +101,10 @@ class RunPlan:
             return "Choose the folder of the cells."
         if not self.data.is_dir():
             return f"{self.data}: there is no such folder; choose another."
+        if self.uses_extra and self.extra is None:
+            return "Choose the folder of the extra cells."
+        if self.uses_extra and self.extra is not None and not self.extra.is_dir():
+            return f"{self.extra}: there is no such folder; choose another."
         if self.out is None:
             return "Choose a new folder for the run."
         if self.out.is_file():
@@ -103,6 +115,17 @@ class RunPlan:
         if set(held) - {"trainer.log"}:
             return f"{self.out}: the folder is not empty; choose a new one."
         return ""
+
+
+def own_settings(experiment: Experiment) -> dict[str, object]:
+    """Return the settings of an experiment by name, as a form shows them."""
+    own = {
+        **experiment.classifier.model_dump(exclude={"name"}),
+        **experiment.training_set.model_dump(),
+        **experiment.protocol.model_dump(),
+    }
+    shown = {name: as_typed(value) for name, value in own.items()}
+    return {**shown, "device": "auto", "workers": 0}
 
 
 def free_run_folder(parent: Path, experiment: str) -> Path:

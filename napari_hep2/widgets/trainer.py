@@ -38,7 +38,8 @@ from napari_hep2.widgets.confusion import ConfusionView
 from napari_hep2.widgets.curves import LearningCurves
 from napari_hep2.widgets.palette import Palette
 from napari_hep2.widgets.tiles import FoldTiles, TileLegend
-from napari_hep2.widgets.trainer_setup import Fold, SetupPanel, text_label
+from napari_hep2.widgets.trainer_settings import Fold
+from napari_hep2.widgets.trainer_setup import SetupPanel, text_label
 from training.errors import Hep2Error
 from training.experiments import EXPERIMENTS, Experiment
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QGuiApplication
@@ -12,43 +11,30 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFormLayout,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QPlainTextEdit,
     QPushButton,
     QSizePolicy,
-    QToolButton,
+    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_hep2.controllers.trainer import CostProbe, RunPlan, free_run_folder
-from napari_hep2.forms import (
-    change_signal,
-    make_editor,
-    plain_name,
-    read_editor,
-    write_editor,
+from napari_hep2.controllers.trainer import (
+    CostProbe,
+    RunPlan,
+    free_run_folder,
+    own_settings,
 )
 from napari_hep2.trainer_process import display
 from napari_hep2.trainer_words import LEAKY
-from training.config import NetworkSettings, ProtocolSettings
+from napari_hep2.widgets.trainer_settings import SettingsPage
 from training.experiments import Experiment
-from training.runs import RunConfig
-
-FIRST = ("protocol", "folds", "epochs", "width", "workers", "device")
-"""Settings in sight; all others are folded away."""
 
 PROBE_MS = 800
 """How long the choices must rest before the cost is asked for."""
-
-FIELDS = {
-    **ProtocolSettings.model_fields,
-    **NetworkSettings.model_fields,
-    "workers": RunConfig.model_fields["workers"],
-}
 
 
 def text_label(text: str = "") -> QLabel:
@@ -59,33 +45,6 @@ def text_label(text: str = "") -> QLabel:
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
-
-
-class Fold(QWidget):
-    """A heading that shows and hides what is under it."""
-
-    def __init__(self, title: str, content: QWidget, shown: bool) -> None:
-        super().__init__()
-        self._content = content
-        self.button = QToolButton(text=title, checkable=True, checked=shown)
-        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.button.setAutoRaise(True)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        layout.addWidget(self.button)
-        layout.addWidget(content)
-        self.button.toggled.connect(self._toggled)
-        self._toggled(shown)
-
-    def _toggled(self, shown: bool) -> None:
-        arrow = Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow
-        self.button.setArrowType(arrow)
-        self._content.setVisible(shown)
-
-    def unfold(self, shown: bool) -> None:
-        """Show or hide the content."""
-        self.button.setChecked(shown)
 
 
 class FolderEdit(QWidget):
@@ -146,7 +105,7 @@ class SetupPanel(QWidget):
         self._probe = CostProbe()
         self._rest = QTimer(self, singleShot=True, interval=PROBE_MS)
         self._listen = QTimer(self, interval=150)
-        self.editors: dict[str, QWidget] = {}
+        self._pages: dict[str, SettingsPage] = {}
         self._build()
         self._connect()
         self._take_experiment()
@@ -161,15 +120,18 @@ class SetupPanel(QWidget):
         self.data = FolderEdit(
             "Folder of the cells", "an official layout or cell folder"
         )
+        self.extra = FolderEdit(
+            "Folder of the extra cells", "trained on, never tested: Task-2"
+        )
         self.out = FolderEdit("Run folder", "a new folder")
+        self.pages = QStackedWidget()
         self.leaky = text_label(LEAKY)
         self.cost = text_label()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(self._build_choices())
-        layout.addLayout(self._build_first())
         layout.addWidget(self.leaky)
-        layout.addWidget(self._build_rest())
+        layout.addWidget(self.pages)
         layout.addLayout(self._build_cost())
         layout.addLayout(self._build_command())
 
@@ -179,35 +141,10 @@ class SetupPanel(QWidget):
         form.addRow("Experiment", self.experiment)
         form.addRow(self.about)
         form.addRow("Cells", self.data)
+        self.extra_label = QLabel("Extra cells")
+        form.addRow(self.extra_label, self.extra)
         form.addRow("Run folder", self.out)
         return form
-
-    def _build_first(self) -> QGridLayout:
-        grid = QGridLayout()
-        for index, name in enumerate(FIRST):
-            row, column = divmod(index, 2)
-            editor = self._editor(name)
-            label = QLabel(plain_name(name))
-            label.setToolTip(editor.toolTip())
-            label.setBuddy(editor)
-            grid.addWidget(label, row, 2 * column)
-            grid.addWidget(editor, row, 2 * column + 1)
-        grid.setColumnStretch(1, 1)
-        grid.setColumnStretch(3, 1)
-        return grid
-
-    def _build_rest(self) -> Fold:
-        content = QWidget()
-        form = QFormLayout(content)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        for name in FIELDS:
-            if name not in FIRST:
-                editor = self._editor(name)
-                label = QLabel(plain_name(name))
-                label.setToolTip(editor.toolTip())
-                form.addRow(label, editor)
-        self.rest = Fold("More settings", content, shown=False)
-        return self.rest
 
     def _build_cost(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -225,37 +162,40 @@ class SetupPanel(QWidget):
         row.addWidget(self.copy, 0, Qt.AlignmentFlag.AlignTop)
         return row
 
-    def _editor(self, name: str) -> QWidget:
-        editor = self._device_editor() if name == "device" else _editor(name)
-        self.editors[name] = editor
-        return editor
+    @property
+    def editors(self) -> dict[str, QWidget]:
+        """The editors of the settings of the experiment that is chosen, by name."""
+        return self._page().editors
 
-    def _device_editor(self) -> QComboBox:
-        box = QComboBox(toolTip=RunConfig.model_fields["device"].description)
-        for device in ("auto", "cpu", "cuda"):
-            box.addItem(device, device)
-        return box
+    def _page(self) -> SettingsPage:
+        """Return the page of the chosen classifier, which is made when first asked."""
+        settings = self._experiments[self.experiment.currentText()].classifier
+        if settings.name not in self._pages:
+            page = SettingsPage(type(settings))
+            page.changed.connect(self._refresh)
+            self._pages[settings.name] = page
+            self.pages.addWidget(page)
+        return self._pages[settings.name]
 
     # -- connect
 
     def _connect(self) -> None:
         self.experiment.currentIndexChanged.connect(self._take_experiment)
         self.data.changed.connect(self._refresh)
+        self.extra.changed.connect(self._refresh)
         self.out.changed.connect(self._refresh)
-        for editor in self.editors.values():
-            change_signal(editor).connect(self._refresh)
         self.copy.clicked.connect(self._copy_command)
         self._rest.timeout.connect(self._ask_cost)
         self._listen.timeout.connect(self._hear_cost)
 
     def _take_experiment(self) -> None:
-        experiment = self.plan().experiment
-        own: dict[str, Any] = {
-            **experiment.network.model_dump(),
-            **experiment.protocol.model_dump(),
-        }
-        for name, value in own.items():
-            write_editor(self.editors[name], value)
+        before = self.pages.currentWidget()
+        page = self._page()
+        self.pages.setCurrentWidget(page)
+        own = own_settings(self._experiments[self.experiment.currentText()])
+        if isinstance(before, SettingsPage):
+            own |= {name: before.value(name) for name in ("device", "workers")}
+        page.show_values(own)
         self.propose_run_folder()
         self._refresh()
 
@@ -272,8 +212,13 @@ class SetupPanel(QWidget):
     def plan(self) -> RunPlan:
         """Return what is chosen."""
         experiment = self._experiments[self.experiment.currentText()]
-        settings = {name: read_editor(box) for name, box in self.editors.items()}
-        return RunPlan(experiment, self.data.path, self.out.path, settings)
+        return RunPlan(
+            experiment,
+            self.data.path,
+            self.out.path,
+            self._page().values(),
+            self.extra.path,
+        )
 
     # -- refresh
 
@@ -281,6 +226,8 @@ class SetupPanel(QWidget):
         plan = self.plan()
         self.about.setText(_about(plan.experiment))
         self.editors["folds"].setEnabled(plan.uses_folds)
+        self.extra.setVisible(plan.uses_extra)
+        self.extra_label.setVisible(plan.uses_extra)
         self.leaky.setVisible(plan.leaky)
         self.command.setPlainText(display(plan.command()))
         self._probe.cancel()
@@ -320,13 +267,6 @@ class SetupPanel(QWidget):
         """Ask for the cost, if there is a data folder."""
         super().showEvent(event)
         self._refresh()
-
-
-def _editor(name: str) -> QWidget:
-    editor = make_editor(name, FIELDS[name])
-    if name == "workers":
-        editor.setSpecialValueText("one a core")
-    return editor
 
 
 def _about(experiment: Experiment) -> str:

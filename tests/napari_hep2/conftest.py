@@ -87,18 +87,19 @@ def model_file(tmp_path_factory):
 
     from training.cards import ModelCard
     from training.classifiers.paper_network import PaperNetwork
-    from training.config import NetworkSettings
+    from training.config import PaperNetworkSettings, TrainingSetSettings
     from training.models import save_model
     from training.patterns import I3A
 
     torch.manual_seed(0)
-    settings = NetworkSettings(input_size=32, width=0.04, vote_epochs=1)
+    settings = PaperNetworkSettings(input_size=32, width=0.04, vote_epochs=1)
     network = PaperNetwork(settings, len(I3A), torch.Generator().manual_seed(0))
     card = ModelCard(
         name="untrained",
         vocabulary=I3A.name,
         patterns=I3A.names,
-        network=settings,
+        classifier=settings,
+        training_set=TrainingSetSettings(),
         trained_on="nothing",
         cells=0,
         specimens=(),

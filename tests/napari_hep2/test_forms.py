@@ -11,6 +11,8 @@ from training.config import (
     ProtocolSettings,
     SegmentationSettings,
     Settings,
+    ShapeIndexSettings,
+    TrainingSetSettings,
     VerdictSettings,
 )
 from training.errors import BadSettingError
@@ -20,6 +22,7 @@ MODELS = [
     NetworkSettings,
     ProtocolSettings,
     SegmentationSettings,
+    TrainingSetSettings,
     VerdictSettings,
 ]
 
@@ -70,29 +73,44 @@ def test_types_ranges_and_units(qtbot):
     assert (count.minimum(), count.maximum(), count.suffix()) == (1, 9, " pixels")
     assert rate.text() == "0.002"
     assert 0 < rate.minimum() < 1e-5
-    assert isinstance(SettingsForm(NetworkSettings).editors["views"], QComboBox)
+    assert isinstance(SettingsForm(TrainingSetSettings).editors["views"], QComboBox)
 
 
 def test_what_the_user_says_is_read_back(qtbot):
-    form = SettingsForm(NetworkSettings, ["views", "epochs", "learning_rate"])
+    form = SettingsForm(NetworkSettings, ["augmentation", "epochs", "learning_rate"])
     qtbot.addWidget(form)
     with qtbot.waitSignal(form.changed):
         form.editors["epochs"].setValue(7)
-    form.editors["views"].setCurrentIndex(1)
+    form.editors["augmentation"].setCurrentIndex(1)
     form.editors["learning_rate"].setValue(0.0005)
     said = form.settings()
-    assert (said.views, said.epochs, said.learning_rate) == (8, 7, 0.0005)
-    assert form.differing() == {"views": 8, "epochs": 7, "learning_rate": 0.0005}
+    assert (said.augmentation, said.epochs, said.learning_rate) == ("d4", 7, 0.0005)
+    assert form.differing() == {
+        "augmentation": "d4",
+        "epochs": 7,
+        "learning_rate": 0.0005,
+    }
 
 
 def test_fields_that_are_not_shown_keep_their_values(qtbot):
-    start = NetworkSettings(width=0.5)
+    start = NetworkSettings(batch_size=9)
     form = SettingsForm(NetworkSettings, ["epochs"], start)
     qtbot.addWidget(form)
     assert form.settings() == start
-    assert differing(start) == {"width": 0.5}
+    assert differing(start) == {"batch_size": 9}
     form.reset()
     assert form.settings() == NetworkSettings()
+
+
+def test_numbers_and_words_are_typed_with_commas(qtbot):
+    form = SettingsForm(ShapeIndexSettings, ["scales"])
+    qtbot.addWidget(form)
+    assert form.editors["scales"].text() == "1,1.4,2,2.8,4,5.6,8"
+    form.editors["scales"].setText("1,3")
+    assert form.settings().scales == (1.0, 3.0)
+    form.editors["scales"].setText("1,x")
+    with pytest.raises(BadSettingError, match="Scales"):
+        form.settings()
 
 
 def test_values_that_do_not_go_together_are_a_sentence(qtbot):
@@ -105,7 +123,7 @@ def test_values_that_do_not_go_together_are_a_sentence(qtbot):
 
 def test_a_type_that_no_form_shows_is_refused(qtbot):
     class Odd(Settings):
-        names: tuple[str, ...] = ()
+        names: dict[str, int] | None = None
 
     with pytest.raises(FormTypeError, match="names"):
         SettingsForm(Odd)

@@ -52,7 +52,8 @@ def fake_commands(monkeypatch):
 def test_only_what_differs_from_the_experiment_is_in_the_command(plan):
     own = EXPERIMENTS["set-1"]
     settings = {
-        **own.network.model_dump(),
+        **own.classifier.model_dump(exclude={"name"}),
+        **own.training_set.model_dump(),
         **own.protocol.model_dump(),
         "device": "auto",
         "workers": 0,

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from training.config import NetworkSettings
+from training.config import PaperNetworkSettings
 from training.data.cells import CellSet
 from training.patterns import I3A
 
@@ -45,9 +45,9 @@ def cells() -> CellSet:
 
 
 @pytest.fixture(scope="session")
-def tiny_network() -> NetworkSettings:
+def tiny_network() -> PaperNetworkSettings:
     """A network that fits `draw_cells` in a second."""
-    return NetworkSettings(
+    return PaperNetworkSettings(
         input_size=32,
         width=0.04,
         epochs=3,

@@ -12,8 +12,9 @@ from training.checkpoints import (
     save_checkpoint,
     write_result,
 )
+from training.classifiers.base import EpochRecord, Samples
 from training.errors import BadRunError
-from training.fitting import EpochRecord, ResidentCells, begin, fit, vote_scores
+from training.fitting import ResidentCells, begin, fit, held_out_vote
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TRAIN, TEST = np.arange(8, 48), np.arange(8)
@@ -21,7 +22,7 @@ TRAIN, TEST = np.arange(8, 48), np.arange(8)
 
 def run_epochs(state, cells, settings, folder=None, epochs=99):
     placed = ResidentCells.place(cells.images, cells.patterns, torch.device("cpu"))
-    for record in fit(state, placed, TRAIN, settings, seed=5, test=TEST):
+    for record in fit(state, placed, Samples.plain(TRAIN), settings, seed=5, test=TEST):
         if folder is not None:
             save_checkpoint(folder, state)
         if record.epoch == epochs:
@@ -43,7 +44,7 @@ def test_a_resumed_fold_ends_the_same_bit_for_bit(
         straight.network.parameters(), resumed.network.parameters(), strict=True
     ):
         assert torch.equal(one, other)
-    assert np.array_equal(vote_scores(straight), vote_scores(resumed))
+    assert np.array_equal(held_out_vote(straight).scores, held_out_vote(resumed).scores)
     assert [r.loss for r in straight.history] == [r.loss for r in resumed.history]
 
 

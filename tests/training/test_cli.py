@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from training.cards import read_card
 from training.cli import app
-from training.data.cells import load_cell_set
+from training.data.packed_cells import load_cell_set
 
 TINY = ["width=0.04", "input_size=32", "batch_size=16", "learning_rate=0.02"]
 SETTINGS = [word for pair in TINY for word in ("--set", pair)]
@@ -49,7 +49,7 @@ def test_help_imports_no_torch():
 
 def test_the_commands_of_the_design():
     shown = CliRunner().invoke(app, ["--help"]).output
-    commands = "simulate extract list run resume status report fit predict"
+    commands = "simulate extract list run resume status report fit predict reproduce"
     for command in commands.split():
         assert command in shown
 
@@ -59,6 +59,55 @@ def test_list_as_json():
     costs = {row["experiment"]: row["image_steps"] for row in rows}
     assert costs["set-1"] == 13596 * 82 * 50
     assert costs["set-2"] == 8 * costs["set-1"]
+    paper = "set-1 set-2 set-3 pooled pooled-augmented set-1-k-fold"
+    systems = "lenet shape-index local-patterns scale-space imagenet"
+    assert set(costs) > {*paper.split(), *systems.split()}
+    assert all(row["core_hours"] > 0 and row["needs"] for row in rows)
+
+
+def test_reproduce_runs_what_the_data_allow_and_goes_on(tmp_path, data):
+    out = tmp_path / "study"
+    words = (
+        *("reproduce", "--data", data, "--out", out, "--protocol", "group-k"),
+        *("--folds", "2", "--epochs", "1", "--workers", "1", *SETTINGS),
+        *("--only", "set-1", "--only", "set-1-k-fold", "--only", "set-3"),
+    )
+    done = run(*words)
+    assert done.returncode == 0, done.stderr
+    assert "set-3: needs the cells of Task-2 (--extra); it was left out" in done.stderr
+    assert "70.52" in done.stdout
+    page = (out / "reproduction.html").read_text()
+    assert "needs the cells of Task-2" in page
+    again = run(*words, "--json")
+    assert again.returncode == 0, again.stderr
+    answer = json.loads(again.stdout)
+    names = [row["experiment"] for row in answer["results"]]
+    assert names == ["set-1", "set-1-k-fold"]
+    assert len((out / "runs/set-1/events.jsonl").read_text().splitlines()) == 10
+    other = run(*words, "--set", "momentum=0.5")
+    assert other.returncode == 2
+    assert "it was started with other settings" in other.stderr
+
+
+def test_later_runs_are_compared_with_the_first(tmp_path, data):
+    base = ("--data", data, "--protocol", "group-k", "--folds", "2", "--epochs", "2")
+    for name in ("set-1", "set-1-turned"):
+        made = run("run", name, *base, *SETTINGS, "--out", tmp_path / name)
+        assert made.returncode == 0, made.stderr
+    paths = tmp_path / "set-1", tmp_path / "set-1-turned"
+    told = run("report", *paths)
+    assert " points (95 % over specimens: " in told.stdout
+    (row,) = json.loads(run("report", *paths, "--json").stdout)["compared"]
+    assert row["specimens"] == 12
+    assert row["first_better"] + row["second_better"] + row["equal"] == 12
+
+
+def test_a_model_of_a_baseline_is_refused(tmp_path, data):
+    done = run(
+        "fit", "shape-index", "--data", data, "--out", tmp_path / "m.safetensors"
+    )
+    assert done.returncode == 2
+    assert "a model file holds networks only" in done.stderr
 
 
 def test_run_report_status_and_fit(tmp_path, data):

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from training import fitting
-from training.config import ProtocolSettings
-from training.data.cells import load_packed
+from training.config import ProtocolSettings, TrainingSetSettings
+from training.data.packed_cells import load_packed
 from training.engines import FoldTask, run_tasks
 from training.errors import (
     BadRunError,
@@ -37,7 +37,7 @@ def config(cells, task1, tiny_network) -> RunConfig:
     return RunConfig(
         experiment="set-1",
         data=str(task1(cells)),
-        network=tiny_network,
+        classifier=tiny_network,
         protocol=ProtocolSettings(protocol="group-k", folds=2),
         device="cpu",
         workers=1,
@@ -49,7 +49,7 @@ def kinds(run: RunFolder) -> list[str]:
 
 
 def scores_of(run: RunFolder, config: RunConfig) -> np.ndarray:
-    cells, _ = load_packed(run_data(config), config.network.input_size)
+    cells, _ = load_packed(run_data(config), config.classifier.input_size)
     plan = make_folds(cells, config.protocol)
     return pool_folds(run, plan, 6).scores
 
@@ -216,9 +216,9 @@ def command(*words: object) -> list[str]:
 
 def test_killed_at_random_and_resumed_is_bit_identical(tmp_path, config):
     """Kill -9 of the whole process, three times, somewhere in the run."""
-    settings = {**config.network.model_dump(), "epochs": 12}
+    settings = {**config.classifier.model_dump(), "epochs": 12}
     changed = config.model_copy(
-        update={"network": config.network.model_validate(settings)}
+        update={"classifier": config.classifier.model_validate(settings)}
     )
     straight = start_run(tmp_path / "straight", changed)
     list(execute(straight))
@@ -250,8 +250,9 @@ def test_a_worker_that_dies_costs_its_fold_only(tmp_path, cells, task1, tiny_net
             fold,
             tmp_path / fold.name,
             packed,
-            6,
             tiny_network.model_copy(update={"epochs": 100}),
+            TrainingSetSettings(),
+            0,
             0,
             "cpu",
             tmp_path / "stop",

@@ -1,18 +1,19 @@
 import pytest
 
 from training import paper
+from training.config import PaperNetworkSettings
 from training.errors import BadSettingError
 from training.experiments import (
+    CORE_SECONDS,
     EXPERIMENTS,
     configure,
     find_experiment,
-    forecast,
-    paper_forecast,
+    paper_cost,
 )
 
 
 def test_set_1_is_the_papers_recipe():
-    network = EXPERIMENTS["set-1"].network
+    network = EXPERIMENTS["set-1"].classifier
     assert network.input_size == 60
     assert network.batch_size == 200
     assert network.epochs == 50
@@ -25,27 +26,48 @@ def test_set_1_is_the_papers_recipe():
 
 def test_what_the_paper_measured_stands_beside():
     for name, experiment in EXPERIMENTS.items():
-        assert experiment.paper_mca == paper.MEAN_CLASS_ACCURACY.get(name)
+        printed = {**paper.COMPARED_SYSTEMS, **paper.MEAN_CLASS_ACCURACY}
+        assert experiment.paper_mca == printed.get(name)
 
 
 def test_experiments_change_one_thing_each():
     base = EXPERIMENTS["set-1"]
-    for name, changed in [
-        ("set-2", {"views": 8}),
-        ("set-1-normalised", {"normalisation": "cell"}),
-    ]:
-        assert EXPERIMENTS[name].network == base.network.model_copy(update=changed)
-        assert EXPERIMENTS[name].protocol == base.protocol
+    changed = {"set-2": ("views",), "set-1-k-fold": ("protocol",)}
+    changed |= {"set-1-literal": ("initialisation",)}
+    changed |= {"set-1-normalised": ("normalisation",)}
+    changed |= {"set-1-batch-norm": ("batch_norm",)}
+    changed |= {"set-1-turned": ("augmentation",), "set-1-jittered": ("augmentation",)}
+    changed |= {"pooled": ("use_extra",)}
+    changed |= {"set-3": ("cells_per_specimen", "use_extra")}
+    changed |= {"pooled-augmented": ("use_extra", "extra_views")}
+    for name, keys in changed.items():
+        one = EXPERIMENTS[name]
+        found = [
+            *one.classifier.differing(base.classifier),
+            *one.training_set.differing(base.training_set),
+            *one.protocol.differing(base.protocol),
+        ]
+        assert sorted(found) == sorted(keys), name
+
+
+def test_extra_cells_are_asked_for_and_never_taken_in_silence():
+    assert (
+        configure("set-3", "data", extra="more").training_set.cells_per_specimen == 41
+    )
+    with pytest.raises(BadSettingError, match=r"set-3: .*give their folder to --extra"):
+        configure("set-3", "data")
+    with pytest.raises(BadSettingError, match=r"--extra: set-1 does not train on it"):
+        configure("set-1", "data", extra="more")
 
 
 def test_settings_are_changed_by_name():
     changes = {"width": "0.25", "folds": "7", "protocol": "group-k", "seed": "3"}
     config = configure("set-1", "data", workers=2, changes=changes)
-    assert config.network.width == 0.25
+    assert config.classifier.width == 0.25
     assert config.protocol.folds == 7
     assert config.protocol.seed == 3
     assert config.workers == 2
-    assert config.network.epochs == 50
+    assert config.classifier.epochs == 50
 
 
 @pytest.mark.parametrize(
@@ -68,12 +90,38 @@ def test_no_such_experiment():
 
 
 def test_the_cost_of_the_papers_runs():
-    """13,596 cells, each trained on in 82 of 83 folds, 50 times."""
-    cost = paper_forecast(configure("set-1", ""), images_per_second=1000)
-    assert cost.image_steps == 13596 * 82 * 50 == 55_743_600
-    assert cost.seconds == pytest.approx(55_743.6)
+    """Cells trained on in each fold, times 50 epochs, times 83 folds."""
+    expected = {
+        "set-1": 13596 * 82 * 50,
+        "set-2": 13596 * 82 * 50 * 8,
+        "set-3": 83 * (13120 - 41) * 50,
+        "pooled": (13596 * 82 + 83 * 48627) * 50,
+        "pooled-augmented": (13596 * 82 + 83 * 114986) * 50,
+    }
+    for name, image_steps in expected.items():
+        cost = paper_cost(EXPERIMENTS[name])
+        assert cost.folds == 83
+        assert cost.image_steps == image_steps, name
+    assert paper_cost(EXPERIMENTS["set-1-k-fold"]).folds == 5
 
 
-def test_the_cost_grows_with_views_epochs_and_folds():
-    config = configure("set-2", "", changes={"epochs": "3"})
-    assert forecast(config, 100, 5, 1.0).image_steps == 100 * 4 * 8 * 3
+def test_every_classifier_has_a_cost():
+    for experiment in EXPERIMENTS.values():
+        assert paper_cost(experiment).core_hours > 0
+    set_1 = paper_cost(EXPERIMENTS["set-1"])
+    hours = set_1.image_steps * CORE_SECONDS["paper-network"] / 3600
+    assert set_1.core_hours == hours
+
+
+def test_a_classifier_without_epochs_meets_each_image_once_a_fold():
+    assert paper_cost(EXPERIMENTS["shape-index"]).image_steps == 13596 * 82
+
+
+def test_settings_of_one_classifier_are_not_those_of_another():
+    config = configure("shape-index", "data", changes={"scales": "1,2", "bins": "4"})
+    assert config.classifier.scales == (1.0, 2.0)
+    with pytest.raises(BadSettingError, match="width: there is no such setting"):
+        configure("shape-index", "data", changes={"width": "1"})
+    with pytest.raises(BadSettingError, match="name: there is no such setting"):
+        configure("set-1", "data", changes={"name": "lenet"})
+    assert isinstance(EXPERIMENTS["set-1"].classifier, PaperNetworkSettings)

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from training.classifiers.base import Samples
+from training.config import ImageNetSettings
 from training.errors import DivergedError, InterruptedRunError
 from training.fitting import (
     ResidentCells,
@@ -9,9 +11,8 @@ from training.fitting import (
     begin,
     choose_device,
     fit,
+    held_out_vote,
     score,
-    vote_disagreement,
-    vote_scores,
 )
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -25,7 +26,8 @@ def placed(cells) -> ResidentCells:
 def fitted(cells, settings, rows=None, **options):
     state = begin(settings, 6, seed=0)
     rows = np.arange(len(cells)) if rows is None else rows
-    list(fit(state, placed(cells), rows, settings, seed=0, **options))
+    samples = rows if isinstance(rows, Samples) else Samples.plain(rows)
+    list(fit(state, placed(cells), samples, settings, seed=0, **options))
     return state
 
 
@@ -46,8 +48,7 @@ def test_it_learns(make_cells, tiny_network):
 def test_a_batch_in_pieces_has_the_gradient_of_the_whole(make_cells, tiny_network):
     cells = placed(make_cells(cells=5))
     state = begin(tiny_network, 6, seed=0)
-    rows = torch.arange(60)
-    summed = _accumulate(state.network, cells, rows, None, "none")
+    summed = _accumulate(state.network, cells.images, cells.patterns, tiny_network)
     pieces = [p.grad.clone() for p in state.network.parameters()]
     state.network.zero_grad()
     logits = state.network(cells.images.float()[:, None] / 255)
@@ -90,9 +91,9 @@ def test_held_out_pixels_do_not_matter(cells, tiny_network):
     changed = ResidentCells.place(images, 5 - cells.patterns * 0, CPU)
     changed.patterns[8:] = torch.from_numpy(cells.patterns[8:])
     other = begin(tiny_network, 6, seed=0)
-    list(fit(other, changed, train, tiny_network, seed=0, test=test))
+    list(fit(other, changed, Samples.plain(train), tiny_network, seed=0, test=test))
     assert torch.equal(weights(one), weights(other))
-    assert not np.array_equal(vote_scores(one), vote_scores(other))
+    assert not np.array_equal(held_out_vote(one).scores, held_out_vote(other).scores)
 
 
 def test_the_vote_is_the_mean_of_the_last_epochs(cells, tiny_network):
@@ -105,24 +106,63 @@ def test_the_vote_is_the_mean_of_the_last_epochs(cells, tiny_network):
         network.load_state_dict(voter)
         images = torch.from_numpy(cells.images[test])
         expected.append(score(network, images, "none"))
-    assert vote_scores(state) == pytest.approx(np.mean(expected, axis=0), abs=1e-6)
-    assert vote_scores(state).sum(axis=1) == pytest.approx(np.ones(8), abs=1e-5)
+    vote = held_out_vote(state)
+    assert vote.scores == pytest.approx(np.mean(expected, axis=0), abs=1e-6)
+    assert vote.scores.sum(axis=1) == pytest.approx(np.ones(8), abs=1e-5)
     spread = np.std(expected, axis=0).max(axis=1)
-    assert vote_disagreement(state) == pytest.approx(spread, abs=1e-6)
+    assert vote.disagreement == pytest.approx(spread, abs=1e-6)
 
 
 def test_eight_views_take_each_cell_eight_times(cells, tiny_network, monkeypatch):
     met = []
 
-    def note(network, resident, rows, views, normalisation):
-        met.extend(zip(rows.tolist(), views.tolist(), strict=True))
-        return _accumulate(network, resident, rows, views, normalisation)
+    def note(network, images, truth, settings):
+        met.extend(images.numpy().copy())
+        return _accumulate(network, images, truth, settings)
 
     monkeypatch.setattr("training.fitting._accumulate", note)
-    settings = tiny_network.model_copy(update={"epochs": 1, "views": 8})
+    settings = tiny_network.model_copy(update={"epochs": 1})
     rows = np.array([3, 5, 11])
-    fitted(cells, settings, rows)
-    assert sorted(met) == [(row, view) for row in rows for view in range(8)]
+    fitted(cells, settings, Samples(np.tile(rows, 8), np.repeat(np.arange(8), 3)))
+    views = [
+        np.rot90(image[:, ::-1] if mirrored else image, turns)
+        for image in cells.images[rows]
+        for mirrored in (False, True)
+        for turns in range(4)
+    ]
+    assert sorted(v.tobytes() for v in met) == sorted(v.tobytes() for v in views)
+
+
+def test_augmentation_is_drawn_anew_and_the_same_for_the_same_seed(cells, tiny_network):
+    settings = tiny_network.model_copy(update={"augmentation": "d4-intensity"})
+    once, again = fitted(cells, settings), fitted(cells, settings)
+    assert torch.equal(weights(once), weights(again))
+    assert not torch.equal(weights(once), weights(fitted(cells, tiny_network)))
+
+
+def test_batch_normalisation_takes_batches_whole(cells, tiny_network):
+    """In pieces, each would be normalised by its own moments."""
+    settings = tiny_network.model_copy(
+        update={"batch_norm": True, "epochs": 1, "batch_size": 48}
+    )
+    ours = fitted(cells, settings)
+    reference = begin(settings, 6, seed=0).network.train()
+    images = torch.from_numpy(cells.images).float()[:, None] / 255
+    loss = torch.nn.functional.cross_entropy(
+        reference(images), torch.from_numpy(cells.patterns)
+    )
+    assert ours.history[0].loss == pytest.approx(float(loss), rel=1e-5)
+
+
+def test_frozen_layers_stay_as_they_are(make_cells):
+    cells = make_cells(side=64)
+    settings = ImageNetSettings(
+        weights="random", tune="head", input_size=64, epochs=1, batch_size=16
+    )
+    before = begin(settings, 6, seed=0).network.state_dict()
+    after = fitted(cells, settings).network.state_dict()
+    changed = {k for k, v in after.items() if not torch.equal(v, before[k])}
+    assert changed == {"fc.weight", "fc.bias"}
 
 
 def test_a_stop_leaves_before_the_next_step(cells, tiny_network):
@@ -136,7 +176,7 @@ def test_a_stop_leaves_before_the_next_step(cells, tiny_network):
     records = fit(
         state,
         placed(cells),
-        np.arange(48),
+        Samples.plain(np.arange(48)),
         tiny_network,
         seed=0,
         should_stop=stop_at_the_fifth,

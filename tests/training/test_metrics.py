@@ -7,8 +7,11 @@ from sklearn.metrics import confusion_matrix as sklearn_confusion
 
 from training import paper
 from training.metrics import (
+    by_specimen,
     class_rates,
     confusion_matrix,
+    draw_within,
+    drawn_rates,
     mean_class_accuracy,
     measure,
     specimen_interval,
@@ -40,21 +43,6 @@ def test_a_class_without_cells_has_no_rate_and_no_weight():
     confusion = confusion_matrix(np.array([0, 0, 2]), np.array([0, 0, 0]), 3)
     assert np.isnan(class_rates(confusion)[1])
     assert mean_class_accuracy(confusion) == pytest.approx(0.5)
-
-
-@pytest.mark.parametrize(
-    ("table", "printed"), [(paper.TABLE_4, 79.13), (paper.TABLE_5, 83.55)]
-)
-def test_the_papers_tables(table, printed):
-    """Whole cells are behind the printed rates; their pooled mean is printed too.
-
-    Two entries of Table 4 (86.1668 and 13.3978) are printed cut, not rounded.
-    """
-    counts = paper.integer_table(table)
-    assert counts.sum(axis=1).tolist() == paper.TASK1_CELLS.tolist()
-    rates = 100 * counts / paper.TASK1_CELLS[:, None]
-    assert np.abs(rates - table).max() < 0.01
-    assert round(100 * mean_class_accuracy(counts), 2) == printed
 
 
 def test_cells_of_the_papers_table_measure_as_printed():
@@ -102,3 +90,31 @@ def test_one_specimen_has_no_interval():
     zeros = np.zeros(3, np.int64)
     rng = np.random.default_rng(0)
     assert specimen_interval(zeros, zeros, np.array(["a"] * 3), 2, rng) is None
+
+
+def test_sums_by_specimen_and_pattern():
+    specimens = np.array(["b", "a", "b", "b"])
+    truth = np.array([0, 1, 0, 2])
+    sums = by_specimen(np.array([0.5, 1, 2, 4]), truth, specimens, 3)
+    assert sums.tolist() == [[0, 1, 0], [2.5, 0, 4]]
+
+
+def test_a_draw_keeps_how_many_specimens_a_pattern_has():
+    stratum = np.array([0, 1, 0, 1, 1, 3])
+    weights = draw_within(stratum, np.random.default_rng(0), 500)
+    for value, size in ((0, 2), (1, 3), (3, 1)):
+        assert (weights[:, stratum == value].sum(axis=1) == size).all()
+    assert weights.mean(axis=0) == pytest.approx(1, abs=0.15)
+    assert weights[:, 0].std() > 0.5
+
+
+def test_the_rates_of_a_draw():
+    """Specimens drawn 2, 1 and 0 times, so none of pattern 1; then the third alone."""
+    right, total = (
+        np.array([[1.0, 0], [4, 0], [1, 2]]),
+        np.array([[2.0, 0], [5, 0], [1, 3]]),
+    )
+    rates = drawn_rates(np.array([[2.0, 1, 0], [0, 0, 1]]), right, total)
+    assert rates[0, 0] == pytest.approx(6 / 9)
+    assert np.isnan(rates[0, 1])
+    assert rates[1] == pytest.approx([1, 2 / 3])

@@ -103,7 +103,7 @@ def test_a_model_for_other_patterns(model_path):
 
 
 def test_weights_that_do_not_fit_the_card(model_path):
-    change_card(model_path, network={"input_size": 60, "width": 0.5})
+    change_card(model_path, classifier={"name": "paper-network", "width": 0.5})
     with pytest.raises(BadModelError, match="its weights do not fit its card"):
         load_model(model_path)
 

@@ -186,3 +186,61 @@ def test_the_key_of_an_image_is_that_of_its_eight_views(make_cells):
         np.array(views), cells.patterns, cells.specimens, cells.ids, cells.vocabulary
     )
     assert len(set(image_keys(both))) == 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(random_tables, st.sampled_from(["loso", "group-k", "k-fold"]), st.data())
+def test_extra_cells_are_trained_on_and_never_tested(cells, protocol, data):
+    """By specimen: a random part of them is extra."""
+    names = np.unique(cells.specimens).tolist()
+    chosen = data.draw(st.sets(st.sampled_from(names)))
+    extra = np.isin(cells.specimens, list(chosen))
+    marked = CellSet(
+        cells.images,
+        cells.patterns,
+        cells.specimens,
+        cells.ids,
+        I3A,
+        extra=extra,
+    )
+    try:
+        plan = make_folds(marked, ProtocolSettings(protocol=protocol, folds=2))
+    except SpecimensError:
+        return
+    for fold in plan.folds:
+        assert len(fold.test)
+        assert not extra[fold.test].any()
+        if protocol != "k-fold":
+            prove_no_leak(marked, fold)
+            continue
+        assert set(np.flatnonzero(extra)) <= set(fold.train)
+
+
+def test_extra_specimens_teach_a_pattern_that_has_one_own_specimen(make_cells):
+    cells = make_cells(specimens_per_pattern=(2, 2, 1, 0, 0, 0))
+    alone = leave_one_specimen_out(cells)
+    assert "20" not in {fold.name for fold in alone.folds}
+    specimens = cells.specimens.copy()
+    extra = np.zeros(len(cells), bool)
+    second = np.flatnonzero(cells.specimens == "20")[2:]
+    specimens[second], extra[second] = "ex", True
+    both = CellSet(cells.images, cells.patterns, specimens, cells.ids, I3A, extra=extra)
+    plan = leave_one_specimen_out(both)
+    assert "20" in {fold.name for fold in plan.folds}
+    assert "ex" not in {fold.name for fold in plan.folds}
+    assert not plan.notes
+    fold = next(fold for fold in plan.folds if fold.name == "20")
+    assert set(second) <= set(fold.train)
+
+
+def test_an_extra_copy_of_a_held_out_cell_is_held_out_with_it(make_cells):
+    cells = make_cells(specimens_per_pattern=(3, 2, 0, 0, 0, 0))
+    images, extra = cells.images.copy(), np.zeros(len(cells), bool)
+    extra[cells.specimens == "02"] = True
+    images[np.flatnonzero(extra)[0]] = np.rot90(images[0])
+    both = CellSet(images, cells.patterns, cells.specimens, cells.ids, I3A, extra=extra)
+    plan = leave_one_specimen_out(both)
+    fold = next(fold for fold in plan.folds if "00" in fold.name)
+    assert fold.name == "00+02"
+    assert not extra[fold.train].any()
+    assert set(both.specimens[fold.test]) == {"00"}

@@ -1,18 +1,26 @@
+import base64
+import csv
+import io
 import re
+import shutil
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from training.config import NetworkSettings, ProtocolSettings
+from training.config import ProtocolSettings
+from training.deviations import rerun_command
 from training.errors import BadRunError
-from training.execution import execute, start_run
+from training.execution import execute, load_cells, start_run
 from training.reports import (
-    deviations,
+    compare_runs,
     load_metrics,
     measured_sentence,
-    rerun_command,
     write_report,
 )
+from training.results import read_predictions
 from training.runs import RunConfig
+from training.strips import specimen_strips
 
 
 @pytest.fixture
@@ -20,7 +28,7 @@ def run(tmp_path, cells, task1, tiny_network, one_thread):
     config = RunConfig(
         experiment="set-1",
         data=str(task1(cells)),
-        network=tiny_network,
+        classifier=tiny_network,
         protocol=ProtocolSettings(protocol="group-k", folds=2),
         device="cpu",
         workers=1,
@@ -32,7 +40,9 @@ def run(tmp_path, cells, task1, tiny_network, one_thread):
 
 def test_the_report_is_one_file_that_needs_no_network(run):
     page = write_report(run).read_text()
-    assert not re.findall(r"<(?:script|link|img)\b", page)
+    assert not re.findall(r"<(?:script|link)\b", page)
+    sources = re.findall(r"<img\b[^>]*src=.(.{22})", page)
+    assert sources == ["data:image/png;base64,"] * 12
     addresses = set(re.findall(r"https?://[^\s\"'<>]+", page))
     assert all("w3.org" in a or "purl.org" in a for a in addresses), addresses
 
@@ -47,14 +57,14 @@ def test_the_report_carries_its_figures_and_where_they_are_from(run):
     assert "Research use only" in page
     assert "The paper reports 70.52 %" in page
     assert "width is 0.04" in page
-    assert page.count("<svg") == 1
+    assert page.count("<svg") == 2
 
 
 def test_a_leaky_protocol_is_marked(tmp_path, cells, task1, tiny_network, one_thread):
     config = RunConfig(
         experiment="set-1-k-fold",
         data=str(task1(cells)),
-        network=tiny_network.model_copy(update={"epochs": 2}),
+        classifier=tiny_network.model_copy(update={"epochs": 2}),
         protocol=ProtocolSettings(protocol="k-fold", folds=2),
         device="cpu",
         workers=1,
@@ -97,18 +107,75 @@ def test_the_sentence_for_a_card(run):
     assert sentence.endswith("grouped k-fold, 48 held-out cells of 12 specimens")
 
 
-def test_what_deviates_from_the_paper_is_told():
-    recipe = NetworkSettings()
-    assert len(deviations(recipe, recipe)) == 3
-    changed = NetworkSettings(epochs=5, width=0.5, momentum=0.5)
-    lines = deviations(changed, recipe)
-    assert lines[:3] == [
-        "width is 0.5, the paper's recipe has 1.0.",
-        "epochs is 5, the paper's recipe has 50.",
-        "momentum is 0.5, the paper's recipe has 0.9.",
-    ]
-    assert not any("MatConvNet" in line for line in lines)
-    literal = NetworkSettings(initialisation="literal-0.001")
-    assert not any("He et al." in line for line in deviations(literal, recipe))
-    ours = NetworkSettings(normalisation="cell")
-    assert "The intensity of each cell is normalised" in deviations(ours, ours)[0]
+@pytest.fixture
+def other_run(tmp_path, run):
+    config = run.config().model_copy(
+        update={"protocol": ProtocolSettings(protocol="group-k", folds=2, seed=1)}
+    )
+    other = start_run(tmp_path / "other", config)
+    list(execute(other))
+    return other
+
+
+def edit(run, change):
+    """Write the predictions of a run anew, each row through `change`."""
+    path = run.path / "predictions.csv"
+    rows = list(csv.DictReader(path.open()))
+    kept = [row for row in map(change, rows) if row is not None]
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows(kept)
+
+
+def test_two_runs_are_compared_cell_by_cell(run, other_run):
+    found = compare_runs(run, other_run)
+    first, second = (
+        load_metrics(one)[0].mean_class_accuracy for one in (run, other_run)
+    )
+    assert (found.first, found.second) == pytest.approx((first, second))
+    assert found.specimens == 12
+
+
+def test_a_pattern_that_one_run_could_not_test_is_left_out(run, other_run):
+    edit(other_run, lambda row: None if row["pattern"] == "Golgi" else row)
+    found = compare_runs(run, other_run)
+    assert found.n == 40
+    assert found.specimens == 10
+
+
+def test_runs_of_other_cells_are_not_compared(run, other_run):
+    edit(other_run, lambda row: None if row["id"] == "00001" else row)
+    with pytest.raises(BadRunError, match="1 cells were held out in only one of them"):
+        compare_runs(run, other_run)
+
+
+def test_runs_of_cells_with_other_labels_are_not_compared(run, other_run):
+    edit(
+        other_run, lambda row: {**row, "specimen": "9"} if row["id"] == "00001" else row
+    )
+    with pytest.raises(BadRunError, match="have other patterns or specimens"):
+        compare_runs(run, other_run)
+
+
+def test_the_worst_cells_are_those_whose_own_pattern_scores_lowest(run):
+    cells, _ = load_cells(run.config())
+    said = read_predictions(run)
+    strips = specimen_strips(said, cells, ["00", "51"])
+    assert set(strips) == {"00", "51"}
+    its = np.flatnonzero(said.specimens == "51")
+    worst = its[np.argmin(said.scores[its, said.truth[its]])]
+    row = cells.ids.tolist().index(said.ids[worst])
+    data = base64.b64decode(strips["51"].removeprefix("data:image/png;base64,"))
+    picture = np.asarray(Image.open(io.BytesIO(data)))
+    assert picture.shape == (32, 4 * 32)
+    low, high = np.percentile(cells.images[row], [1, 99])
+    shown = np.clip((cells.images[row] - low) / (high - low) * 255, 0, 255)
+    assert np.array_equal(picture[:, :32], shown.astype(np.uint8))
+
+
+def test_a_report_without_the_data_says_that_cells_are_not_shown(run):
+    shutil.rmtree(run.config().data)
+    page = write_report(run).read_text()
+    assert "Its cells cannot be shown" in page
+    assert "<img" not in page

@@ -6,7 +6,7 @@ import sys
 import psutil
 import pytest
 
-from training.config import NetworkSettings, ProtocolSettings
+from training.config import PaperNetworkSettings, ProtocolSettings
 from training.errors import BadRunError, RunLockedError, StorageError
 from training.runs import RunConfig, RunFolder
 
@@ -16,7 +16,7 @@ def config() -> RunConfig:
     return RunConfig(
         experiment="set-1",
         data="cells",
-        network=NetworkSettings(width=0.5),
+        classifier=PaperNetworkSettings(width=0.5),
         protocol=ProtocolSettings(protocol="group-k", folds=3),
     )
 

@@ -118,7 +118,11 @@ def test_the_command_follows_every_choice(make, qtbot, data, tmp_path):
 def test_every_setting_of_the_models_has_an_editor_with_its_default(make):
     setup = make().setup
     own = EXPERIMENTS["set-1"]
-    expected = {**own.network.model_dump(), **own.protocol.model_dump()}
+    expected = {
+        **own.classifier.model_dump(exclude={"name"}),
+        **own.training_set.model_dump(),
+        **own.protocol.model_dump(),
+    }
     shown = dict(setup.plan().settings)
     assert (shown.pop("workers"), shown.pop("device")) == (0, "auto")
     assert shown == expected
@@ -126,7 +130,7 @@ def test_every_setting_of_the_models_has_an_editor_with_its_default(make):
 
 def test_an_experiment_brings_its_settings_and_says_what_it_needs(make):
     setup = make().setup
-    assert "Needs cells with specimen ids" in setup.about.text()
+    assert "Needs Task-1" in setup.about.text()
     assert f"{EXPERIMENTS['set-1'].paper_mca:.2f} %" in setup.about.text()
     assert not setup.leaky.isVisible()
     assert not setup.editors["folds"].isEnabled()

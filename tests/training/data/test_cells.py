@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.data.cells import (
-    full_scale,
+from training.data.cells import full_scale, pack_images
+from training.data.packed_cells import (
     load_cell_set,
     load_packed,
-    pack_images,
     read_cell_set,
     write_cell_set,
 )
@@ -61,7 +60,7 @@ def test_without_specimen_ids(cells, task1):
 def test_the_cache_is_used_and_notices_a_change(cells, task1, monkeypatch):
     folder = task1(cells)
     first, packed = load_packed(folder, 32)
-    monkeypatch.setattr("training.data.cells.read_collection", None)
+    monkeypatch.setattr("training.data.packed_cells.read_collection", None)
     again, same = load_packed(folder, 32)
     assert same == packed
     assert again.fingerprint == first.fingerprint

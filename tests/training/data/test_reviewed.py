@@ -3,9 +3,9 @@ import pytest
 
 from training.config import ExtractionSettings, SegmentationSettings
 from training.data.cell_folder import write_cell_folder
-from training.data.cells import load_cell_set
 from training.data.curation import DecisionStore
 from training.data.layouts import read_collection
+from training.data.packed_cells import load_cell_set
 from training.data.reviewed import STORE, apply_decisions, standing_decisions
 
 

@@ -10,6 +10,7 @@ from training.data.simulation.specimens import (
     SimulatedSpecimen,
     deal_patterns,
     simulate,
+    simulated_specimens,
 )
 from training.data.simulation.styles import SpecimenStyle, draw_style
 
@@ -22,4 +23,5 @@ __all__ = [
     "draw_style",
     "simulate",
     "simulate_frame",
+    "simulated_specimens",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -212,6 +213,15 @@ def _write_tables(
             "settings": settings.model_dump(mode="json"),
         },
     )
+
+
+def simulated_specimens(path: Path) -> int | None:
+    """Return how many specimens were simulated into a folder; None where none were."""
+    try:
+        source = json.loads((path / "source.json").read_text(encoding="utf-8"))
+        return int(source["specimens_written"]) if source["simulated"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _version() -> str:

@@ -1,0 +1,86 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from training.classifiers.base import Samples
+from training.config import TrainingSetSettings
+from training.sampling import PAPER_VIEWS, choose_samples, composition
+
+
+@pytest.fixture
+def both(make_cells):
+    """Twelve own specimens of 4 cells, twelve extra ones of the same patterns."""
+    own = make_cells(cells=4)
+    extra = np.repeat([False, True], 24)
+    return replace(own, extra=extra)
+
+
+def rows_of(cells, **settings) -> Samples:
+    everything = np.arange(len(cells))
+    return choose_samples(cells, everything, TrainingSetSettings(**settings), seed=3)
+
+
+def test_set_1_is_each_cell_once(cells):
+    samples = rows_of(cells)
+    assert samples.rows.tolist() == list(range(48))
+    assert not samples.views.any()
+
+
+def test_set_2_is_each_cell_in_its_eight_views(cells):
+    samples = rows_of(cells, views=8)
+    pairs = set(zip(samples.rows.tolist(), samples.views.tolist(), strict=True))
+    assert pairs == {(row, view) for row in range(48) for view in range(8)}
+    assert len(samples) == 48 * 8
+
+
+def test_extra_cells_are_taken_only_where_asked(both):
+    assert set(rows_of(both).rows) == set(range(24))
+    assert set(rows_of(both, use_extra=True).rows) == set(range(48))
+
+
+def test_set_3_draws_the_same_number_of_each_specimen(both):
+    samples = rows_of(both, use_extra=True, cells_per_specimen=3)
+    names, counts = np.unique(both.specimens[samples.rows], return_counts=True)
+    assert len(names) == 12
+    assert set(counts) == {3}
+    assert len(set(samples.rows.tolist())) == len(samples)
+
+
+def test_a_specimen_gives_the_same_cells_in_every_fold(both):
+    settings = TrainingSetSettings(cells_per_specimen=2)
+    everything = np.arange(len(both))
+    whole = choose_samples(both, everything, settings, seed=0).rows
+    held_out = np.flatnonzero(both.specimens == both.specimens[0])
+    rest = np.setdiff1d(everything, held_out)
+    fold = choose_samples(both, rest, settings, seed=0).rows
+    assert fold.tolist() == np.setdiff1d(whole, held_out).tolist()
+    other = choose_samples(both, everything, settings, seed=1).rows
+    assert other.tolist() != whole.tolist()
+
+
+def test_a_specimen_with_fewer_cells_gives_all_of_them(cells):
+    assert len(rows_of(cells, cells_per_specimen=99)) == len(cells)
+
+
+def test_the_papers_factors_by_pattern(both):
+    """Table 1: twice, nuclear membrane four times, Golgi eight; own cells once."""
+    samples = rows_of(both, use_extra=True, extra_views="paper")
+    found = composition(both, samples)
+    factors = np.array([2, 2, 2, 2, 4, 8])
+    assert list(PAPER_VIEWS.values()) == factors.tolist()
+    assert found.extra_samples.tolist() == (found.extra_cells * factors).tolist()
+    own = found.samples - found.extra_samples
+    assert own.tolist() == (found.cells - found.extra_cells).tolist()
+    for row in np.unique(samples.rows):
+        views = samples.views[samples.rows == row]
+        assert sorted(views) == list(range(len(views)))
+
+
+def test_a_composition_counts_specimens_cells_and_samples(cells):
+    found = composition(cells, rows_of(cells, views=8))
+    assert found.patterns == cells.vocabulary.names
+    assert found.specimens.tolist() == [2] * 6
+    assert found.cells.tolist() == [8] * 6
+    assert found.samples.tolist() == [64] * 6
+    assert not found.extra_cells.any()

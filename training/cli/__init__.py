@@ -1,0 +1,10 @@
+"""The command line: parse, call, print. Heavy modules are imported where they are used.
+
+Exit codes: 0 done; 2 bad usage or input, told in one sentence; 3 interrupted and
+resumable.
+"""
+
+from training.cli import cells, models, reproduce, studies
+from training.cli.app import app, main
+
+__all__ = ["app", "cells", "main", "models", "reproduce", "studies"]

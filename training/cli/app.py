@@ -1,0 +1,41 @@
+"""The application that the commands belong to, and its exit codes."""
+
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from training.errors import Hep2Error, InterruptedRunError
+
+app = typer.Typer(
+    name="python -m training",
+    help="Specimen-honest training and evaluation of HEp-2 cell classifiers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+BAD_INPUT = 2
+INTERRUPTED = 3
+
+
+def main() -> None:
+    """Run the command line and turn expected faults into one sentence."""
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app()
+    except InterruptedRunError as stop:
+        print(stop, file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except Hep2Error as fault:
+        print(fault, file=sys.stderr)
+        sys.exit(BAD_INPUT)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise InterruptedRunError(
+        "python -m training",
+        "it was interrupted",
+        "a run goes on with: python -m training resume RUN",
+    )

@@ -1,0 +1,61 @@
+"""Commands that make cells: simulate, extract."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.cli.app import app
+from training.cli.options import Changes, Json, Layout, cutting, pairs
+from training.terminal import console, progress, tell
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to make.")],
+    specimens: Annotated[int, typer.Option(min=1, help="How many.")] = 24,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same pixels.")] = 0,
+    changes: Changes = None,
+    as_json: Json = False,
+) -> None:
+    """Make simulated specimens: frames, masks and the truth, in the Task-2 layout."""
+    from training.config import SimulationSettings
+    from training.data.simulation import simulate as make
+
+    given = {"specimens": str(specimens), "seed": str(seed), **pairs(changes)}
+    settings = SimulationSettings.parse(given)
+    made = list(progress(make(out, settings), specimens, "specimens"))
+    tell({"folder": str(out), "specimens": len(made), "simulated": True}, as_json)
+
+
+@app.command()
+def extract(
+    specimens: Annotated[Path, typer.Argument(help="Folder of specimens.")],
+    out: Annotated[Path, typer.Option(help="Cell folder to make.")],
+    layout: Layout = "auto",
+    changes: Changes = None,
+    as_json: Json = False,
+) -> None:
+    """Cut 77 x 77 crops out of every frame, with a reason for each cell dropped."""
+    from training.data.cell_folder import write_cell_folder
+    from training.data.layouts import read_collection
+
+    extraction, segmentation = cutting(changes)
+    collection = read_collection(specimens, layout)
+    steps = write_cell_folder(collection, out, extraction, segmentation)
+    frames = sum(len(specimen.frames) for specimen in collection.specimens)
+    done = list(progress(steps, frames, "frames"))
+    faults = [str(step.fault) for step in done if step.fault]
+    for note in (*collection.notes, *faults):
+        console.print(note, highlight=False)
+    tell(
+        {
+            "folder": str(out),
+            "layout": collection.layout,
+            "frames": len(done) - len(faults),
+            "kept": sum(step.kept for step in done),
+            "dropped": sum(step.dropped for step in done),
+            "faults": faults,
+        },
+        as_json,
+    )

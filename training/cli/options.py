@@ -1,0 +1,75 @@
+"""The options that several commands share, and how ``--set KEY=VALUE`` is read."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from training.errors import BadSettingError
+
+if TYPE_CHECKING:
+    from training.config import ExtractionSettings, SegmentationSettings
+
+
+class Protocol(StrEnum):
+    """How folds are made."""
+
+    loso = "loso"
+    group_k = "group-k"
+    k_fold = "k-fold"
+
+
+class Device(StrEnum):
+    """Where networks train."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Data = Annotated[
+    Path, typer.Option("--data", help="An official layout, a cell or a plain folder.")
+]
+Layout = Annotated[
+    str, typer.Option(help="auto, task1, task2, mivia or plain; auto sniffs.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeatable."),
+]
+DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the cells.")]
+Extra = Annotated[
+    Path | None,
+    typer.Option("--extra", help="Cells that are trained on and never tested."),
+]
+Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")]
+
+
+def pairs(changes: list[str] | None) -> dict[str, str]:
+    """Return the settings of ``--set KEY=VALUE``, values as typed."""
+    given = {}
+    for change in changes or []:
+        key, equals, value = change.partition("=")
+        if not equals:
+            raise BadSettingError(f"--set {change}", "it has no '='", "write KEY=VALUE")
+        given[key.replace("-", "_")] = value
+    return given
+
+
+def cutting(
+    changes: list[str] | None,
+) -> "tuple[ExtractionSettings, SegmentationSettings]":
+    """Return how cells are cut and masks are made, from KEY=VALUE of either."""
+    from training.config import (
+        ExtractionSettings,
+        SegmentationSettings,
+        parse_together,
+    )
+
+    extraction, segmentation = parse_together(
+        pairs(changes), ExtractionSettings(), SegmentationSettings()
+    )
+    return extraction, segmentation

@@ -1,0 +1,110 @@
+"""The command that does every table of the paper again."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.cli.app import app
+from training.cli.options import (
+    Changes,
+    Device,
+    DeviceOption,
+    Epochs,
+    Extra,
+    Json,
+    Layout,
+    Protocol,
+    Workers,
+    pairs,
+)
+from training.errors import BadSettingError
+from training.terminal import console, print_results, run_progress, tell
+
+
+@app.command()
+def reproduce(
+    out: Annotated[Path, typer.Option(help="Folder of the study; one goes on.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Task-1; none: simulated specimens.")
+    ] = None,
+    extra: Extra = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="An experiment; repeatable. All else.")
+    ] = None,
+    protocol: Annotated[Protocol | None, typer.Option(help="How to fold.")] = None,
+    folds: Annotated[int | None, typer.Option(min=2, help="Not for loso.")] = None,
+    epochs: Epochs = None,
+    specimens: Annotated[
+        int, typer.Option(min=12, help="Simulated in place of Task-1.")
+    ] = 36,
+    extra_specimens: Annotated[
+        int, typer.Option(min=12, help="Simulated in place of Task-2.")
+    ] = 108,
+    device: DeviceOption = Device.auto,
+    workers: Workers = 0,
+    layout: Layout = "auto",
+    changes: Changes = None,
+    as_json: Json = False,
+) -> None:
+    """Do every table of the paper again, ours beside theirs.
+
+    Without --extra the rows that need Task-2 are left out; without --data the same
+    tables are made of simulated specimens and say so. --set NAME=VALUE changes every
+    experiment that has the setting, --set EXPERIMENT.NAME=VALUE one. The same command
+    goes on with a study that was stopped.
+    """
+    from training.data.simulation import simulated_specimens
+    from training.experiments import EXPERIMENTS
+    from training.reproduction.page import read_results, write_reproduction
+    from training.reproduction.study import plan_study, run_study, simulate_tasks
+
+    options = {"protocol": protocol, "folds": folds, "epochs": epochs}
+    given = {key: str(value) for key, value in options.items() if value is not None}
+    made = data is None
+    if data is None:
+        if extra is not None:
+            raise BadSettingError(
+                "--extra", "it goes with --data", "give Task-1 to --data as well"
+            )
+        console.print("simulating specimens", highlight=False)
+        data, extra = simulate_tasks(out, specimens, extra_specimens)
+    study = plan_study(
+        str(data),
+        str(extra) if extra else "",
+        changes=given | pairs(changes),
+        only=tuple(only or ()),
+        layout=layout,
+        device=device.value,
+        workers=workers,
+        simulated=simulated_specimens(data) is not None,
+    )
+    with run_progress() as show:
+        running = ""
+        for name, event in run_study(out, study):
+            if name != running:
+                running = name
+                console.print(f"{name}: {EXPERIMENTS[name].title}", highlight=False)
+            show(event)
+    words = ["--out", str(out)]
+    if made:
+        words += ["--specimens", str(specimens)]
+        words += ["--extra-specimens", str(extra_specimens)]
+    else:
+        words += ["--data", str(data)]
+        words += ["--extra", str(extra)] if extra else []
+    for name in only or ():
+        words += ["--only", name]
+    for key, value in (given | pairs(changes)).items():
+        words += ["--set", f"{key}={value}"]
+    command = shlex.join(["python", "-m", "training", "reproduce", *words])
+    page = write_reproduction(out, study, command)
+    for name, reason in study.left_out.items():
+        console.print(f"{name}: {reason}; it was left out", highlight=False)
+    figures = read_results(out)
+    if as_json:
+        tell({"page": str(page), "results": figures}, as_json)
+        return
+    print_results(figures)
+    print(f"page: {page}")

@@ -1,0 +1,180 @@
+"""Commands on experiments and their runs: list, run, resume, status, report."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from training.cli.app import app
+from training.cli.options import (
+    Changes,
+    Data,
+    Device,
+    DeviceOption,
+    Epochs,
+    Extra,
+    Json,
+    Layout,
+    Protocol,
+    Workers,
+    pairs,
+)
+from training.errors import BadSettingError
+from training.terminal import print_comparison, print_metrics, run_progress, tell
+
+if TYPE_CHECKING:
+    from training.runs import RunFolder
+
+
+@app.command("list")
+def list_experiments(as_json: Json = False) -> None:
+    """List the experiments, with what each needs and costs on the whole of Task-1."""
+    from training.experiments import EXPERIMENTS, paper_cost
+
+    rows = []
+    table = Table("experiment", "what", "needs", "paper %", "folds", "images", "hours")
+    for experiment in EXPERIMENTS.values():
+        cost = paper_cost(experiment)
+        rows.append(
+            {
+                "experiment": experiment.name,
+                "title": experiment.title,
+                "needs": experiment.needs,
+                "paper_mca": experiment.paper_mca,
+                "folds": cost.folds,
+                "image_steps": cost.image_steps,
+                "core_hours": round(cost.core_hours, 1),
+            }
+        )
+        table.add_row(
+            experiment.name,
+            experiment.title,
+            experiment.needs,
+            f"{experiment.paper_mca:.2f}" if experiment.paper_mca else "-",
+            str(cost.folds),
+            f"{cost.image_steps / 1e6:,.0f} M",
+            f"{cost.core_hours:,.0f}",
+        )
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    Console().print(table)
+    print("On the official data. Images: training images met in all folds and epochs.")
+    print("Hours: of one CPU core, roughly; a GPU takes a small part of it.")
+    print("What a run costs here: python -m training run EXPERIMENT ... --forecast")
+
+
+@app.command()
+def run(
+    experiment: Annotated[str, typer.Argument(help="See: python -m training list.")],
+    data: Data,
+    extra: Extra = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder to make.")] = None,
+    protocol: Annotated[Protocol | None, typer.Option(help="How to fold.")] = None,
+    folds: Annotated[int | None, typer.Option(min=2, help="Not for loso.")] = None,
+    epochs: Epochs = None,
+    device: DeviceOption = Device.auto,
+    workers: Workers = 0,
+    layout: Layout = "auto",
+    changes: Changes = None,
+    forecast: Annotated[
+        bool, typer.Option("--forecast", help="Only tell what it would cost here.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train every fold of an experiment and measure it on held-out specimens."""
+    from training.execution import measured_forecast, start_run
+    from training.experiments import configure
+
+    given = pairs(changes)
+    options = {"protocol": protocol, "folds": folds, "epochs": epochs}
+    given |= {key: str(value) for key, value in options.items() if value is not None}
+    config = configure(
+        experiment,
+        str(data),
+        extra=str(extra) if extra else "",
+        layout=layout,
+        device=device.value,
+        workers=workers,
+        changes=given,
+    )
+    if forecast:
+        cost = measured_forecast(config)
+        tell(
+            {
+                "folds": cost.folds,
+                "image_steps": cost.image_steps,
+                "images_per_second": round(cost.images_per_second, 1),
+                "hours": round(cost.seconds / 3600, 2),
+            },
+            as_json,
+        )
+        return
+    if out is None:
+        raise BadSettingError("--out", "it is missing", "name the run folder to make")
+    _follow(start_run(out, config), as_json)
+
+
+@app.command()
+def resume(
+    run: Annotated[Path, typer.Argument(help="Run folder.")], as_json: Json = False
+) -> None:
+    """Go on with a run that was stopped or killed."""
+    from training.runs import RunFolder
+
+    _follow(RunFolder.open(run), as_json)
+
+
+@app.command()
+def status(
+    run: Annotated[Path, typer.Argument(help="Run folder.")], as_json: Json = False
+) -> None:
+    """Tell where a run stands."""
+    from dataclasses import asdict
+
+    from training.runs import RunFolder
+
+    tell(asdict(RunFolder.open(run).status()), as_json)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    as_json: Json = False,
+) -> None:
+    """Write report.html into each run folder; compare later runs with the first."""
+    from training.comparison import comparison_content
+    from training.reports import compare_runs, measured_sentence, write_report
+    from training.runs import RunFolder
+
+    opened = [RunFolder.open(path) for path in runs]
+    compared = [compare_runs(opened[0], other) for other in opened[1:]]
+    written = [str(write_report(one)) for one in opened]
+    figures = [measured_sentence(one) for one in opened]
+    if as_json:
+        rows = [comparison_content(one) for one in compared]
+        tell({"reports": written, "figures": figures, "compared": rows}, as_json)
+        return
+    tell(dict(zip(written, figures, strict=True)), as_json)
+    for run, one in zip(opened[1:], compared, strict=True):
+        print_comparison(f"{run.path} against {opened[0].path}", one)
+
+
+def _follow(run: "RunFolder", as_json: bool) -> None:
+    """Drain a run's events, draw its progress, print what it measured."""
+    from training.execution import execute
+    from training.reports import load_metrics, write_report
+
+    with run_progress() as show:
+        for event in execute(run):
+            show(event)
+    write_report(run)
+    metrics, patterns = load_metrics(run)
+    if as_json:
+        print((run.path / "metrics.json").read_text(encoding="utf-8"))
+        return
+    print_metrics(metrics, patterns)
+    print(f"report: {run.path / 'report.html'}")

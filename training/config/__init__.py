@@ -1,0 +1,48 @@
+"""Every tunable of the project, once: typed, with range, unit, help and default."""
+
+from training.config.base import Settings, as_typed, parse_together
+from training.config.classifiers import AnyNetworkSettings, ClassifierSettings
+from training.config.data import (
+    ExtractionSettings,
+    SegmentationSettings,
+    SimulationSettings,
+)
+from training.config.evaluation import (
+    ProtocolSettings,
+    TrainingSetSettings,
+    VerdictSettings,
+)
+from training.config.features import (
+    FeatureSettings,
+    LocalPatternsSettings,
+    ScaleSpaceSettings,
+    ShapeIndexSettings,
+)
+from training.config.networks import (
+    ImageNetSettings,
+    LeNetSettings,
+    NetworkSettings,
+    PaperNetworkSettings,
+)
+
+__all__ = [
+    "AnyNetworkSettings",
+    "ClassifierSettings",
+    "ExtractionSettings",
+    "FeatureSettings",
+    "ImageNetSettings",
+    "LeNetSettings",
+    "LocalPatternsSettings",
+    "NetworkSettings",
+    "PaperNetworkSettings",
+    "ProtocolSettings",
+    "ScaleSpaceSettings",
+    "SegmentationSettings",
+    "Settings",
+    "ShapeIndexSettings",
+    "SimulationSettings",
+    "TrainingSetSettings",
+    "VerdictSettings",
+    "as_typed",
+    "parse_together",
+]

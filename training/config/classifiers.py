@@ -1,0 +1,35 @@
+"""The settings of every classifier, told apart by `name`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from training.config.features import (
+    LocalPatternsSettings,
+    ScaleSpaceSettings,
+    ShapeIndexSettings,
+)
+from training.config.networks import (
+    ImageNetSettings,
+    LeNetSettings,
+    PaperNetworkSettings,
+)
+
+AnyNetworkSettings = Annotated[
+    PaperNetworkSettings | LeNetSettings | ImageNetSettings,
+    Field(discriminator="name"),
+]
+"""Settings of a network, which a model file can hold."""
+
+ClassifierSettings = Annotated[
+    PaperNetworkSettings
+    | LeNetSettings
+    | ImageNetSettings
+    | ShapeIndexSettings
+    | LocalPatternsSettings
+    | ScaleSpaceSettings,
+    Field(discriminator="name"),
+]
+"""Settings of any classifier."""

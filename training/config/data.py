@@ -1,0 +1,172 @@
+"""Settings of what turns images into cells: extraction, segmentation, simulation."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from training.config.base import Settings, unit
+
+
+class ExtractionSettings(Settings):
+    """How cells are cut from a frame and its mask."""
+
+    size: int = Field(
+        77,
+        ge=9,
+        le=255,
+        description="Side of the crop centred on the nucleus; odd.",
+        json_schema_extra=unit("pixels"),
+    )
+    min_area: int = Field(
+        30,
+        ge=1,
+        le=100_000,
+        description="Fewest pixels of a nucleus; below it is dropped as tiny.",
+        json_schema_extra=unit("pixels"),
+    )
+    tiny_share: float = Field(
+        0.25,
+        ge=0,
+        lt=1,
+        description="Share of the frame's usual nucleus area below which one is tiny.",
+    )
+    merged_share: float = Field(
+        1.6,
+        gt=1,
+        le=10,
+        description=(
+            "Multiple of the usual area above which a nucleus of low solidity is "
+            "dropped as touching."
+        ),
+    )
+    merged_solidity: float = Field(
+        0.9,
+        ge=0,
+        le=1,
+        description="Area over convex area below which a large nucleus is touching.",
+    )
+    contact_share: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description=(
+            "Share of the outline against another label from which a nucleus of a "
+            "label image is dropped as touching."
+        ),
+    )
+    saturated_share: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="Share of a nucleus's pixels at the top value that flags it.",
+    )
+    focus_share: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description=(
+            "Share of the frame's usual sharpness below which a cell is flagged."
+        ),
+    )
+
+    @field_validator("size")
+    @classmethod
+    def _odd(cls, size: int) -> int:
+        if size % 2 == 0:
+            raise ValueError("the side of a crop is odd, so that it has a centre")
+        return size
+
+
+class SegmentationSettings(Settings):
+    """How nuclei are found in an image that has no mask."""
+
+    diameter: float = Field(
+        0,
+        ge=0,
+        le=400,
+        description="Usual diameter of a nucleus; 0 measures it in the image.",
+        json_schema_extra=unit("pixels"),
+    )
+    smoothing: float = Field(
+        0.1,
+        gt=0,
+        le=0.5,
+        description=(
+            "Width of the smoothing as a share of the diameter; it joins dots into "
+            "a nucleus."
+        ),
+    )
+    sensitivity: float = Field(
+        1.0,
+        gt=0,
+        le=4,
+        description="Divides the threshold: above 1, dimmer nuclei are found.",
+    )
+    split: bool = Field(True, description="Part nuclei that touch by their shape.")
+    smallest: float = Field(
+        0.2,
+        ge=0,
+        lt=1,
+        description="Share of a usual nucleus's area below which a region is left out.",
+    )
+
+
+class SimulationSettings(Settings):
+    """How specimens are simulated."""
+
+    specimens: int = Field(
+        24, ge=1, le=10_000, description="Specimens to simulate, each its own serum."
+    )
+    frames: int = Field(1, ge=1, le=10, description="Frames of each specimen.")
+    seed: int = Field(
+        0,
+        ge=0,
+        description="Start of the random numbers; the same seed, the same cells.",
+    )
+    patterns: tuple[str, ...] = Field(
+        (),
+        description=(
+            "Patterns dealt to the specimens in turn; none takes all six in the "
+            "proportions of the public data."
+        ),
+    )
+    cells_min: int = Field(60, ge=1, le=1000, description="Fewest nuclei of a frame.")
+    cells_max: int = Field(200, ge=1, le=1000, description="Most nuclei of a frame.")
+    height: int = Field(
+        1040,
+        ge=128,
+        le=4096,
+        description="Height of a frame.",
+        json_schema_extra=unit("pixels"),
+    )
+    width: int = Field(
+        1388,
+        ge=128,
+        le=4096,
+        description="Width of a frame.",
+        json_schema_extra=unit("pixels"),
+    )
+    reject_share: float = Field(
+        0.12,
+        ge=0,
+        le=0.9,
+        description=(
+            "Share of nuclei that touch, are out of focus, in mitosis, or debris; "
+            "those cut by the border come on top."
+        ),
+    )
+    specimen_effect: float = Field(
+        1.0,
+        ge=0,
+        le=2,
+        description=(
+            "How much specimens of one pattern differ; at 0 they are alike, at 1 "
+            "they differ nearly as much as real ones."
+        ),
+    )
+
+    @field_validator("patterns", mode="before")
+    @classmethod
+    def _patterns_as_typed(cls, value: object) -> object:
+        """Take 'Golgi,NuMem' for both."""
+        return tuple(value.split(",")) if isinstance(value, str) else value

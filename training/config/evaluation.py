@@ -1,0 +1,78 @@
+"""Settings of training sets, protocols and verdicts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from training.config.base import Settings, as_choice
+
+
+class TrainingSetSettings(Settings):
+    """Which cells a fold trains on, and in which views (the paper's sets 1 to 3)."""
+
+    views: Literal[1, 8] = Field(
+        1,
+        description="Views of each training cell: 8 takes every rotation and mirror.",
+    )
+    cells_per_specimen: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description=(
+            "Cells drawn from each training specimen; 0 takes all. Held-out specimens "
+            "are tested on all their cells."
+        ),
+    )
+    use_extra: bool = Field(
+        False,
+        description="Train also on the cells of --extra, which are never tested.",
+    )
+    extra_views: Literal["as-views", "paper"] = Field(
+        "as-views",
+        description=(
+            "Views of each extra cell: 'paper' takes 2, of nuclear membrane 4, of "
+            "Golgi 8, as the paper's Table 1 does."
+        ),
+    )
+
+    _views_as_typed = field_validator("views", mode="before")(as_choice)
+
+
+class ProtocolSettings(Settings):
+    """How folds are made."""
+
+    protocol: Literal["loso", "group-k", "k-fold"] = Field(
+        "loso",
+        description=(
+            "'loso' leaves one specimen out, 'group-k' deals whole specimens to folds, "
+            "'k-fold' ignores specimens and is optimistic."
+        ),
+    )
+    folds: int = Field(
+        5, ge=2, le=1000, description="Number of folds; not used by 'loso'."
+    )
+    seed: int = Field(
+        0, ge=0, description="Seed of the folds, the weights and the order of cells."
+    )
+
+
+class VerdictSettings(Settings):
+    """From the scores of cells to the verdict on a specimen."""
+
+    minimum_cells: int = Field(
+        10, ge=1, le=1000, description="Fewer cells than this give no verdict."
+    )
+    minimum_share: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="Share of cells that the leading pattern needs for a verdict.",
+    )
+    mixed_share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Share of cells from which a second pattern is shown as mixed.",
+    )

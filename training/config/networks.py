@@ -1,0 +1,130 @@
+"""Settings of the networks: architecture and recipe."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from training.config.base import Settings, unit
+
+
+class NetworkSettings(Settings):
+    """What all networks share: input and recipe (Li et al. 2016, section 3)."""
+
+    input_size: int = Field(
+        60,
+        ge=32,
+        le=256,
+        description="Side of the square image that the network sees.",
+        json_schema_extra=unit("pixels"),
+    )
+    normalisation: Literal["none", "cell"] = Field(
+        "none",
+        description=(
+            "'none' divides by 255 as the paper does not normalise; 'cell' stretches "
+            "each cell between its 1st and 99th percentile."
+        ),
+    )
+    augmentation: Literal["none", "d4", "d4-intensity"] = Field(
+        "none",
+        description=(
+            "Change at each meeting of a training cell: 'd4' turns or mirrors it at "
+            "random, 'd4-intensity' changes its gain and gamma too."
+        ),
+    )
+    epochs: int = Field(
+        50, ge=1, le=1000, description="Passes over the training cells."
+    )
+    batch_size: int = Field(
+        200, ge=1, le=4096, description="Cells in one step of gradient descent."
+    )
+    learning_rate: float = Field(
+        0.002, gt=0, le=10, description="Step size, fixed for all epochs."
+    )
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of the descent.")
+    weight_decay: float = Field(
+        0.0005, ge=0, le=1, description="L2 penalty on the weights."
+    )
+    vote_epochs: int = Field(
+        3,
+        ge=1,
+        le=20,
+        description="Last epochs whose softmax scores are averaged.",
+    )
+
+
+class PaperNetworkSettings(NetworkSettings):
+    """The paper's ten-layer network."""
+
+    name: Literal["paper-network"] = "paper-network"
+    width: float = Field(
+        1.0,
+        gt=0,
+        le=2,
+        description="Multiplier of the number of channels of every layer.",
+    )
+    initialisation: Literal["he", "literal-0.001"] = Field(
+        "he",
+        description=(
+            "How weights start; 'literal-0.001' is the paper's wording and does not "
+            "train."
+        ),
+    )
+    batch_norm: bool = Field(
+        False,
+        description="Batch normalisation after each convolution; the paper has none.",
+    )
+
+
+class LeNetSettings(NetworkSettings):
+    """The LeNet-5-like network of Gao et al. (2017), doi 10.1109/JBHI.2016.2526603."""
+
+    name: Literal["lenet"] = "lenet"
+    input_size: int = Field(
+        78,
+        ge=42,
+        le=256,
+        description="Side of the square image that the network sees.",
+        json_schema_extra=unit("pixels"),
+    )
+    normalisation: Literal["none", "cell"] = Field(
+        "cell",
+        description="'cell' stretches the contrast of each cell, as its authors do.",
+    )
+    learning_rate: float = Field(
+        0.01, gt=0, le=10, description="Step size, fixed for all epochs."
+    )
+
+
+class ImageNetSettings(NetworkSettings):
+    """A ResNet-18 whose weights were fitted on ImageNet, fine-tuned."""
+
+    name: Literal["imagenet"] = "imagenet"
+    weights: str = Field(
+        "",
+        description=(
+            "A safetensors file of ResNet-18 weights with torchvision's names; none is "
+            "downloaded. 'random' starts from random weights."
+        ),
+    )
+    tune: Literal["all", "last-block", "head"] = Field(
+        "all", description="Layers that are fitted; the others keep their weights."
+    )
+    input_size: int = Field(
+        112,
+        ge=64,
+        le=256,
+        description="Side of the square image that the network sees.",
+        json_schema_extra=unit("pixels"),
+    )
+    normalisation: Literal["none", "cell"] = Field(
+        "cell",
+        description="'cell' stretches each cell between its 1st and 99th percentile.",
+    )
+    epochs: int = Field(
+        20, ge=1, le=1000, description="Passes over the training cells."
+    )
+    batch_size: int = Field(
+        50, ge=1, le=4096, description="Cells in one step of gradient descent."
+    )

@@ -1,0 +1,126 @@
+"""Which training cells a fold learns from, and in which views: the paper's sets.
+
+A view is an index and no copy: set-2 has eight times the samples of set-1 and the same
+images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from training.augmentation import VIEWS
+from training.classifiers.base import Rows, Samples
+from training.config import TrainingSetSettings
+from training.data.cells import CellSet
+from training.paper import TASK2_FACTORS
+from training.patterns import I3A
+
+PAPER_VIEWS = dict(zip(I3A.names, TASK2_FACTORS.tolist(), strict=True))
+"""Views of an extra cell by the paper's Table 1; see `TASK2_FACTORS_NOTE`."""
+
+_OTHER_VIEWS = 2
+
+
+def choose_samples(
+    cells: CellSet, train: Rows, settings: TrainingSetSettings, seed: int
+) -> Samples:
+    """Return what a fold trains on.
+
+    Parameters
+    ----------
+    cells
+        The whole cell set.
+    train
+        Rows that the fold may train on.
+    settings
+        Which of them, and in which views.
+    seed
+        Of the draw from each specimen, which is the same in every fold.
+
+    Returns
+    -------
+    samples
+        All cells in view 0, then all that have a view 1 in it, and so on.
+    """
+    if not settings.use_extra:
+        train = train[cells.own[train]]
+    if settings.cells_per_specimen:
+        train = _draw(cells, train, settings.cells_per_specimen, seed)
+    counts = _views_of(cells, train, settings)
+    rows = [train[counts > view] for view in range(VIEWS)]
+    views = np.repeat(np.arange(VIEWS), [len(some) for some in rows])
+    return Samples(np.concatenate(rows), views)
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What a training set is made of.
+
+    Attributes
+    ----------
+    patterns
+        Names in the order of the vocabulary.
+    specimens, cells, samples : (K,) int64
+        Of each pattern; samples count each view of a cell.
+    extra_cells, extra_samples : (K,) int64
+        How many of them are extra.
+    """
+
+    patterns: tuple[str, ...]
+    specimens: Rows
+    cells: Rows
+    samples: Rows
+    extra_cells: Rows
+    extra_samples: Rows
+
+
+def composition(cells: CellSet, samples: Samples) -> Composition:
+    """Count what a training set is made of, as the paper's Tables 1 and 2 do."""
+    count = len(cells.vocabulary)
+    rows = np.unique(samples.rows)
+    extra_rows, extra = rows[~cells.own[rows]], ~cells.own[samples.rows]
+
+    def tally(some: Rows) -> Rows:
+        return np.bincount(cells.patterns[some], minlength=count).astype(np.int64)
+
+    pairs = {
+        (str(specimen), int(pattern))
+        for specimen, pattern in zip(
+            cells.specimens[rows], cells.patterns[rows], strict=True
+        )
+    }
+    specimens = np.bincount([pattern for _, pattern in pairs], minlength=count)
+    return Composition(
+        cells.vocabulary.names,
+        specimens.astype(np.int64),
+        tally(rows),
+        tally(samples.rows),
+        tally(extra_rows),
+        tally(samples.rows[extra]),
+    )
+
+
+def _draw(cells: CellSet, train: Rows, count: int, seed: int) -> Rows:
+    """Draw at most `count` cells of each specimen, whatever else is in `train`."""
+    drawn = []
+    names, position = np.unique(cells.specimens, return_inverse=True)
+    for k in range(len(names)):
+        its = train[position[train] == k]
+        rng = np.random.default_rng([seed, k])
+        drawn.append(rng.permutation(its)[:count])
+    return np.sort(np.concatenate(drawn))
+
+
+def _views_of(
+    cells: CellSet, train: Rows, settings: TrainingSetSettings
+) -> npt.NDArray[np.int64]:
+    counts = np.full(len(train), settings.views, np.int64)
+    if settings.extra_views == "paper":
+        names = cells.vocabulary.names
+        by_pattern = np.array([PAPER_VIEWS.get(name, _OTHER_VIEWS) for name in names])
+        extra = ~cells.own[train]
+        counts[extra] = by_pattern[cells.patterns[train[extra]]]
+    return counts
