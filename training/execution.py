@@ -22,13 +22,8 @@ from training.engines import (
     measure_speed,
     run_tasks,
 )
-from training.errors import (
-    BadRunError,
-    BadSettingError,
-    Hep2Error,
-    InterruptedRunError,
-)
-from training.experiments import Forecast
+from training.errors import BadRunError, Hep2Error, InterruptedRunError
+from training.experiments import CORE_SECONDS, Forecast
 from training.protocols import FoldPlan, image_keys, make_folds, prove_no_leak
 from training.results import (
     measure_held_out,
@@ -98,20 +93,12 @@ def load_cells(config: RunConfig) -> tuple[CellSet, Path]:
     )
 
 
-def measured_forecast(config: RunConfig) -> Forecast:
-    """Load the data, time a few training steps and return what the run will cost.
+def run_forecast(config: RunConfig) -> Forecast:
+    """Load the data and return what the run will cost.
 
-    Raises
-    ------
-    BadSettingError
-        If the classifier is not trained in steps, so that none can be timed.
+    A few training steps of a network are timed; what is not trained in steps is
+    forecast from figures of another machine.
     """
-    if not isinstance(config.classifier, NetworkSettings):
-        raise BadSettingError(
-            "--forecast",
-            f"{config.classifier.name} is not trained in steps that could be timed",
-            "see its cost in: python -m training list",
-        )
     cells, _ = load_cells(config)
     plan = make_folds(cells, config.protocol)
     seed = config.protocol.seed
@@ -120,10 +107,14 @@ def measured_forecast(config: RunConfig) -> Forecast:
         for fold in plan.folds
     )
     workers = min(config.workers or default_workers(config.device), len(plan.folds))
-    speed = workers * measure_speed(
-        config.classifier, len(cells.vocabulary), config.device
+    settings, count = config.classifier, len(cells.vocabulary)
+    timed = isinstance(settings, NetworkSettings)
+    speed = (
+        measure_speed(settings, count, config.device)
+        if isinstance(settings, NetworkSettings)
+        else 1 / CORE_SECONDS[settings.name]
     )
-    return Forecast(len(plan.folds), samples * config.classifier.epochs, speed)
+    return Forecast(len(plan.folds), samples * settings.epochs, workers * speed, timed)
 
 
 def _same_data(run: RunFolder, cells: CellSet) -> None:

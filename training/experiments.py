@@ -249,12 +249,15 @@ class Forecast:
     image_steps
         Training images met in all: folds x epochs x images of a fold.
     images_per_second
-        Measured just now, all workers together, or given.
+        All workers together.
+    measured
+        Whether that was measured just now, or comes from `CORE_SECONDS`.
     """
 
     folds: int
     image_steps: int
     images_per_second: float
+    measured: bool = True
 
     @property
     def seconds(self) -> float:

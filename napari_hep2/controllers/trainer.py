@@ -198,10 +198,14 @@ class CostProbe:
 def cost_sentence(cost: Mapping[str, Any]) -> str:
     """Say what ``run --forecast --json`` has told."""
     steps, speed = int(cost["image_steps"]), float(cost["images_per_second"])
-    return (
+    about = (
         f"{int(cost['folds'])} folds, {_many(steps)} training images; about "
-        f"{duration(steps / speed)} on this machine at {speed:,.0f} images a second, "
-        "measured just now."
+        f"{duration(steps / speed)}"
+    )
+    if not cost.get("measured", True):
+        return f"{about}, by the speed of another machine with the default settings."
+    return (
+        f"{about} on this machine at {speed:,.0f} images a second, measured just now."
     )
 
 

@@ -82,7 +82,6 @@ class SettingsPage(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(self._build_first())
         layout.addWidget(self._build_rest())
-        layout.addStretch(1)
 
     def _build_first(self) -> QGridLayout:
         grid = QGridLayout()

@@ -17,7 +17,6 @@ from qtpy.QtWidgets import (
     QPlainTextEdit,
     QPushButton,
     QSizePolicy,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -106,6 +105,7 @@ class SetupPanel(QWidget):
         self._rest = QTimer(self, singleShot=True, interval=PROBE_MS)
         self._listen = QTimer(self, interval=150)
         self._pages: dict[str, SettingsPage] = {}
+        self._shown: SettingsPage | None = None
         self._build()
         self._connect()
         self._take_experiment()
@@ -124,16 +124,17 @@ class SetupPanel(QWidget):
             "Folder of the extra cells", "trained on, never tested: Task-2"
         )
         self.out = FolderEdit("Run folder", "a new folder")
-        self.pages = QStackedWidget()
+        self._settings = QVBoxLayout()
         self.leaky = text_label(LEAKY)
         self.cost = text_label()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(self._build_choices())
         layout.addWidget(self.leaky)
-        layout.addWidget(self.pages)
+        layout.addLayout(self._settings)
         layout.addLayout(self._build_cost())
         layout.addLayout(self._build_command())
+        layout.addStretch(1)
 
     def _build_choices(self) -> QFormLayout:
         form = QFormLayout()
@@ -174,7 +175,7 @@ class SetupPanel(QWidget):
             page = SettingsPage(type(settings))
             page.changed.connect(self._refresh)
             self._pages[settings.name] = page
-            self.pages.addWidget(page)
+            self._settings.addWidget(page)
         return self._pages[settings.name]
 
     # -- connect
@@ -189,13 +190,14 @@ class SetupPanel(QWidget):
         self._listen.timeout.connect(self._hear_cost)
 
     def _take_experiment(self) -> None:
-        before = self.pages.currentWidget()
         page = self._page()
-        self.pages.setCurrentWidget(page)
         own = own_settings(self._experiments[self.experiment.currentText()])
-        if isinstance(before, SettingsPage):
-            own |= {name: before.value(name) for name in ("device", "workers")}
+        if self._shown is not None:
+            own |= {name: self._shown.value(name) for name in ("device", "workers")}
+            self._shown.hide()
+        self._shown = page
         page.show_values(own)
+        page.show()
         self.propose_run_folder()
         self._refresh()
 

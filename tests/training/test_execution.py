@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from training import fitting
-from training.config import ProtocolSettings, TrainingSetSettings
+from training.config import ProtocolSettings, ShapeIndexSettings, TrainingSetSettings
 from training.data.packed_cells import load_packed
 from training.engines import FoldTask, run_tasks
 from training.errors import (
@@ -24,7 +24,8 @@ from training.errors import (
     RunLockedError,
     SpecimensError,
 )
-from training.execution import execute, fold_seed, measured_forecast, start_run
+from training.execution import execute, fold_seed, run_forecast, start_run
+from training.experiments import CORE_SECONDS
 from training.protocols import grouped_k_fold, make_folds
 from training.results import pool_folds
 from training.runs import RunConfig, RunFolder
@@ -203,11 +204,20 @@ def test_seeds_of_folds_and_epochs_do_not_meet():
 
 
 def test_the_forecast_counts_every_training_image(config):
-    cost = measured_forecast(config)
+    cost = run_forecast(config)
     assert cost.folds == 2
     assert cost.image_steps == 24 * 2 * 3
     assert cost.images_per_second > 0
     assert cost.seconds == cost.image_steps / cost.images_per_second
+
+
+def test_what_is_not_trained_in_steps_is_forecast_from_figures(config):
+    features = config.model_copy(update={"classifier": ShapeIndexSettings()})
+    cost = run_forecast(features)
+    assert not cost.measured
+    assert cost.image_steps == 24 * 2
+    assert cost.images_per_second == 1 / CORE_SECONDS["shape-index"]
+    assert run_forecast(config).measured
 
 
 def command(*words: object) -> list[str]:

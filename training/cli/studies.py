@@ -86,7 +86,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train every fold of an experiment and measure it on held-out specimens."""
-    from training.execution import measured_forecast, start_run
+    from training.execution import run_forecast, start_run
     from training.experiments import configure
 
     given = pairs(changes)
@@ -102,13 +102,14 @@ def run(
         changes=given,
     )
     if forecast:
-        cost = measured_forecast(config)
+        cost = run_forecast(config)
         tell(
             {
                 "folds": cost.folds,
                 "image_steps": cost.image_steps,
                 "images_per_second": round(cost.images_per_second, 1),
                 "hours": round(cost.seconds / 3600, 2),
+                "measured": cost.measured,
             },
             as_json,
         )

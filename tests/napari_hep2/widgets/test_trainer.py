@@ -142,6 +142,36 @@ def test_an_experiment_brings_its_settings_and_says_what_it_needs(make):
     assert setup.plan().options == {}
 
 
+def test_each_classifier_has_its_own_settings(make):
+    setup = make().setup
+    setup.editors["workers"].setValue(3)
+    setup.experiment.setCurrentText("shape-index")
+    assert "width" not in setup.editors
+    assert setup.editors["workers"].value() == 3, "what is not of the experiment stays"
+    setup.editors["scales"].setText("1,2")
+    assert setup.plan().options == {"scales": "1,2", "workers": 3}
+    setup.experiment.setCurrentText("set-1")
+    assert setup.editors["width"].isVisible()
+    assert "scales" not in setup.command.toPlainText()
+    setup.experiment.setCurrentText("shape-index")
+    assert setup.editors["scales"].text() == "1,1.4,2,2.8,4,5.6,8"
+
+
+def test_extra_cells_are_asked_for_where_they_are_trained_on(make, data, tmp_path):
+    setup = make().setup
+    setup.data.set_path(data)
+    assert not setup.extra.isVisible()
+    setup.experiment.setCurrentText("set-3")
+    assert setup.extra.isVisible()
+    assert setup.cost.text() == "Choose the folder of the extra cells."
+    setup.extra.set_path(tmp_path / "none")
+    assert "there is no such folder" in setup.plan().obstacle()
+    setup.extra.set_path(data)
+    assert setup.plan().obstacle() == ""
+    words = shlex.split(setup.command.toPlainText())
+    assert words[words.index("--extra") + 1] == str(data)
+
+
 def test_a_run_folder_of_ones_own_is_kept(make, tmp_path):
     setup = make().setup
     setup.out.set_path(tmp_path / "mine")
