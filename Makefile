@@ -67,7 +67,7 @@ $(VENV)/.demo-ready: constraints.txt pyproject.toml | system
 
 $(VENV)/.test-ready: constraints.txt pyproject.toml | system
 	PYTHON="$(PYTHON)" TORCH="$(TORCH)" TORCH_INDEX="$(TORCH_INDEX)" \
-	  sh tools/environment.sh $(VENV) pyqt5,dev
+	  sh tools/environment.sh $(VENV) pyqt5,cluster,onnx,dev
 	touch $@ $(VENV)/.demo-ready
 
 $(VENV_PYQT6)/.test-ready: constraints.txt pyproject.toml | system

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 
 from training.config import AnyNetworkSettings, Settings, TrainingSetSettings
 from training.errors import BadModelError
+from training.patterns import VOCABULARIES, Vocabulary
 
 NOTICE = "Research use only, not for diagnosis."
 _FORMAT = 2
@@ -46,13 +47,48 @@ def read_card(path: Path) -> ModelCard:
     try:
         if path.stat().st_size > _MAX_CARD:
             raise BadModelError(path, "the card is too large", "use another model")
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return ModelCard.model_validate(content)
+        return parse_card(path.read_text(encoding="utf-8"), path)
     except FileNotFoundError as fault:
         raise BadModelError(
             path, "the card of the model is missing", "copy it beside the weights"
         ) from fault
-    except (OSError, ValueError, ValidationError, RecursionError) as fault:
+    except (OSError, ValueError) as fault:
+        raise _damaged(path) from fault
+
+
+def parse_card(text: str, path: Path) -> ModelCard:
+    """Return a card from its JSON; `path` is what a fault names.
+
+    Raises
+    ------
+    BadModelError
+        If it is too large or damaged.
+    """
+    if len(text) > _MAX_CARD:
+        raise BadModelError(path, "the card is too large", "use another model")
+    try:
+        return ModelCard.model_validate(json.loads(text))
+    except (ValueError, ValidationError, RecursionError) as fault:
+        raise _damaged(path) from fault
+
+
+def known_vocabulary(card: ModelCard, path: Path) -> Vocabulary:
+    """Return the patterns that a card names; `path` is what a fault names.
+
+    Raises
+    ------
+    BadModelError
+        If they are none of ours.
+    """
+    vocabulary = VOCABULARIES.get(card.vocabulary)
+    if vocabulary is None or vocabulary.names != card.patterns:
         raise BadModelError(
-            path, "the card of the model is damaged", "copy both files again"
-        ) from fault
+            path, "it was made for patterns that are not known", "use another model"
+        )
+    return vocabulary
+
+
+def _damaged(path: Path) -> BadModelError:
+    return BadModelError(
+        path, "the card of the model is damaged", "copy both files again"
+    )

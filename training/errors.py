@@ -64,6 +64,10 @@ class BadRunError(Hep2Error):
     """A run folder that is missing, broken or made from other data."""
 
 
+class EngineError(Hep2Error):
+    """Where folds should run does not answer, or cannot train them."""
+
+
 class RunLockedError(Hep2Error):
     """Another trainer works in this run folder."""
 

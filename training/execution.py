@@ -11,17 +11,20 @@ from pathlib import Path
 
 import numpy as np
 
-from training.checkpoints import has_result
-from training.config import NetworkSettings
+from training.checkpoints import has_result, read_result
+from training.config import NetworkSettings, known_engine
 from training.data.cells import CellSet
 from training.data.packed_cells import load_packed
 from training.engines import (
+    Engine,
     Event,
     FoldTask,
     default_workers,
     measure_speed,
-    run_tasks,
+    open_engine,
 )
+from training.engines.base import fold_done
+from training.engines.spool import clear_spools
 from training.errors import BadRunError, Hep2Error, InterruptedRunError
 from training.experiments import CORE_SECONDS, Forecast
 from training.protocols import FoldPlan, image_keys, make_folds, prove_no_leak
@@ -42,16 +45,25 @@ def start_run(path: Path, config: RunConfig) -> RunFolder:
     Raises
     ------
     Hep2Error
-        If the data cannot be read, no folds can be made, or the folder is in use;
-        nothing is written then.
+        If the data cannot be read, no folds can be made, the folder is in use, or
+        the engine does not answer; nothing is written then.
     """
+    with open_engine(config.engine, config.device, config.workers):
+        pass
     cells, _ = load_cells(config)
     make_folds(cells, config.protocol)
     return RunFolder.create(path, config, cells.fingerprint)
 
 
-def execute(run: RunFolder) -> Iterator[Event]:
+def execute(run: RunFolder, engine: str | None = None) -> Iterator[Event]:
     """Train all unfinished folds of a run.
+
+    Parameters
+    ----------
+    run
+        Its folder.
+    engine
+        Where folds run this time; None takes the engine it was started with.
 
     Yields
     ------
@@ -64,16 +76,23 @@ def execute(run: RunFolder) -> Iterator[Event]:
         If another trainer works in the folder.
     BadRunError
         If the data are not those the run was started with.
+    EngineError
+        If the engine does not answer or its workers cannot train.
     InterruptedRunError
         If the run was asked to stop; it can be resumed.
     """
     config = run.config()
+    if engine is not None:
+        config = config.model_copy(update={"engine": known_engine(engine)})
     cells, packed = load_cells(config)
     _same_data(run, cells)
     plan = make_folds(cells, config.protocol)
     with run.lock():
         try:
-            yield from _train(run, config, cells, packed, plan)
+            clear_spools(run.path)
+            with open_engine(config.engine, config.device, config.workers) as where:
+                where.check(run.path, packed)
+                yield from _train(run, config, cells, packed, plan, where)
         except InterruptedRunError:
             run.append("stopped")
             raise
@@ -127,11 +146,15 @@ def _same_data(run: RunFolder, cells: CellSet) -> None:
 
 
 def _train(
-    run: RunFolder, config: RunConfig, cells: CellSet, packed: Path, plan: FoldPlan
+    run: RunFolder,
+    config: RunConfig,
+    cells: CellSet,
+    packed: Path,
+    plan: FoldPlan,
+    engine: Engine,
 ) -> Iterator[Event]:
     started = time.monotonic()
     resumed = bool(run.events())
-    workers = config.workers or default_workers(config.device)
     yield run.append(
         "run-started",
         experiment=config.experiment,
@@ -140,7 +163,8 @@ def _train(
         epochs=config.classifier.epochs,
         patterns=list(cells.vocabulary.names),
         device=config.device,
-        workers=workers,
+        engine=config.engine,
+        workers=engine.workers,
         resumed=resumed,
         cells=len(cells),
         source=cells.source,
@@ -148,12 +172,13 @@ def _train(
         folds=_describe_folds(run, cells, plan),
     )
     if resumed:
+        yield from _tell_unheard(run, cells, plan)
         yield from _pooled(run, cells, plan)
     if needs_masks(config.classifier):
         views = config.training_set.views
         build_classifier(config.classifier, cells, config.device).prepare(views)
     failure = ""
-    for event in run_tasks(_tasks(run, config, packed, plan), workers):
+    for event in engine.run(_tasks(run, config, packed, plan)):
         written = run.append(event.pop("kind"), **event)
         yield written
         if written["kind"] == "fold-failed":
@@ -161,6 +186,16 @@ def _train(
         if written["kind"] == "fold-done":
             yield from _pooled(run, cells, plan)
     yield from _finish(run, cells, plan, time.monotonic() - started, failure)
+
+
+def _tell_unheard(run: RunFolder, cells: CellSet, plan: FoldPlan) -> Iterator[Event]:
+    """Tell the folds that workers finished while nobody was there to write it down."""
+    told = {event["fold"] for event in run.events() if event["kind"] == "fold-done"}
+    for fold in plan.folds:
+        folder = run.fold_folder(fold.name)
+        if fold.name not in told and has_result(folder):
+            event = fold_done(fold.name, cells, read_result(folder))
+            yield run.append(event.pop("kind"), **event)
 
 
 def _finish(
@@ -211,17 +246,18 @@ def _describe_folds(run: RunFolder, cells: CellSet, plan: FoldPlan) -> list[Even
 def _tasks(
     run: RunFolder, config: RunConfig, packed: Path, plan: FoldPlan
 ) -> list[FoldTask]:
+    """Return the unfinished folds; workers elsewhere start in folders of their own."""
     return [
         FoldTask(
             fold=fold,
-            folder=run.fold_folder(fold.name),
-            cells=packed,
+            folder=run.fold_folder(fold.name).absolute(),
+            cells=packed.absolute(),
             classifier=config.classifier,
             training_set=config.training_set,
             seed=fold_seed(config.protocol.seed, number),
             draw_seed=config.protocol.seed,
             device=config.device,
-            stop_file=run.path / "stop",
+            stop_file=run.path.absolute() / "stop",
         )
         for number, fold in enumerate(plan.folds)
         if not has_result(run.fold_folder(fold.name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from training.config import (
+    LOCAL,
     ClassifierSettings,
     ImageNetSettings,
     LeNetSettings,
@@ -40,7 +41,7 @@ CORE_SECONDS = {
 classifier's default settings: measured once, right to a factor of two elsewhere."""
 
 _TASK1 = "Task-1"
-_BOTH = "Task-1 and Task-2"
+_BOTH = "Task-1, Task-2"
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ _EXPERIMENTS = (
         "imagenet",
         "a ResNet-18 fitted on ImageNet and fine-tuned: poor, says the paper",
         ImageNetSettings(),
-        needs="Task-1 and a file of ImageNet weights",
+        needs="Task-1, ImageNet weights",
     ),
     Experiment(
         "set-1-literal",
@@ -190,6 +191,7 @@ def configure(
     layout: str = "auto",
     device: str = "auto",
     workers: int = 0,
+    engine: str = LOCAL,
     changes: dict[str, str] | None = None,
 ) -> RunConfig:
     """Return the configuration of a run.
@@ -200,7 +202,7 @@ def configure(
         Of the experiment.
     data, extra
         Folder of the cells, and of those that are only trained on.
-    layout, device, workers
+    layout, device, workers, engine
         As `RunConfig` has them.
     changes
         Settings by name, values as typed.
@@ -208,7 +210,8 @@ def configure(
     Raises
     ------
     BadSettingError
-        If a name is unknown, a value out of range, or `extra` is missing or not used.
+        If a name or engine is unknown, a value out of range, or `extra` is missing or
+        not used.
     """
     experiment = find_experiment(name)
     classifier, training_set, protocol = parse_together(
@@ -235,6 +238,7 @@ def configure(
         protocol=protocol,
         device=device,
         workers=workers,
+        engine=engine,
     )
 
 
@@ -263,6 +267,36 @@ class Forecast:
     def seconds(self) -> float:
         """Wall time in seconds."""
         return self.image_steps / self.images_per_second
+
+
+PILOT_FOLDS = 12
+"""Folds of a pilot that is offered: two specimens of each pattern."""
+
+_LONG = 3600.0
+
+
+def pilot_offer(cost: Forecast) -> str:
+    """Return a sentence that offers a pilot where a run would take over an hour."""
+    if cost.seconds < _LONG or cost.folds <= PILOT_FOLDS:
+        return ""
+    part = cost.seconds * PILOT_FOLDS / cost.folds / 3600
+    return (
+        f"{cost.folds} folds take about {cost.seconds / 3600:.1f} hours here; "
+        f"--pilot {PILOT_FOLDS} gives a first figure with its interval in about "
+        f"{part:.1f}"
+    )
+
+
+def forecast_content(cost: Forecast) -> dict[str, object]:
+    """Return a forecast as JSON content."""
+    return {
+        "folds": cost.folds,
+        "image_steps": cost.image_steps,
+        "images_per_second": round(cost.images_per_second, 1),
+        "hours": round(cost.seconds / 3600, 2),
+        "measured": cost.measured,
+        "pilot": pilot_offer(cost),
+    }
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from training.config import NetworkSettings
 from training.errors import DivergedError, InterruptedRunError
 
 _MICRO_BATCH_CPU = 20
+_SCORING_BATCH_CPU = 25
 _SCORING_BATCH = 100
 
 
@@ -210,13 +211,32 @@ def score(
     scores : (m, K) float32
         Rows sum to 1.
     """
-    rows = torch.arange(len(images), device=images.device) if rows is None else rows
-    parts = []
     with torch.inference_mode():
-        for some in torch.split(rows, _SCORING_BATCH):
-            parts.append(network(_network_input(images[some], normalisation)))
+        parts = [network(some) for some in batches(images, normalisation, rows)]
         logits = torch.cat(parts) if parts else torch.zeros(0, 1)
         return logits.softmax(1).cpu().numpy().astype(np.float32)
+
+
+def batches(
+    images: Tensor, normalisation: str, rows: Tensor | None = None
+) -> Iterator[Tensor]:
+    """Yield images as networks take them, in batches that are quick to score.
+
+    On a CPU the maps of a batch fit its caches.
+
+    Parameters
+    ----------
+    images, normalisation, rows
+        As in `score`.
+
+    Yields
+    ------
+    batch : (n, 1, S, S) float32 in 0..1, channels last
+    """
+    size = _SCORING_BATCH_CPU if images.device.type == "cpu" else _SCORING_BATCH
+    rows = torch.arange(len(images), device=images.device) if rows is None else rows
+    for some in torch.split(rows, size):
+        yield _network_input(images[some], normalisation)
 
 
 def held_out_vote(state: FitState) -> HeldOutScores:

@@ -6,7 +6,7 @@ weights is checked against what the card promises, and only then are weights rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from training.cards import ModelCard, read_card
+from training.cards import ModelCard, known_vocabulary, read_card
 from training.classifiers.architectures import blank_network
 from training.classifiers.base import EpochRecord
 from training.config import NetworkSettings, TrainingSetSettings
@@ -27,13 +27,13 @@ from training.data.images import write_bytes, write_json
 from training.errors import BadModelError
 from training.fitting import (
     ResidentCells,
+    batches,
     begin,
     choose_device,
     fit,
     place,
-    score,
 )
-from training.patterns import VOCABULARIES, Vocabulary
+from training.patterns import Vocabulary
 from training.sampling import choose_samples
 from training.weights import StoredTensor, read_header
 
@@ -78,8 +78,25 @@ class Model:
         packed = pack_images(crops, settings.input_size, top or full_scale(crops))
         device = next(self.voters[0].parameters()).device
         images = torch.from_numpy(packed).to(device)
-        votes = [score(net, images, settings.normalisation) for net in self.voters]
-        return np.mean(votes, axis=0, dtype=np.float32)
+        with torch.inference_mode():
+            parts = [
+                mean_vote(self.voters, some)
+                for some in batches(images, settings.normalisation)
+            ]
+            return torch.cat(parts).cpu().numpy()
+
+
+def mean_vote(voters: Iterable[nn.Module], images: Tensor) -> Tensor:
+    """Return the mean of the voters' softmax scores, (N, K) float32.
+
+    Parameters
+    ----------
+    voters
+        In evaluation mode, on the device of `images`.
+    images : (N, 1, S, S) float32 in 0..1
+        Normalised.
+    """
+    return torch.stack([voter(images).softmax(1) for voter in voters]).mean(0)
 
 
 def fit_model(
@@ -171,11 +188,7 @@ def load_model(path: Path, device: str = "auto") -> Model:
     """
     path = path.with_suffix(".safetensors")
     card = read_card(path.with_suffix(".json"))
-    vocabulary = VOCABULARIES.get(card.vocabulary)
-    if vocabulary is None or vocabulary.names != card.patterns:
-        raise BadModelError(
-            path, "it was made for patterns that are not known", "use another model"
-        )
+    vocabulary = known_vocabulary(card, path)
     found = read_header(path, remedy="copy both files again")
     voters = []
     for _ in range(min(card.classifier.vote_epochs, card.classifier.epochs)):

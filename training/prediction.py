@@ -15,8 +15,8 @@ from training.config import VerdictSettings
 from training.data.cells import full_scale
 from training.data.extraction import FrameCells, cell_id, crop_boxes
 from training.data.images import write_bytes, write_json, write_text
-from training.models import Model
 from training.patterns import Vocabulary
+from training.scorers import Scorer
 from training.verdict import SpecimenVerdict, specimen_verdict
 
 
@@ -54,7 +54,7 @@ class FramePrediction:
 
 
 def classify_frame(
-    cells: FrameCells, model: Model, settings: VerdictSettings | None = None
+    cells: FrameCells, model: Scorer, settings: VerdictSettings | None = None
 ) -> FramePrediction:
     """Score every kept cell of a frame and judge the frame.
 
@@ -63,7 +63,7 @@ def classify_frame(
     cells
         As `training.data.extraction.extract_frame` returns them.
     model
-        As `training.models.load_model` returns it.
+        As `training.scorers.load_scorer` returns it.
     settings
         Of the verdict.
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +91,8 @@ def make_folds(cells: CellSet, settings: ProtocolSettings) -> FoldPlan:
         If a fold of a specimen-honest protocol would leak.
     """
     if settings.protocol == "k-fold":
-        return k_fold_ignoring_specimens(cells, settings.folds, settings.seed)
+        plan = k_fold_ignoring_specimens(cells, settings.folds, settings.seed)
+        return pilot(cells, plan, settings)
     _need_specimens(cells)
     groups = merge_specimens(cells)
     if settings.protocol == "loso":
@@ -101,7 +102,30 @@ def make_folds(cells: CellSet, settings: ProtocolSettings) -> FoldPlan:
     keys = image_keys(cells)
     for fold in plan.folds:
         prove_no_leak(cells, fold, keys)
-    return plan
+    return pilot(cells, plan, settings)
+
+
+def pilot(cells: CellSet, plan: FoldPlan, settings: ProtocolSettings) -> FoldPlan:
+    """Return the plan with only ``settings.pilot`` of its folds; all where that is 0.
+
+    Folds are drawn from the patterns in turn, in an order that the seed decides, so
+    that each pattern has as many as it can; they stay in the order of the plan.
+    """
+    if not 0 < settings.pilot < len(plan.folds):
+        return plan
+    rng = np.random.default_rng(settings.seed)
+    queues: dict[int, list[int]] = defaultdict(list)
+    for position in rng.permutation(len(plan.folds)).tolist():
+        test = plan.folds[position].test
+        queues[int(np.bincount(cells.patterns[test]).argmax())].append(position)
+    drawn: list[int] = []
+    while len(drawn) < settings.pilot:
+        for pattern in sorted(queues):
+            if queues[pattern] and len(drawn) < settings.pilot:
+                drawn.append(queues[pattern].pop())
+    note = f"a pilot: {len(drawn)} of {len(plan.folds)} folds, drawn over the patterns"
+    folds = tuple(plan.folds[position] for position in sorted(drawn))
+    return replace(plan, folds=folds, notes=(*plan.notes, note))
 
 
 def leave_one_specimen_out(cells: CellSet) -> FoldPlan:

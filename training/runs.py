@@ -21,13 +21,15 @@ from typing import Any
 
 import psutil
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from training.config import (
+    LOCAL,
     ClassifierSettings,
     ProtocolSettings,
     Settings,
     TrainingSetSettings,
+    known_engine,
 )
 from training.data.images import storage_error, write_text
 from training.errors import BadRunError, RunLockedError
@@ -54,6 +56,11 @@ class RunConfig(Settings):
     workers: int = Field(
         0, ge=0, le=512, description="Processes that train; 0 takes one a core."
     )
+    engine: str = Field(
+        LOCAL, description="Where folds run: local, dask://HOST:PORT or slurm."
+    )
+
+    _known_engine = field_validator("engine")(known_engine)
 
 
 @dataclass(frozen=True)

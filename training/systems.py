@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from training.classifiers.base import Classifier
 from training.classifiers.feature_classifier import FeatureClassifier
@@ -26,7 +27,10 @@ from training.network_classifier import NetworkClassifier
 
 
 def build_classifier(
-    settings: ClassifierSettings, cells: CellSet, device: str
+    settings: ClassifierSettings,
+    cells: CellSet,
+    device: str,
+    cache: Path | None = None,
 ) -> Classifier:
     """Return the classifier that `settings` name, bound to a cell set.
 
@@ -38,6 +42,8 @@ def build_classifier(
         Packed at ``settings.input_size``, with masks where `needs_masks` says so.
     device
         Where a network trains; feature systems compute on the CPU.
+    cache
+        Where features are kept; None takes the cache of this machine.
     """
     count = len(cells.vocabulary)
     if isinstance(settings, NetworkSettings):
@@ -47,7 +53,7 @@ def build_classifier(
         return NetworkClassifier(settings, resident, count)
     make = _maker(settings, count)
     recipe = settings.model_dump_json()
-    store = FeatureStore(make(), recipe, cells, cache_folder())
+    store = FeatureStore(make(), recipe, cells, cache or cache_folder())
     return FeatureClassifier(make, cells, store)
 
 

@@ -202,11 +202,11 @@ def cost_sentence(cost: Mapping[str, Any]) -> str:
         f"{int(cost['folds'])} folds, {_many(steps)} training images; about "
         f"{duration(steps / speed)}"
     )
+    known = f"on this machine at {speed:,.0f} images a second, measured just now."
     if not cost.get("measured", True):
-        return f"{about}, by the speed of another machine with the default settings."
-    return (
-        f"{about} on this machine at {speed:,.0f} images a second, measured just now."
-    )
+        known = "by the speed of another machine with the default settings."
+    offer = str(cost.get("pilot") or "")
+    return f"{about} {known}" + (f" {offer}." if offer else "")
 
 
 def _many(n: int) -> str:

@@ -174,7 +174,9 @@ def test_the_cost_is_told_in_a_sentence():
     few = {"folds": 3, "image_steps": 9000, "images_per_second": 900}
     assert "9,000 training images; about 10 s" in cost_sentence(few)
     guessed = cost_sentence({**few, "measured": False})
-    assert "about 10 s, by the speed of another machine" in guessed
+    assert "about 10 s by the speed of another machine" in guessed
+    offered = cost_sentence({**few, "pilot": "--pilot 12 takes 3 s"})
+    assert offered.endswith("measured just now. --pilot 12 takes 3 s.")
 
 
 @pytest.mark.parametrize(

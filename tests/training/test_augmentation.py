@@ -69,6 +69,18 @@ def test_normalisation_of_a_cell_against_numpy():
         assert got == pytest.approx(np.clip((one - low) / (high - low), 0, 1), abs=1e-5)
 
 
+@pytest.mark.parametrize("side", [32, 60, 78, 111])
+def test_percentiles_are_bit_for_bit_those_of_all_values(side):
+    shape = (5, side, side)
+    whole = torch.randint(0, 256, shape, dtype=torch.uint8, generator=seeded(side))
+    for images in (whole, whole // 40, whole.float() * 0.37):
+        flat = images.float().flatten(1)
+        low, high = torch.quantile(flat, torch.tensor([0.01, 0.99]), dim=1)
+        span = (high - low).clamp(min=1.0)
+        expected = ((flat - low[:, None]) / span[:, None]).clamp(0, 1)
+        assert torch.equal(normalise(images, "cell").flatten(1), expected)
+
+
 def test_gain_and_offset_do_not_matter_once_a_cell_is_normalised():
     image = torch.randint(0, 50, (1, 8, 8), dtype=torch.uint8)
     brighter = image * 3 + 40

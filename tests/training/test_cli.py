@@ -49,8 +49,8 @@ def test_help_imports_no_torch():
 
 def test_the_commands_of_the_design():
     shown = CliRunner().invoke(app, ["--help"]).output
-    commands = "simulate extract list run resume status report fit predict reproduce"
-    for command in commands.split():
+    commands = "simulate extract list run resume status report fit export predict"
+    for command in (*commands.split(), "reproduce"):
         assert command in shown
 
 
@@ -71,6 +71,7 @@ def test_reproduce_runs_what_the_data_allow_and_goes_on(tmp_path, data):
         *("reproduce", "--data", data, "--out", out, "--protocol", "group-k"),
         *("--folds", "2", "--epochs", "1", "--workers", "1", *SETTINGS),
         *("--only", "set-1", "--only", "set-1-k-fold", "--only", "set-3"),
+        *("--set", "set-1-k-fold.vote-epochs=1"),
     )
     done = run(*words)
     assert done.returncode == 0, done.stderr
@@ -163,6 +164,29 @@ def test_simulate_extract_and_predict(tmp_path, cells, task1):
     assert verdict["mask"] == "given"
     assert verdict["cells"] > 20
     assert (tmp_path / "found" / "00001_p0_overlay.png").is_file()
+    check_a_folder_with_onnx(tmp_path, model)
+
+
+def check_a_folder_with_onnx(tmp_path, model):
+    pytest.importorskip("onnxruntime")
+    written = run("export", model, "--out", tmp_path / "m.onnx", "--json")
+    assert written.returncode == 0, written.stderr
+    assert json.loads(written.stdout)["bytes"] > 1000
+    folder = tmp_path / "s"
+    (folder / "train" / "00002_p0.tif").write_bytes(b"no image")
+    words = ("predict", folder, "--out", tmp_path / "found", "--json", "--model")
+    answers = []
+    for name, backend in ((model, "torch"), (tmp_path / "m.onnx", "auto")):
+        told = run(*words, name, "--backend", backend)
+        assert told.returncode == 2
+        assert "00002_p0.tif: this is not a TIFF, PNG, JPEG or BMP image" in told.stderr
+        assert "Traceback" not in told.stderr
+        answers.append(json.loads(told.stdout))
+    first, second = answers
+    assert [entry["frame"] for entry in first] == ["00001_p0", "00002_p0"]
+    assert first[0]["shares"] == second[0]["shares"]
+    assert first[1] == second[1]
+    assert set(first[1]) == {"frame", "fault"}
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,12 @@ from training.errors import BadSettingError
 from training.experiments import (
     CORE_SECONDS,
     EXPERIMENTS,
+    Forecast,
     configure,
     find_experiment,
+    forecast_content,
     paper_cost,
+    pilot_offer,
 )
 
 
@@ -103,6 +106,18 @@ def test_the_cost_of_the_papers_runs():
         assert cost.folds == 83
         assert cost.image_steps == image_steps, name
     assert paper_cost(EXPERIMENTS["set-1-k-fold"]).folds == 5
+
+
+def test_a_pilot_is_offered_where_a_run_takes_over_an_hour():
+    long = Forecast(83, 83 * 3600, 100.0)
+    assert pilot_offer(long) == ""
+    longer = Forecast(83, 83 * 3600, 10.0)
+    assert pilot_offer(longer) == (
+        "83 folds take about 8.3 hours here; --pilot 12 gives a first figure with its "
+        "interval in about 1.2"
+    )
+    assert pilot_offer(Forecast(5, 10**9, 10.0)) == ""
+    assert forecast_content(longer)["pilot"]
 
 
 def test_every_classifier_has_a_cost():

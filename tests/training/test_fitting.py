@@ -8,6 +8,7 @@ from training.errors import DivergedError, InterruptedRunError
 from training.fitting import (
     ResidentCells,
     _accumulate,
+    batches,
     begin,
     choose_device,
     fit,
@@ -199,6 +200,18 @@ def test_the_same_seed_gives_the_same_model(cells, tiny_network):
     )
     other = begin(tiny_network, 6, seed=1)
     assert not torch.equal(weights(begin(tiny_network, 6, seed=0)), weights(other))
+
+
+def test_scores_in_small_batches_are_those_of_one(cells, tiny_network):
+    images = placed(cells).images
+    network = fitted(cells, tiny_network).network
+    parts = list(batches(images, "cell"))
+    assert sum(map(len, parts)) == len(images)
+    assert len(parts) > 1
+    assert parts[0].is_contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        whole = network(torch.cat(parts).contiguous()).softmax(1).numpy()
+    np.testing.assert_allclose(score(network, images, "cell"), whole, atol=1e-6)
 
 
 def test_the_device_can_be_named():

@@ -244,3 +244,43 @@ def test_an_extra_copy_of_a_held_out_cell_is_held_out_with_it(make_cells):
     assert fold.name == "00+02"
     assert not extra[fold.train].any()
     assert set(both.specimens[fold.test]) == {"00"}
+
+
+def test_a_pilot_takes_folds_of_all_patterns(make_cells):
+    cells = make_cells(specimens_per_pattern=(5, 4, 3, 3, 2, 2))
+    whole = leave_one_specimen_out(cells)
+    for count in range(1, len(whole.folds)):
+        chosen = ProtocolSettings(protocol="loso", pilot=count)
+        plan = make_folds(cells, chosen)
+        assert len(plan.folds) == count
+        names = [fold.name for fold in plan.folds]
+        assert names == [f.name for f in whole.folds if f.name in names]
+        per_pattern = [sum(name[0] == str(k) for name in names) for k in range(6)]
+        have = (5, 4, 3, 3, 2, 2)
+        most = max(per_pattern)
+        assert all(
+            n >= min(h, most - 1) for n, h in zip(per_pattern, have, strict=True)
+        )
+        assert f"a pilot: {count} of 19 folds, drawn over the patterns" in plan.notes
+    seeds = {
+        tuple(
+            f.name for f in make_folds(cells, ProtocolSettings(pilot=3, seed=s)).folds
+        )
+        for s in range(5)
+    }
+    assert len(seeds) > 1
+
+
+@pytest.mark.parametrize("pilot", [0, 12, 99])
+def test_no_pilot_is_all_folds(cells, pilot):
+    plan = make_folds(cells, ProtocolSettings(protocol="loso", pilot=pilot))
+    assert len(plan.folds) == 12
+    assert not plan.notes
+
+
+@pytest.mark.parametrize("protocol", ["group-k", "k-fold"])
+def test_other_protocols_have_pilots_too(cells, protocol):
+    settings_ = ProtocolSettings(protocol=protocol, folds=2, pilot=1)
+    plan = make_folds(cells, settings_)
+    assert len(plan.folds) == 1
+    assert plan.leaky == (protocol == "k-fold")

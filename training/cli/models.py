@@ -1,12 +1,13 @@
-"""Commands on models: fit, predict."""
+"""Commands on models: fit, export, predict."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from training.cli.app import app
+from training.cli.app import BAD_INPUT, app
 from training.cli.options import (
+    Backend,
     Changes,
     Data,
     Device,
@@ -19,7 +20,7 @@ from training.cli.options import (
     pairs,
 )
 from training.errors import BadSettingError
-from training.terminal import progress, tell
+from training.terminal import console, progress, tell
 
 
 @app.command()
@@ -80,38 +81,52 @@ def fit(
 
 
 @app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="NAME.safetensors.")],
+    out: Annotated[Path, typer.Option(help="File to write, NAME.onnx.")],
+    as_json: Json = False,
+) -> None:
+    """Write a model as ONNX, its card inside, and check that it scores the same."""
+    from training.models import load_model
+    from training.onnx_export import export_onnx
+
+    written = export_onnx(load_model(model, "cpu"), out)
+    tell({"model": str(written), "bytes": written.stat().st_size}, as_json)
+
+
+@app.command()
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="Frames.")],
-    model: Annotated[Path, typer.Option(help="NAME.safetensors.")],
+    images: Annotated[list[Path], typer.Argument(help="Frames, or folders of them.")],
+    model: Annotated[Path, typer.Option(help="NAME.safetensors or NAME.onnx.")],
     out: Annotated[Path, typer.Option(help="Folder for what is found.")],
     mask: Annotated[
         list[Path] | None,
         typer.Option(help="Mask of each frame, in order; none: made from the image."),
     ] = None,
+    backend: Annotated[
+        Backend, typer.Option(help="What computes the scores; auto: by the model file.")
+    ] = Backend.auto,
     device: DeviceOption = Device.auto,
+    layout: Layout = "auto",
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:
     """Classify every cell of frames and give each a verdict."""
-    from training.data.extraction import extract_frame
-    from training.data.layouts import Frame
-    from training.models import load_model
-    from training.prediction import classify_frame, export_prediction, verdict_content
+    from training.frame_stream import find_frames, predict_frames
+    from training.scorers import load_scorer
 
-    masks: list[Path | None] = [*mask] if mask else [None] * len(images)
-    if len(masks) != len(images):
-        raise BadSettingError(
-            "--mask",
-            f"{len(masks)} masks were given for {len(images)} images",
-            "give one for each image, in the same order",
-        )
     extraction, segmentation = cutting(changes)
-    loaded = load_model(model, device.value)
-    verdicts = []
-    for image, its_mask in zip(images, masks, strict=True):
-        frame = Frame(image.stem, image, its_mask)
-        cells = extract_frame(frame, extraction, segmentation)
-        prediction = classify_frame(cells, loaded)
-        export_prediction(prediction, out)
-        verdicts.append(verdict_content(prediction))
-    tell(verdicts if as_json else {"verdicts": verdicts}, as_json)
+    loaded = load_scorer(model, backend.value, device.value)
+    frames = find_frames(images, mask or (), layout)
+    steps = predict_frames(frames, loaded, out, extraction, segmentation)
+    if len(frames) > 1:
+        steps = progress(steps, len(frames), "frames")
+    done = []
+    for step in steps:
+        done.append(step)
+        if step.fault:
+            console.print(step.fault, highlight=False, soft_wrap=True, markup=False)
+    found = [step.content for step in done]
+    tell(found if as_json else {"verdicts": found}, as_json)
+    if any(step.fault for step in done):
+        raise typer.Exit(BAD_INPUT)

@@ -28,6 +28,14 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
+class Backend(StrEnum):
+    """What computes the scores of a model."""
+
+    auto = "auto"
+    torch = "torch"
+    onnx = "onnx"
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Data = Annotated[
     Path, typer.Option("--data", help="An official layout, a cell or a plain folder.")
@@ -40,10 +48,21 @@ Changes = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeatable."),
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="ENGINE",
+        help="Where folds run: local, dask://HOST:PORT or slurm.",
+    ),
+]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the cells.")]
 Extra = Annotated[
     Path | None,
     typer.Option("--extra", help="Cells that are trained on and never tested."),
+]
+Pilot = Annotated[
+    int | None, typer.Option(min=1, help="Only so many folds, over all patterns.")
 ]
 Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")]
 
@@ -55,7 +74,8 @@ def pairs(changes: list[str] | None) -> dict[str, str]:
         key, equals, value = change.partition("=")
         if not equals:
             raise BadSettingError(f"--set {change}", "it has no '='", "write KEY=VALUE")
-        given[key.replace("-", "_")] = value
+        experiment, dot, setting = key.rpartition(".")
+        given[experiment + dot + setting.replace("-", "_")] = value
     return given
 
 

@@ -11,6 +11,7 @@ from training.cli.options import (
     Changes,
     Device,
     DeviceOption,
+    EngineOption,
     Epochs,
     Extra,
     Json,
@@ -44,6 +45,7 @@ def reproduce(
     ] = 108,
     device: DeviceOption = Device.auto,
     workers: Workers = 0,
+    engine: EngineOption = "local",
     layout: Layout = "auto",
     changes: Changes = None,
     as_json: Json = False,
@@ -78,6 +80,7 @@ def reproduce(
         layout=layout,
         device=device.value,
         workers=workers,
+        engine=engine,
         simulated=simulated_specimens(data) is not None,
     )
     with run_progress() as show:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from training.cli.app import app
 from training.cli.options import (
@@ -14,16 +15,24 @@ from training.cli.options import (
     Data,
     Device,
     DeviceOption,
+    EngineOption,
     Epochs,
     Extra,
     Json,
     Layout,
+    Pilot,
     Protocol,
     Workers,
     pairs,
 )
 from training.errors import BadSettingError
-from training.terminal import print_comparison, print_metrics, run_progress, tell
+from training.terminal import (
+    console,
+    print_comparison,
+    print_metrics,
+    run_progress,
+    tell,
+)
 
 if TYPE_CHECKING:
     from training.runs import RunFolder
@@ -35,7 +44,12 @@ def list_experiments(as_json: Json = False) -> None:
     from training.experiments import EXPERIMENTS, paper_cost
 
     rows = []
-    table = Table("experiment", "what", "needs", "paper %", "folds", "images", "hours")
+    name = Column("experiment", no_wrap=True)
+    table = Table(
+        name, "what", "needs", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False
+    )
+    for title in ("paper", "folds", "images", "hours"):
+        table.add_column(title, justify="right", no_wrap=True)
     for experiment in EXPERIMENTS.values():
         cost = paper_cost(experiment)
         rows.append(
@@ -53,7 +67,7 @@ def list_experiments(as_json: Json = False) -> None:
             experiment.name,
             experiment.title,
             experiment.needs,
-            f"{experiment.paper_mca:.2f}" if experiment.paper_mca else "-",
+            f"{experiment.paper_mca:.2f}" if experiment.paper_mca else "",
             str(cost.folds),
             f"{cost.image_steps / 1e6:,.0f} M",
             f"{cost.core_hours:,.0f}",
@@ -63,7 +77,7 @@ def list_experiments(as_json: Json = False) -> None:
         return
     Console().print(table)
     print("On the official data. Images: training images met in all folds and epochs.")
-    print("Hours: of one CPU core, roughly; a GPU takes a small part of it.")
+    print("Hours: of one CPU core, roughly. Paper: mean class accuracy in per cent.")
     print("What a run costs here: python -m training run EXPERIMENT ... --forecast")
 
 
@@ -75,9 +89,11 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Run folder to make.")] = None,
     protocol: Annotated[Protocol | None, typer.Option(help="How to fold.")] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="Not for loso.")] = None,
+    pilot: Pilot = None,
     epochs: Epochs = None,
     device: DeviceOption = Device.auto,
     workers: Workers = 0,
+    engine: EngineOption = "local",
     layout: Layout = "auto",
     changes: Changes = None,
     forecast: Annotated[
@@ -87,10 +103,10 @@ def run(
 ) -> None:
     """Train every fold of an experiment and measure it on held-out specimens."""
     from training.execution import run_forecast, start_run
-    from training.experiments import configure
+    from training.experiments import configure, forecast_content, pilot_offer
 
     given = pairs(changes)
-    options = {"protocol": protocol, "folds": folds, "epochs": epochs}
+    options = {"protocol": protocol, "folds": folds, "epochs": epochs, "pilot": pilot}
     given |= {key: str(value) for key, value in options.items() if value is not None}
     config = configure(
         experiment,
@@ -99,34 +115,33 @@ def run(
         layout=layout,
         device=device.value,
         workers=workers,
+        engine=engine,
         changes=given,
     )
     if forecast:
-        cost = run_forecast(config)
-        tell(
-            {
-                "folds": cost.folds,
-                "image_steps": cost.image_steps,
-                "images_per_second": round(cost.images_per_second, 1),
-                "hours": round(cost.seconds / 3600, 2),
-                "measured": cost.measured,
-            },
-            as_json,
-        )
+        tell(forecast_content(run_forecast(config)), as_json)
         return
     if out is None:
         raise BadSettingError("--out", "it is missing", "name the run folder to make")
-    _follow(start_run(out, config), as_json)
+    started = start_run(out, config)
+    if offer := pilot_offer(run_forecast(config)):
+        console.print(offer, highlight=False)
+    _follow(started, as_json)
 
 
 @app.command()
 def resume(
-    run: Annotated[Path, typer.Argument(help="Run folder.")], as_json: Json = False
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    engine: Annotated[
+        str | None,
+        typer.Option(metavar="ENGINE", help="As of run; that of its start by default."),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Go on with a run that was stopped or killed."""
     from training.runs import RunFolder
 
-    _follow(RunFolder.open(run), as_json)
+    _follow(RunFolder.open(run), as_json, engine)
 
 
 @app.command()
@@ -164,13 +179,13 @@ def report(
         print_comparison(f"{run.path} against {opened[0].path}", one)
 
 
-def _follow(run: "RunFolder", as_json: bool) -> None:
+def _follow(run: "RunFolder", as_json: bool, engine: str | None = None) -> None:
     """Drain a run's events, draw its progress, print what it measured."""
     from training.execution import execute
     from training.reports import load_metrics, write_report
 
     with run_progress() as show:
-        for event in execute(run):
+        for event in execute(run, engine):
             show(event)
     write_report(run)
     metrics, patterns = load_metrics(run)

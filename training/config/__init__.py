@@ -7,6 +7,7 @@ from training.config.data import (
     SegmentationSettings,
     SimulationSettings,
 )
+from training.config.engines import LOCAL, engine_kind, known_engine
 from training.config.evaluation import (
     ProtocolSettings,
     TrainingSetSettings,
@@ -26,6 +27,7 @@ from training.config.networks import (
 )
 
 __all__ = [
+    "LOCAL",
     "AnyNetworkSettings",
     "ClassifierSettings",
     "ExtractionSettings",
@@ -44,5 +46,7 @@ __all__ = [
     "TrainingSetSettings",
     "VerdictSettings",
     "as_typed",
+    "engine_kind",
+    "known_engine",
     "parse_together",
 ]

@@ -53,6 +53,15 @@ class ProtocolSettings(Settings):
     folds: int = Field(
         5, ge=2, le=1000, description="Number of folds; not used by 'loso'."
     )
+    pilot: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description=(
+            "Do only so many folds, drawn from all patterns in turn, for a first "
+            "figure; 0 does all."
+        ),
+    )
     seed: int = Field(
         0, ge=0, description="Seed of the folds, the weights and the order of cells."
     )

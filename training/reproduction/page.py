@@ -86,6 +86,7 @@ def write_reproduction(folder: Path, study: Study, command: str) -> Path:
         "factors_note": TASK2_FACTORS_NOTE,
         "comparisons": [_comparison_words(*row) for row in compared],
         "base": BASE,
+        "calibrations": [_calibration_words(one) for one in runs.values()],
         "confusions": _confusions(runs),
         "specimens": _specimen_grid(specimens, list(runs)),
         "specimen_columns": [name for name, one in runs.items() if not one.leaky],
@@ -143,10 +144,18 @@ def _result_words(one: StudyRun, row: Mapping[str, Any]) -> dict[str, Any]:
             f"{name} ({n})"
             for name, n in zip(patterns, one.metrics.specimens.tolist(), strict=True)
         ],
-        "error": f"{row['expected_calibration_error']:.1f}",
-        "brier": f"{row['brier']:.3f}",
-        "risk": f"{row['risk_at_80']:.1f}",
-        "minutes": f"{row['seconds'] / 60:.0f}",
+    }
+
+
+def _calibration_words(one: StudyRun) -> dict[str, str]:
+    found = one.calibration
+    return {
+        "name": one.name,
+        "error": f"{100 * found.expected_error:.1f}",
+        "brier": f"{found.brier:.3f}",
+        "risk": f"{100 * found.risk_at[0.8]:.1f}",
+        "all": f"{100 * found.risk_at[1.0]:.1f}",
+        "minutes": f"{one.seconds / 60:.1f}",
     }
 
 

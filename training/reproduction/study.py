@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training.config import SimulationSettings
+from training.config import LOCAL, SimulationSettings
 from training.data.images import write_json
 from training.data.simulation import simulate, simulated_specimens
 from training.errors import (
@@ -83,6 +83,7 @@ def plan_study(
     layout: str = "auto",
     device: str = "auto",
     workers: int = 0,
+    engine: str = LOCAL,
     simulated: bool = False,
 ) -> Study:
     """Return the runs that the data allow.
@@ -96,7 +97,7 @@ def plan_study(
         ``EXPERIMENT.NAME`` for one.
     only
         Experiments to run; all by default.
-    layout, device, workers
+    layout, device, workers, engine
         As `training.runs.RunConfig` has them.
     simulated
         Whether the cells are simulated.
@@ -106,9 +107,10 @@ def plan_study(
     BadSettingError
         If a name is unknown or a value out of range.
     """
-    chosen = [find_experiment(name).name for name in only] or list(EXPERIMENTS)
+    wanted = {find_experiment(name).name for name in only} or set(EXPERIMENTS)
+    chosen = [name for name in EXPERIMENTS if name in wanted]
     configs, left_out = {}, {}
-    _check_names(changes, chosen)
+    _check_names(changes)
     for name in chosen:
         own = _changes_of(name, changes)
         if reason := _obstacle(name, extra, own):
@@ -121,6 +123,7 @@ def plan_study(
             layout=layout,
             device=device,
             workers=workers,
+            engine=engine,
             changes=own,
         )
     return Study(configs, left_out, simulated)
@@ -163,7 +166,7 @@ def run_study(folder: Path, study: Study) -> Iterator[tuple[str, Event]]:
             continue
         try:
             run = run or start_run(run_path(folder, name), config)
-            for event in execute(run):
+            for event in execute(run, config.engine):
                 yield name, event
         except InterruptedRunError as stop:
             raise InterruptedRunError(
@@ -211,7 +214,7 @@ def _open(folder: Path, name: str, config: RunConfig) -> RunFolder | None:
         return None
     run = RunFolder.open(path)
     found = run.config()
-    free = {"workers": config.workers, "device": config.device}
+    free = {name: getattr(config, name) for name in ("workers", "device", "engine")}
     if found.model_copy(update=free) != config:
         raise BadRunError(
             path,
@@ -234,11 +237,12 @@ def _changes_of(name: str, changes: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _check_names(changes: Mapping[str, str], names: list[str]) -> None:
-    known = {key for name in names for key in _settings_of(name)}
+def _check_names(changes: Mapping[str, str]) -> None:
+    everybody = {key for name in EXPERIMENTS for key in _settings_of(name)}
     for change in changes:
-        experiment, dot, _ = change.rpartition(".")
-        if (dot and experiment not in names) or (not dot and change not in known):
+        experiment, dot, setting = change.rpartition(".")
+        known = _settings_of(experiment) if experiment in EXPERIMENTS else set()
+        if setting not in (known if dot else everybody):
             raise BadSettingError(
                 change, "no experiment has this setting", "see: python -m training list"
             )

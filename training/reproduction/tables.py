@@ -26,6 +26,7 @@ from training.paper import (
 from training.patterns import I3A
 from training.protocols import PROTOCOLS
 from training.reports import compare_runs
+from training.reproduction.study import TRAINING_SETS
 from training.results import Predictions, read_predictions
 from training.runs import RunConfig, RunFolder
 from training.sampling import Composition, choose_samples, composition
@@ -137,11 +138,14 @@ def compare_all(
 def compositions(runs: Mapping[str, StudyRun]) -> dict[str, Composition]:
     """Return what each training set is made of, over all specimens.
 
-    Runs of one training set are counted once, under the first of their names.
+    Those of the paper's table of training sets; runs that share one are counted once.
     """
     found: dict[str, Composition] = {}
     seen = set()
-    for name, one in runs.items():
+    for name in TRAINING_SETS:
+        if name not in runs:
+            continue
+        one = runs[name]
         training_set = one.config.training_set
         key = (training_set, one.config.extra)
         if key in seen:

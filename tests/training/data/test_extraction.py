@@ -6,9 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
-from skimage.measure import regionprops
+from scipy.spatial import ConvexHull
+from skimage.measure import label, regionprops
 
-from training.config import ExtractionSettings, SegmentationSettings
+from training.config import (
+    ExtractionSettings,
+    SegmentationSettings,
+    SimulationSettings,
+)
 from training.data.extraction import (
     DROP_REASONS,
     FLAGS,
@@ -17,10 +22,13 @@ from training.data.extraction import (
     extract_cells,
     extract_frame,
     label_nuclei,
+    sharpness,
     usual_area,
 )
+from training.data.images import read_frame, read_mask
 from training.data.layouts import Frame, read_collection
 from training.data.nuclei import find_nuclei
+from training.data.simulation import simulate
 from training.errors import BadMaskError
 
 SMALL = ExtractionSettings(size=9, min_area=1)
@@ -197,6 +205,110 @@ def test_runs_agree_with_regionprops(labels):
     values = np.arange(labels.size, dtype=np.uint16).reshape(labels.shape)
     means = [values[labels == r.label].mean() for r in regions]
     np.testing.assert_allclose(nuclei.means(values), means, rtol=1e-12)
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_sharpness_is_brenners_of_the_averaged_frame(depth):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, np.iinfo(depth).max, (150, 40), depth, endpoint=True)
+    labels = rng.integers(0, 4, image.shape).astype(np.int32)
+    smooth = ndimage.uniform_filter(image.astype(np.float64), 3, mode="nearest")
+    brenner = np.zeros(image.shape)
+    brenner[:, 1:-1] = (smooth[:, 2:] - smooth[:, :-2]) ** 2
+    expected = [
+        brenner[labels == number].mean() / image[labels == number].mean() ** 2
+        for number in (1, 2, 3)
+    ]
+    np.testing.assert_allclose(sharpness(image, find_nuclei(labels)), expected)
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    """Frames of each pattern with their masks, as written to the disk."""
+    folder = tmp_path_factory.mktemp("simulated")
+    words = {"specimens": "6", "seed": "4", "cells_min": "60", "cells_max": "60"}
+    words |= {"height": "700", "width": "900"}
+    patterns = {"patterns": "Homogeneous,Speckled,Nucleolar,Centromere,NuMem,Golgi"}
+    list(simulate(folder, SimulationSettings.parse(words | patterns)))
+    frames = [s.frames[0] for s in read_collection(folder).specimens]
+    pairs = [(read_frame(f.image).pixels, f.mask) for f in frames]
+    return [(image, read_mask(mask, image.shape)) for image, mask in pairs]
+
+
+def test_simulated_frames_give_what_a_loop_over_regions_gives(simulated):
+    """Crops, centroids, flags and reasons, each by its definition, nucleus by nucleus.
+
+    Nuclei that grew until they touch are there too, as a label image.
+    """
+    reasons, flags = set(), set()
+    for image, mask in simulated:
+        grown = ndimage.grey_dilation(label_nuclei(mask), size=(13, 13))
+        for labels in (mask, grown):
+            table = extract_cells(image, labels, ExtractionSettings()).table
+            expected = plain_table(image, labels, ExtractionSettings())
+            assert table["flags"].tolist() == expected["flags"]
+            assert table["dropped"].tolist() == expected["dropped"]
+            centroids = table[["y", "x"]].to_numpy()
+            np.testing.assert_allclose(centroids, expected["centroids"], rtol=1e-12)
+            crops = extract_cells(image, labels, ExtractionSettings()).crops
+            np.testing.assert_array_equal(crops, expected["crops"])
+            reasons |= set(table["dropped"])
+            flags |= {code for joined in table["flags"] for code in joined.split(";")}
+    assert reasons == {"", *DROP_REASONS}
+    assert flags >= {"", "contact", "overhang", "out-of-focus"}
+
+
+def plain_table(image, mask, rules):
+    """Cut cells as the definitions say, without a thought for time."""
+    parted = label(mask) if mask.max() == 1 else mask
+    regions = regionprops(parted)
+    padded = np.pad(image, 38, mode="reflect")
+    smooth = ndimage.uniform_filter(image.astype(np.float64), 3, mode="nearest")
+    brenner = np.zeros(image.shape)
+    brenner[:, 1:-1] = (smooth[:, 2:] - smooth[:, :-2]) ** 2
+    inside = [tuple(r.coords.T) for r in regions]
+    sharp = [brenner[at].mean() / image[at].mean() ** 2 for at in inside]
+    usual = usual_area(np.array([int(r.area) for r in regions]), rules.tiny_share)
+    found = {"flags": [], "dropped": [], "centroids": [], "crops": []}
+    height, width = image.shape
+    for region, at, sharpness_of in zip(regions, inside, sharp, strict=True):
+        y, x = (round(c) for c in region.centroid)
+        box = np.array([y - 38, x - 38, y + 39, x + 39])
+        contact = contact_of(parted, region.label, at)
+        codes = {
+            "contact": contact > 0,
+            "overhang": box.min() < 0 or box[2] > height or box[3] > width,
+            "saturated": image.max() == 255 and (image[at] == 255).mean() > 0.02,
+            "out-of-focus": sharpness_of < rules.focus_share * np.median(sharp),
+        }
+        found["flags"].append(
+            ";".join(code for code, is_set in codes.items() if is_set)
+        )
+        found["centroids"].append(region.centroid)
+        found["crops"].append(padded[y : y + 77, x : x + 77])
+        edge = min(at[0].min(), at[1].min()) == 0
+        edge |= at[0].max() == height - 1 or at[1].max() == width - 1
+        merged = region.area > rules.merged_share * usual
+        merged = merged and plain_solidity(region) < rules.merged_solidity
+        tiny = region.area < max(rules.min_area, rules.tiny_share * usual)
+        reasons = {"border": edge, "tiny": tiny, "touching": merged}
+        reasons["touching"] |= contact >= rules.contact_share
+        found["dropped"].append(next((r for r, holds in reasons.items() if holds), ""))
+    return found
+
+
+def contact_of(labels, own, at):
+    padded = np.pad(labels, 1, constant_values=-1)
+    beside = np.stack(
+        [padded[at[0] + dy, at[1] + dx] for dy, dx in ((0, 1), (2, 1), (1, 0), (1, 2))]
+    )
+    outline = (beside != own) & (beside >= 0)
+    return (outline & (beside > 0)).sum() / max(outline.sum(), 1)
+
+
+def plain_solidity(region):
+    corners = [np.add(region.coords, (dy, dx)) for dy in (0, 1) for dx in (0, 1)]
+    return region.area / ConvexHull(np.concatenate(corners)).volume
 
 
 def test_contact_share_by_hand():

@@ -1,0 +1,114 @@
+"""How much faster cells are cut than by a loop over scikit-image's regions.
+
+    python tests/benchmarks/crops.py
+
+All get the same frame and mask and give the same crops and centroids. The loop is
+compared with what gives no more than it does (``ratio``), and with the whole of
+`extract_cells`, which gives flags and reasons for drops too (``whole_ratio``). Times
+are CPU time, of turns taken with the loop, so that neither finds its data in the cache.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from skimage.measure import label, regionprops
+
+from training.config import ExtractionSettings, SimulationSettings
+from training.data.extraction import crop_boxes, cut, extract_cells
+from training.data.images import read_frame, read_mask
+from training.data.layouts import read_collection
+from training.data.nuclei import find_components
+from training.data.simulation import simulate
+
+Array = npt.NDArray[Any]
+
+
+def peer(image: Array, mask: Array, size: int = 77) -> tuple[Array, Array]:
+    """Cut cells as a good user would: label, centroids of regions, slices."""
+    half = size // 2
+    padded = np.pad(image, half, mode="reflect")
+    crops, centroids = [], []
+    for region in regionprops(label(mask)):
+        y, x = region.centroid
+        top, left = round(y), round(x)
+        crops.append(padded[top : top + size, left : left + size])
+        centroids.append((y, x))
+    return np.stack(crops), np.array(centroids)
+
+
+def ours(image: Array, mask: Array, size: int = 77) -> tuple[Array, Array]:
+    """Cut cells as `extract_cells` does, without flags and reasons."""
+    y, x = find_components(mask).centroids
+    return cut(image, crop_boxes(y, x, size)), np.column_stack([y, x])
+
+
+def frame(cells: int = 200) -> tuple[Array, Array]:
+    """Return a simulated frame of 1388 x 1040 pixels and its mask."""
+    words = {"specimens": "1", "cells_min": str(cells), "cells_max": str(cells)}
+    with tempfile.TemporaryDirectory() as folder:
+        list(simulate(Path(folder), SimulationSettings.parse(words)))
+        one = read_collection(Path(folder)).specimens[0].frames[0]
+        image = read_frame(one.image).pixels
+        height, width = image.shape
+        assert one.mask is not None
+        return image, read_mask(one.mask, (height, width))
+
+
+def in_turn(*calls: Callable[[], object], rounds: int = 15) -> list[float]:
+    """Return the median CPU seconds of each call, of rounds in which all take turns."""
+    seconds: list[list[float]] = [[] for _ in calls]
+    for _ in range(rounds + 1):
+        for call, its in zip(calls, seconds, strict=True):
+            started = time.process_time()
+            call()
+            its.append(time.process_time() - started)
+    # The first round warms up.
+    return [statistics.median(its[1:]) for its in seconds]
+
+
+def measure() -> dict[str, float]:
+    """Return the number of cells, the seconds of each way and the ratios.
+
+    Raises
+    ------
+    AssertionError
+        If crops or centroids are not identical.
+    """
+    image, mask = frame()
+    settings = ExtractionSettings()
+    crops, centroids = peer(image, mask)
+    cells = extract_cells(image, mask, settings)
+    whole = cells.crops, cells.table[["y", "x"]].to_numpy()
+    for found in (whole, ours(image, mask)):
+        np.testing.assert_array_equal(found[0], crops)
+        np.testing.assert_array_equal(found[1], centroids)
+    theirs, own = in_turn(lambda: peer(image, mask), lambda: ours(image, mask))
+    beside, with_flags = in_turn(
+        lambda: peer(image, mask), lambda: extract_cells(image, mask, settings)
+    )
+    return {
+        "cells": len(crops),
+        "peer_seconds": theirs,
+        "seconds": own,
+        "whole_seconds": with_flags,
+        "ratio": theirs / own,
+        "whole_ratio": beside / with_flags,
+    }
+
+
+def main() -> None:
+    """Print the figures."""
+    for name, value in measure().items():
+        print(f"{name}: {value:.4g}")
+
+
+if __name__ == "__main__":
+    main()

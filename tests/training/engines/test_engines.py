@@ -1,0 +1,63 @@
+import subprocess
+import sys
+
+import pytest
+
+import training.engines as engines
+from training.config import engine_kind
+from training.engines import open_engine
+from training.errors import BadSettingError, EngineError
+from training.experiments import configure
+from training.runs import RunConfig, RunFolder
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("local", "local"),
+        ("slurm", "slurm"),
+        ("dask://node-1.lab:8786", "dask"),
+        ("dask://[fe80::1]:8786", "dask"),
+    ],
+)
+def test_words_of_engines(word, kind):
+    assert engine_kind(word) == kind
+
+
+@pytest.mark.parametrize(
+    "word", ["", "dask", "dask://", "dask://host", "tcp://host:1", "dask://a:b", "SGE"]
+)
+def test_other_words_are_one_sentence(word):
+    with pytest.raises(BadSettingError, match="use local, dask://HOST:PORT or slurm"):
+        configure("set-1", "data", engine=word)
+    with pytest.raises(BadSettingError), open_engine(word, "cpu", 0):
+        pass
+
+
+@pytest.mark.parametrize("word", ["dask://127.0.0.1:8786", "slurm"])
+def test_a_missing_extra_is_one_sentence(word, monkeypatch):
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    told = pytest.raises(EngineError, match=r"pip install \"napari-hep2\[cluster\]\"")
+    with told, open_engine(word, "cpu", 0):
+        pass
+
+
+def test_a_run_without_clusters_imports_none():
+    code = (
+        "import sys, training.execution, training.cli;"
+        "names = {m.split('.')[0] for m in sys.modules};"
+        "print(names & {'dask', 'distributed', 'submitit'})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_run_of_before_there_were_engines_is_local(tmp_path, config):
+    run = RunFolder.create(tmp_path / "run", config, "fingerprint")
+    path = run.path / "config.yaml"
+    path.write_text(path.read_text().replace("  engine: local\n", ""))
+    assert "engine" not in path.read_text()
+    assert run.config() == config
+    assert RunConfig.model_fields["engine"].default == "local"

@@ -1,0 +1,79 @@
+"""What can score crops, whatever computes the scores: torch or ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from training.cards import ModelCard
+from training.errors import BadSettingError
+from training.patterns import Vocabulary
+
+Backend = Literal["auto", "torch", "onnx"]
+
+
+class Scorer(Protocol):
+    """A fitted classifier, ready to score crops."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What it is."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The patterns, in the order of its scores."""
+
+    def scores(
+        self, crops: npt.NDArray[Any], top: int | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return the scores of crops.
+
+        Parameters
+        ----------
+        crops : (N, S, S) uint8 or uint16
+        top
+            The grey value taken as full scale; None tells it from the crops.
+
+        Returns
+        -------
+        scores : (N, K) float32
+            Rows sum to 1.
+        """
+
+
+def load_scorer(path: Path, backend: Backend = "auto", device: str = "auto") -> Scorer:
+    """Read a model for the backend that is to compute its scores.
+
+    Parameters
+    ----------
+    path
+        A safetensors file with its card, or an ONNX file.
+    backend : {'auto', 'torch', 'onnx'}
+        ``auto`` goes by the name of the file; the others read the file of that name
+        that is theirs. torch is not imported for ``onnx``.
+    device
+        auto, cpu or cuda; ONNX Runtime computes on the CPU.
+
+    Raises
+    ------
+    BadModelError
+        If the model is missing, damaged or hostile.
+    BadSettingError
+        If ONNX Runtime is not installed, or is asked to compute on a GPU.
+    """
+    if backend == "auto":
+        backend = "onnx" if path.suffix == ".onnx" else "torch"
+    if backend == "torch":
+        from training.models import load_model
+
+        return load_model(path, device)
+    if device == "cuda":
+        raise BadSettingError(
+            "--device cuda", "ONNX Runtime computes on the CPU", "use --backend torch"
+        )
+    from training.onnx_models import load_onnx_model
+
+    return load_onnx_model(path)
