@@ -143,7 +143,9 @@ def k_fold_ignoring_specimens(cells: CellSet, folds: int, seed: int = 0) -> Fold
     """Deal single cells to `folds` parts: *leaky*, kept to show its optimism."""
     if cells.own.sum() < folds:
         raise SpecimensError(
-            cells.source, f"{len(cells)} cells are too few", f"use under {folds} folds"
+            cells.source,
+            f"{cells.own.sum()} cells are too few",
+            f"use under {folds} folds",
         )
     rng = np.random.default_rng(seed)
     part = np.full(len(cells), -1, np.int64)

@@ -10,23 +10,16 @@ are CPU time, of turns taken with the loop, so that neither finds its data in th
 
 from __future__ import annotations
 
-import statistics
-import tempfile
-import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from side_by_side import frame, in_turn
 from skimage.measure import label, regionprops
 
-from training.config import ExtractionSettings, SimulationSettings
+from training.config import ExtractionSettings
 from training.data.extraction import crop_boxes, cut, extract_cells
-from training.data.images import read_frame, read_mask
-from training.data.layouts import read_collection
 from training.data.nuclei import find_components
-from training.data.simulation import simulate
 
 Array = npt.NDArray[Any]
 
@@ -50,30 +43,6 @@ def ours(image: Array, mask: Array, size: int = 77) -> tuple[Array, Array]:
     return cut(image, crop_boxes(y, x, size)), np.column_stack([y, x])
 
 
-def frame(cells: int = 200) -> tuple[Array, Array]:
-    """Return a simulated frame of 1388 x 1040 pixels and its mask."""
-    words = {"specimens": "1", "cells_min": str(cells), "cells_max": str(cells)}
-    with tempfile.TemporaryDirectory() as folder:
-        list(simulate(Path(folder), SimulationSettings.parse(words)))
-        one = read_collection(Path(folder)).specimens[0].frames[0]
-        image = read_frame(one.image).pixels
-        height, width = image.shape
-        assert one.mask is not None
-        return image, read_mask(one.mask, (height, width))
-
-
-def in_turn(*calls: Callable[[], object], rounds: int = 15) -> list[float]:
-    """Return the median CPU seconds of each call, of rounds in which all take turns."""
-    seconds: list[list[float]] = [[] for _ in calls]
-    for _ in range(rounds + 1):
-        for call, its in zip(calls, seconds, strict=True):
-            started = time.process_time()
-            call()
-            its.append(time.process_time() - started)
-    # The first round warms up.
-    return [statistics.median(its[1:]) for its in seconds]
-
-
 def measure() -> dict[str, float]:
     """Return the number of cells, the seconds of each way and the ratios.
 
@@ -90,9 +59,13 @@ def measure() -> dict[str, float]:
     for found in (whole, ours(image, mask)):
         np.testing.assert_array_equal(found[0], crops)
         np.testing.assert_array_equal(found[1], centroids)
-    theirs, own = in_turn(lambda: peer(image, mask), lambda: ours(image, mask))
+    theirs, own = in_turn(
+        lambda: peer(image, mask), lambda: ours(image, mask), rounds=15
+    )
     beside, with_flags = in_turn(
-        lambda: peer(image, mask), lambda: extract_cells(image, mask, settings)
+        lambda: peer(image, mask),
+        lambda: extract_cells(image, mask, settings),
+        rounds=15,
     )
     return {
         "cells": len(crops),

@@ -9,10 +9,7 @@ time, turns taken in one run. The network is the paper's at 0.3 of its width.
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from side_by_side import frame, in_turn
 from torch import Tensor, nn
 
 from training.cards import ModelCard
@@ -27,14 +25,10 @@ from training.classifiers.architectures import build_network
 from training.config import (
     ExtractionSettings,
     PaperNetworkSettings,
-    SimulationSettings,
     TrainingSetSettings,
 )
 from training.data.cells import pack_images
 from training.data.extraction import extract_cells
-from training.data.images import read_frame, read_mask
-from training.data.layouts import read_collection
-from training.data.simulation import simulate
 from training.models import Model
 from training.patterns import I3A
 from training.scorers import Scorer
@@ -73,30 +67,6 @@ def models() -> tuple[nn.Module, Model]:
     return network(), Model(card, I3A, (placed,))
 
 
-def frame(cells: int = 200) -> tuple[Array, Array]:
-    """Return a simulated frame of 1388 x 1040 pixels and its mask."""
-    words = {"specimens": "1", "cells_min": str(cells), "cells_max": str(cells)}
-    with tempfile.TemporaryDirectory() as folder:
-        list(simulate(Path(folder), SimulationSettings.parse(words)))
-        one = read_collection(Path(folder)).specimens[0].frames[0]
-        image = read_frame(one.image).pixels
-        height, width = image.shape
-        assert one.mask is not None
-        return image, read_mask(one.mask, (height, width))
-
-
-def in_turn(*calls: Callable[[], object], rounds: int = 5) -> list[float]:
-    """Return the median CPU seconds of each call, of rounds in which all take turns."""
-    seconds: list[list[float]] = [[] for _ in calls]
-    for _ in range(rounds + 1):
-        for call, its in zip(calls, seconds, strict=True):
-            started = time.process_time()
-            call()
-            its.append(time.process_time() - started)
-    # The first round warms up.
-    return [statistics.median(its[1:]) for its in seconds]
-
-
 def measure() -> dict[str, float]:
     """Return seconds and ratios, of 200 cells; those of ONNX where it is installed.
 
@@ -133,7 +103,7 @@ def measure() -> dict[str, float]:
 
     calls = [lambda scorer=scorer: scorer.scores(packed) for scorer in scorers.values()]
     first, whole, *others = in_turn(
-        lambda: peer(network, packed), cut_and_score, *calls
+        lambda: peer(network, packed), cut_and_score, *calls, rounds=5
     )
     found = {"cells": len(packed), "peer_seconds": first}
     for name, seconds in zip(scorers, others, strict=True):

@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,9 @@ from training.cli.options import (
 )
 from training.errors import BadSettingError
 from training.terminal import console, print_results, run_progress, tell
+
+if TYPE_CHECKING:
+    from training.reproduction.study import Study
 
 
 @app.command()
@@ -58,24 +61,29 @@ def reproduce(
     goes on with a study that was stopped.
     """
     from training.data.simulation import simulated_specimens
-    from training.experiments import EXPERIMENTS
     from training.reproduction.page import read_results, write_reproduction
-    from training.reproduction.study import plan_study, run_study, simulate_tasks
+    from training.reproduction.study import plan_study, simulate_tasks
 
     options = {"protocol": protocol, "folds": folds, "epochs": epochs}
     given = {key: str(value) for key, value in options.items() if value is not None}
-    made = data is None
-    if data is None:
-        if extra is not None:
-            raise BadSettingError(
-                "--extra", "it goes with --data", "give Task-1 to --data as well"
-            )
+    given |= pairs(changes)
+    words = ["--out", str(out)]
+    if data is not None:
+        words += ["--data", str(data), "--layout", layout]
+        words += ["--extra", str(extra)] if extra else []
+    elif extra is not None:
+        raise BadSettingError(
+            "--extra", "it goes with --data", "give Task-1 to --data as well"
+        )
+    else:
         console.print("simulating specimens", highlight=False)
+        words += ["--specimens", str(specimens)]
+        words += ["--extra-specimens", str(extra_specimens)]
         data, extra = simulate_tasks(out, specimens, extra_specimens)
     study = plan_study(
         str(data),
         str(extra) if extra else "",
-        changes=given | pairs(changes),
+        changes=given,
         only=tuple(only or ()),
         layout=layout,
         device=device.value,
@@ -83,26 +91,8 @@ def reproduce(
         engine=engine,
         simulated=simulated_specimens(data) is not None,
     )
-    with run_progress() as show:
-        running = ""
-        for name, event in run_study(out, study):
-            if name != running:
-                running = name
-                console.print(f"{name}: {EXPERIMENTS[name].title}", highlight=False)
-            show(event)
-    words = ["--out", str(out)]
-    if made:
-        words += ["--specimens", str(specimens)]
-        words += ["--extra-specimens", str(extra_specimens)]
-    else:
-        words += ["--data", str(data)]
-        words += ["--extra", str(extra)] if extra else []
-    for name in only or ():
-        words += ["--only", name]
-    for key, value in (given | pairs(changes)).items():
-        words += ["--set", f"{key}={value}"]
-    command = shlex.join(["python", "-m", "training", "reproduce", *words])
-    page = write_reproduction(out, study, command)
+    _follow(out, study)
+    page = write_reproduction(out, study, _command(words, only or [], given))
     for name, reason in study.left_out.items():
         console.print(f"{name}: {reason}; it was left out", highlight=False)
     figures = read_results(out)
@@ -111,3 +101,26 @@ def reproduce(
         return
     print_results(figures)
     print(f"page: {page}")
+
+
+def _follow(out: Path, study: "Study") -> None:
+    """Drain the runs of a study and draw their progress."""
+    from training.experiments import EXPERIMENTS
+    from training.reproduction.study import run_study
+
+    with run_progress() as show:
+        running = ""
+        for name, event in run_study(out, study):
+            if name != running:
+                running = name
+                console.print(f"{name}: {EXPERIMENTS[name].title}", highlight=False)
+            show(event)
+
+
+def _command(words: list[str], only: list[str], given: dict[str, str]) -> str:
+    """Return the command that does a study again."""
+    for name in only:
+        words = [*words, "--only", name]
+    for key, value in given.items():
+        words = [*words, "--set", f"{key}={value}"]
+    return shlex.join(["python", "-m", "training", "reproduce", *words])

@@ -7,7 +7,6 @@ same command: finished runs are kept, the others are resumed.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -174,23 +173,6 @@ def run_study(folder: Path, study: Study) -> Iterator[tuple[str, Event]]:
             ) from stop
         except Hep2Error as fault:
             yield name, {"kind": "run-failed", "message": str(fault)}
-
-
-def read_study(folder: Path) -> dict[str, Any]:
-    """Return `study.json`.
-
-    Raises
-    ------
-    BadRunError
-        If the folder holds no study.
-    """
-    try:
-        content: dict[str, Any] = json.loads((folder / "study.json").read_text("utf-8"))
-    except (OSError, ValueError) as fault:
-        raise BadRunError(
-            folder, "it holds no study", "give the --out folder of reproduce"
-        ) from fault
-    return content
 
 
 def run_path(folder: Path, name: str) -> Path:

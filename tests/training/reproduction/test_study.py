@@ -1,13 +1,11 @@
 import json
 
-import numpy as np
 import pytest
 
 from training.errors import BadRunError, BadSettingError, InterruptedRunError
 from training.reproduction.study import (
     finished_runs,
     plan_study,
-    read_study,
     run_path,
     run_study,
     simulate_tasks,
@@ -68,7 +66,8 @@ def test_a_study_runs_each_experiment_once(study, tmp_path):
     events = list(run_study(tmp_path / "out", study))
     assert list(dict.fromkeys(name for name, _ in events)) == list(study.configs)
     assert set(finished_runs(tmp_path / "out", study)) == set(study.configs)
-    assert read_study(tmp_path / "out")["experiments"] == list(study.configs)
+    written = json.loads((tmp_path / "out" / "study.json").read_text())
+    assert written["experiments"] == list(study.configs)
     assert list(run_study(tmp_path / "out", study)) == [], "finished runs are kept"
 
 
@@ -82,10 +81,10 @@ def test_a_study_that_was_stopped_goes_on(study, tmp_path):
     with pytest.raises(InterruptedRunError, match="give the same command to go on"):
         list(events)
     assert set(finished_runs(out, study)) == {"set-1"}
-    done = (run_path(out, "set-1") / "scores").exists()
+    before = (run_path(out, "set-1") / "events.jsonl").read_bytes()
     list(run_study(out, study))
     assert set(finished_runs(out, study)) == set(study.configs)
-    assert not done
+    assert (run_path(out, "set-1") / "events.jsonl").read_bytes() == before
 
 
 def test_other_settings_are_refused(study, tmp_path, cells, task1):
@@ -104,11 +103,6 @@ def test_a_run_that_cannot_be_done_does_not_end_the_study(study, tmp_path):
     assert events[0][1]["kind"] == "run-failed"
     assert "none" in events[0][1]["message"]
     assert set(finished_runs(tmp_path / "out", study)) == set(broken) - {"set-1"}
-
-
-def test_no_study_is_told(tmp_path):
-    with pytest.raises(BadRunError, match="it holds no study"):
-        read_study(tmp_path)
 
 
 def test_simulated_tasks_share_no_specimen_and_are_made_once(tmp_path, monkeypatch):
@@ -130,4 +124,3 @@ def test_simulated_tasks_share_no_specimen_and_are_made_once(tmp_path, monkeypat
     assert len(made) == 2
     list(simulate_tasks(tmp_path, 4, 5))
     assert len(made) == 3, "one with another number of specimens is made anew"
-    assert np.all([count for _, count, _ in made])
