@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from side_by_side import frame, in_turn
+from side_by_side import Row, frame, in_turn, print_rows
 from skimage.measure import label, regionprops
 
 from training.config import ExtractionSettings
@@ -77,11 +77,23 @@ def measure() -> dict[str, float]:
     }
 
 
-def main() -> None:
-    """Print the figures."""
-    for name, value in measure().items():
-        print(f"{name}: {value:.4g}")
+def rows() -> list[Row]:
+    """Return the figures as rows of the table."""
+    found = measure()
+    cells = f"{found['cells']:.0f} cells of a frame"
+    return [
+        Row(
+            f"crops: {cells}, against a regionprops loop, identical",
+            found["ratio"],
+            "at least",
+            3,
+            "x",
+            found["peer_seconds"],
+            found["seconds"],
+            f"with flags and reasons for drops {found['whole_ratio']:.1f} x",
+        )
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    print_rows(rows())

@@ -1,13 +1,15 @@
-"""What the benchmarks share: a frame to work on, and times taken in turn."""
+"""What the benchmarks share: rows of the table, a frame, and times taken in turn."""
 
 from __future__ import annotations
 
+import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy.typing as npt
 
@@ -17,6 +19,40 @@ from training.data.layouts import read_collection
 from training.data.simulation import simulate
 
 Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure, and the goal it is held against.
+
+    Attributes
+    ----------
+    name
+        What was measured, on how much.
+    value
+        The figure; None where it could not be measured here, which `note` explains.
+    sense, bound, unit
+        The goal: ``at least 3 x``.
+    peer_seconds, seconds
+        Of the peer and of ours, where the figure is their ratio.
+    note
+        What a reader of the figure has to know.
+    """
+
+    name: str
+    value: float | None
+    sense: Literal["at least", "at most", "under"]
+    bound: float
+    unit: Literal["x", "s", "ms", "MB", "%", ""]
+    peer_seconds: float | None = None
+    seconds: float | None = None
+    note: str = ""
+
+
+def print_rows(rows: Iterable[Row]) -> None:
+    """Print each row as a line of JSON, for ``python -m training bench`` to read."""
+    for row in rows:
+        print(json.dumps(asdict(row)), flush=True)
 
 
 def frame(cells: int = 200) -> tuple[Array, Array]:
