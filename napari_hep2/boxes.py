@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,21 +142,30 @@ def box_style(
     show_dropped: bool = True,
     current: int | None = None,
     look: Look | None = None,
+    with_text: bool = True,
 ) -> BoxStyle:
     """Return colours, widths and texts of the boxes.
 
     Seen from afar, boxes have thicker lines and a letter alone, so that texts do not
     run into each other. A kept cell is pale until it has a predicted pattern; a
     dropped one is dim and carries its reason, so that nothing rests on colour alone.
+
+    Parameters
+    ----------
+    current
+        Row of the current cell, or None.
+    with_text
+        Whether texts are wanted; without, all are empty.
     """
     look = look or Look()
     n = len(features)
     dropped = features["dropped"].to_numpy(dtype=object) != ""
+    called = features["pattern"].to_numpy(dtype=object)
     colours = np.tile(np.array(KEPT, np.float32), (n, 1))
     for pattern in vocabulary:
-        colours[features["pattern"].to_numpy() == pattern.name] = rgba(pattern.colour)
+        colours[called == pattern.name] = rgba(pattern.colour)
     colours[dropped] = DROPPED
-    predicted = features["pattern"].to_numpy(dtype=object) != ""
+    predicted = called != ""
     widths = np.where(predicted, 2 * look.line, look.line).astype(np.float32)
     if current is not None and 0 <= current < n:
         colours[current] = colours[current] if predicted[current] else CURRENT
@@ -163,7 +173,7 @@ def box_style(
     shown = ~dropped | show_dropped
     few = int(shown.sum()) < MAX_TEXTS
     texts = np.full(n, "", dtype=object)
-    if few:
+    if few and with_text:
         texts[:] = [box_text(c, vocabulary, look.near) for c in features.itertuples()]
     return BoxStyle(colours, widths, texts, dropped, shown)
 
@@ -186,10 +196,16 @@ def box_text(cell: Any, vocabulary: Vocabulary, near: bool = True) -> str:
         return str(cell.dropped) if near else str(cell.dropped)[0]
     if not cell.pattern:
         return mark
-    letter = vocabulary[vocabulary.index(cell.pattern)].letter
+    letter = _letter(vocabulary, cell.pattern)
     if not near:
         return mark or letter
     return f"{mark} {letter} {cell.probability:.2f}".strip()
+
+
+@lru_cache(256)
+def _letter(vocabulary: Vocabulary, pattern: str) -> str:
+    """Return the letter of a pattern; kept, as each box asks for it."""
+    return vocabulary[vocabulary.index(pattern)].letter
 
 
 def text_options(style: BoxStyle, size: float) -> dict[str, Any]:
@@ -200,10 +216,16 @@ def text_options(style: BoxStyle, size: float) -> dict[str, Any]:
     size
         Side of a box in pixels of the frame.
     """
-    colours = np.where(style.faint[:, None], _FAINT_INK, _INK)
+    # Thousands of empty texts would be laid out for a second: one for all is not.
+    string: dict[str, Any] = {"constant": ""}
+    colour: dict[str, Any] = {"constant": "white"}
+    if style.texts.any():
+        string = {"array": style.texts.astype(str), "default": ""}
+        inks = np.where(style.faint[:, None], _FAINT_INK, _INK)
+        colour = {"array": inks, "default": "white"}
     return {
-        "string": {"array": style.texts.astype(str), "default": ""},
-        "color": {"array": colours, "default": "white"},
+        "string": string,
+        "color": colour,
         "anchor": "lower_left",
         "translation": np.array([3 - size / 2, 5 - size / 2]),
         "size": 9,

@@ -271,9 +271,11 @@ class LayerLink:
             self._state.show_dropped,
             self._current_row(),
             self._look,
+            with_text,
         )
-        boxes.border_color = style.colours
         # Each of these has every box drawn anew: not where nothing changed.
+        if not np.array_equal(boxes.border_color, style.colours):
+            boxes.border_color = style.colours
         if not np.array_equal(boxes.border_width, style.widths):
             boxes.border_width = style.widths
         if not np.array_equal(boxes.shown, style.shown):

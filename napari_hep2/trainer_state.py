@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any, Literal
+
+from training.time_left import TimeLeft
 
 Status = Literal[
     "starting", "running", "stopping", "stopped", "done", "failed", "vanished"
@@ -42,6 +43,8 @@ class FoldState:
         Cells to train on and held-out cells.
     curve
         Epochs so far, ascending without repetition.
+    begun
+        The part of the epoch under way that is done, 0 to 1.
     n, correct
         Held-out cells scored and those scored right; None before the fold is done.
     message
@@ -55,6 +58,7 @@ class FoldState:
     n_test: int = 0
     status: TileState = "waiting"
     curve: tuple[EpochPoint, ...] = ()
+    begun: float = 0.0
     n: int | None = None
     correct: int | None = None
     message: str = ""
@@ -66,13 +70,16 @@ class FoldState:
             return None
         return self.correct / self.n
 
+    @property
+    def epochs_done(self) -> float:
+        """Epochs done, and the part of the one under way."""
+        return (self.curve[-1].epoch if self.curve else 0) + self.begun
+
     def share(self, epochs: int) -> float:
         """How much of the fold's work is done, 0 to 1."""
         if self.status == "done":
             return 1.0
-        if not self.curve or epochs < 1:
-            return 0.0
-        return min(self.curve[-1].epoch / epochs, 1.0)
+        return min(self.epochs_done / epochs, 1.0) if epochs else 0.0
 
 
 @dataclass(frozen=True)
@@ -111,10 +118,8 @@ class TrainerState:
         What the run trains on, and what its reader should know of it.
     folds
         By name, in the order of the run.
-    session_start, last_event
-        Times of the last ``run-started`` and of the last event.
-    session_share
-        Folds' worth of work that was already done at `session_start`.
+    left
+        From which the time left is told.
     """
 
     status: Status = "starting"
@@ -132,9 +137,7 @@ class TrainerState:
     metrics: Metrics = field(default_factory=Metrics)
     message: str = ""
     seconds: float | None = None
-    session_start: datetime | None = None
-    last_event: datetime | None = None
-    session_share: float = 0.0
+    left: TimeLeft = field(default_factory=TimeLeft)
 
     @property
     def title(self) -> str:
@@ -157,20 +160,15 @@ class TrainerState:
             if fold.status != "failed"
         )
 
-    @property
-    def seconds_left(self) -> float | None:
-        """Estimate from the pace since the last start; None before any is known.
+    def seconds_left(self, now: float) -> float | None:
+        """Return how long a running run still takes; None before any pace is known.
 
-        It counts from `last_event`.
+        Parameters
+        ----------
+        now
+            Seconds since 1970.
         """
-        if self.session_start is None or self.last_event is None:
-            return None
-        gained = self.work_done - self.session_share
-        elapsed = (self.last_event - self.session_start).total_seconds()
-        if gained <= 0 or elapsed <= 0:
-            return None
-        to_do = len(self.folds) - self.count("failed") - self.work_done
-        return to_do * elapsed / gained
+        return self.left.seconds_left(now) if self.status == "running" else None
 
 
 def apply(state: TrainerState, event: Event) -> TrainerState:
@@ -184,7 +182,7 @@ def apply(state: TrainerState, event: Event) -> TrainerState:
     handler = _HANDLERS.get(event["kind"])
     if handler is None:
         return state
-    return replace(handler(state, event), last_event=_time(event))
+    return replace(handler(state, event), left=state.left.after(event))
 
 
 def apply_all(state: TrainerState, events: Iterable[Event]) -> tuple[TrainerState, int]:
@@ -240,25 +238,22 @@ def _with_status(
     return replace(state, status=status, message=message)
 
 
-def _time(event: Event) -> datetime:
-    return datetime.fromisoformat(event["time"])
-
-
 def _with_fold(state: TrainerState, fold: FoldState) -> TrainerState:
     return replace(state, folds={**state.folds, fold.name: fold})
 
 
 def _pause_folds(state: TrainerState) -> TrainerState:
-    folds = {
-        name: replace(fold, status="waiting") if fold.status == "running" else fold
-        for name, fold in state.folds.items()
+    paused = {
+        fold.name: replace(fold, status="waiting", begun=0.0)
+        for fold in state.folds.values()
+        if fold.status == "running"
     }
-    return replace(state, folds=folds)
+    return replace(state, folds={**state.folds, **paused})
 
 
 def _run_started(state: TrainerState, event: Event) -> TrainerState:
     folds = [_planned_fold(state, row) for row in event["folds"]]
-    started = replace(
+    return replace(
         state,
         status="running",
         experiment=str(event["experiment"]),
@@ -274,9 +269,7 @@ def _run_started(state: TrainerState, event: Event) -> TrainerState:
         folds={fold.name: fold for fold in folds},
         message="",
         seconds=None,
-        session_start=_time(event),
     )
-    return replace(started, session_share=started.work_done)
 
 
 def _planned_fold(state: TrainerState, row: Mapping[str, Any]) -> FoldState:
@@ -289,6 +282,7 @@ def _planned_fold(state: TrainerState, row: Mapping[str, Any]) -> FoldState:
         n_train=int(row["n_train"]),
         n_test=int(row["n_test"]),
         status="done" if row["done"] else "waiting",
+        begun=0.0,
         message="",
     )
 
@@ -296,7 +290,15 @@ def _planned_fold(state: TrainerState, row: Mapping[str, Any]) -> FoldState:
 def _fold_started(state: TrainerState, event: Event) -> TrainerState:
     fold = state.folds[event["fold"]]
     kept = tuple(point for point in fold.curve if point.epoch <= int(event["epoch"]))
-    return _with_fold(state, replace(fold, status="running", curve=kept, message=""))
+    started = replace(fold, status="running", curve=kept, begun=0.0, message="")
+    return _with_fold(state, started)
+
+
+def _progress(state: TrainerState, event: Event) -> TrainerState:
+    fold = state.folds[event["fold"]]
+    return _with_fold(
+        state, replace(fold, status="running", begun=float(event["share"]))
+    )
 
 
 def _epoch(state: TrainerState, event: Event) -> TrainerState:
@@ -307,7 +309,8 @@ def _epoch(state: TrainerState, event: Event) -> TrainerState:
     curve = fold.curve
     if curve and curve[-1].epoch >= point.epoch:
         curve = tuple(old for old in curve if old.epoch < point.epoch)
-    return _with_fold(state, replace(fold, status="running", curve=(*curve, point)))
+    curve = (*curve, point)
+    return _with_fold(state, replace(fold, status="running", curve=curve, begun=0.0))
 
 
 def _fold_done(state: TrainerState, event: Event) -> TrainerState:
@@ -359,6 +362,7 @@ def _run_failed(state: TrainerState, event: Event) -> TrainerState:
 _HANDLERS: dict[str, Callable[[TrainerState, Event], TrainerState]] = {
     "run-started": _run_started,
     "fold-started": _fold_started,
+    "progress": _progress,
     "epoch": _epoch,
     "fold-done": _fold_done,
     "fold-failed": _fold_failed,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from napari_hep2.trainer_process import StopStep
 from napari_hep2.trainer_state import Metrics, TrainerState
 
@@ -89,19 +87,3 @@ def accuracy_sentence(metrics: Metrics) -> str:
 
 def _specimens(n: int) -> str:
     return "1 specimen" if n == 1 else f"{n} specimens"
-
-
-def seconds_left(state: TrainerState, now: float) -> float | None:
-    """Return the estimate of the time left, less what passed since the last event.
-
-    Parameters
-    ----------
-    now
-        Seconds since 1970.
-    """
-    left = state.seconds_left
-    if left is None or state.last_event is None or state.status != "running":
-        return None
-    with contextlib.suppress(OverflowError):
-        left -= max(0.0, now - state.last_event.timestamp())
-    return max(left, 0.0)

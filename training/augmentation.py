@@ -6,12 +6,15 @@ are all as likely, and none needs interpolation.
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+
+Augmentation = Literal["none", "d4", "d4-intensity"]
 
 VIEWS = 8
 """Elements of D4: view v is rotated by v % 4 quarter turns, after a mirror if v > 3."""
@@ -36,47 +39,96 @@ def turn(images: Tensor, views: Tensor) -> Tensor:
     turned : (N, S, S)
         Bit for bit the pixels of `images`, moved.
     """
-    turned = torch.empty_like(images)
-    for view in range(VIEWS):
-        rows = torch.nonzero(views == view)[:, 0]
-        if len(rows):
-            chosen = images[rows]
-            mirrored = chosen.flip(2) if view > 3 else chosen
-            turned[rows] = torch.rot90(mirrored, view % 4, (1, 2))
-    return turned
+    places = _places(images.shape[1], images.device).index_select(0, views)
+    return images.flatten(1).gather(1, places).view_as(images)
 
 
-def augment(
-    images: Tensor,
-    how: Literal["none", "d4", "d4-intensity"],
-    generator: torch.Generator,
-) -> Tensor:
-    """Return each image as it is met this time.
+@functools.cache
+def _places(side: int, device: torch.device) -> Tensor:
+    """Return where the pixels of each view stand in the image, (8, S * S) int64."""
+    image = torch.arange(side**2).view(side, side)
+    views = [
+        torch.rot90(image.flip(1) if view > 3 else image, view % 4)
+        for view in range(VIEWS)
+    ]
+    return torch.stack(views).flatten(1).to(device)
+
+
+def compose(first: Tensor, second: Tensor) -> Tensor:
+    """Return the views that show images turned to `first`, then to `second`.
 
     Parameters
     ----------
-    images : (N, S, S) uint8
+    first, second : (N,) int64 in 0..7
+    """
+    # A mirror undoes the rotations that it passes.
+    rotations = (second + torch.where(second > 3, -first, first)) % 4
+    return rotations + 4 * ((first > 3) ^ (second > 3))
+
+
+class Changes(NamedTuple):
+    """How images are met this time.
+
+    Attributes
+    ----------
+    views : (N,) int64 in 0..7
+    gains, gammas : (N,) float32
+        See `change_intensity`; all 1 where the intensity is left as it is.
+    """
+
+    views: Tensor
+    gains: Tensor
+    gammas: Tensor
+
+
+def draw_changes(count: int, how: Augmentation, generator: torch.Generator) -> Changes:
+    """Draw how images are met.
+
+    Parameters
+    ----------
+    count
+        Of images.
     how : {'none', 'd4', 'd4-intensity'}
         ``d4`` takes each image in one of its eight views, all as likely;
         ``d4-intensity`` then changes its intensity, see `change_intensity`.
     generator
-        On the CPU: what it decides does not depend on the device of `images`. It is
-        asked for all images at once, so a batch is to be augmented whole.
+        On the CPU: what it decides does not depend on the device of the images.
+
+    Returns
+    -------
+    changes
+        On the CPU.
+    """
+    views, ones = torch.zeros(count, dtype=torch.int64), torch.ones(count)
+    if how == "none":
+        return Changes(views, ones, ones)
+    views = torch.randint(VIEWS, (count,), generator=generator)
+    if how == "d4":
+        return Changes(views, ones, ones)
+    gains = _log_uniform(GAINS, count, generator)
+    return Changes(views, gains, _log_uniform(GAMMAS, count, generator))
+
+
+def change(images: Tensor, changes: Changes, how: Augmentation) -> Tensor:
+    """Return images as they are met.
+
+    Parameters
+    ----------
+    images : (N, S, S) uint8
+    changes
+        On the device of `images`; their views are taken whatever `how` says, as the
+        training set may ask for them too.
+    how : {'none', 'd4', 'd4-intensity'}
 
     Returns
     -------
     changed : (N, S, S) uint8 or float32 in 0..255
         float32 after a change of intensity: nothing is rounded to whole grey values.
     """
-    if how == "none":
-        return images
-    views = torch.randint(VIEWS, (len(images),), generator=generator)
-    turned = turn(images, views.to(images.device))
-    if how == "d4":
+    turned = turn(images, changes.views)
+    if how != "d4-intensity":
         return turned
-    gains = _log_uniform(GAINS, len(images), generator).to(images.device)
-    gammas = _log_uniform(GAMMAS, len(images), generator).to(images.device)
-    return change_intensity(turned, gains, gammas)
+    return change_intensity(turned, changes.gains, changes.gammas)
 
 
 def change_intensity(images: Tensor, gains: Tensor, gammas: Tensor) -> Tensor:

@@ -76,6 +76,10 @@ class DivergedError(Hep2Error):
     """The loss became NaN or infinite."""
 
 
+class BenchmarkError(Hep2Error):
+    """A benchmark that could not be run, or whose results are not those of its peer."""
+
+
 class StorageError(Hep2Error):
     """A file could not be written: the disk is full or the folder is read-only."""
 

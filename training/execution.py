@@ -6,7 +6,8 @@ A generator of events: a terminal, a dock and a test drain the same one.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from training.checkpoints import has_result, read_result
 from training.config import NetworkSettings, known_engine
 from training.data.cells import CellSet
+from training.data.copies import CellCodes
 from training.data.packed_cells import load_packed
 from training.engines import (
     Engine,
@@ -27,16 +29,22 @@ from training.engines.base import fold_done
 from training.engines.spool import clear_spools
 from training.errors import BadRunError, Hep2Error, InterruptedRunError
 from training.experiments import CORE_SECONDS, Forecast
-from training.protocols import FoldPlan, image_keys, make_folds, prove_no_leak
+from training.protocols import FoldPlan, make_folds, prove_no_leak
 from training.results import (
-    measure_held_out,
+    HeldOutCounts,
     metrics_content,
     pool_folds,
     write_results,
 )
 from training.runs import RunConfig, RunFolder
-from training.sampling import choose_samples
+from training.sampling import choose_samples, count_samples
 from training.systems import build_classifier, needs_masks
+
+FEW_FOLDS = 100
+"""Runs of fewer folds are measured after each of them."""
+
+METRICS_SHARE = 0.01
+"""Longer runs are measured after a fold where that took less than this of the time."""
 
 
 def start_run(path: Path, config: RunConfig) -> RunFolder:
@@ -48,7 +56,7 @@ def start_run(path: Path, config: RunConfig) -> RunFolder:
         If the data cannot be read, no folds can be made, the folder is in use, or
         the engine does not answer; nothing is written then.
     """
-    with open_engine(config.engine, config.device, config.workers):
+    with _engine(config):
         pass
     cells, _ = load_cells(config)
     make_folds(cells, config.protocol)
@@ -86,13 +94,15 @@ def execute(run: RunFolder, engine: str | None = None) -> Iterator[Event]:
         config = config.model_copy(update={"engine": known_engine(engine)})
     cells, packed = load_cells(config)
     _same_data(run, cells)
-    plan = make_folds(cells, config.protocol)
+    codes = CellCodes.of(cells)
+    plan = make_folds(cells, config.protocol, codes)
     with run.lock():
         try:
             clear_spools(run.path)
-            with open_engine(config.engine, config.device, config.workers) as where:
+            with _engine(config) as where:
                 where.check(run.path, packed)
-                yield from _train(run, config, cells, packed, plan, where)
+                folds = _describe_folds(run, cells, plan, codes)
+                yield from _train(run, config, cells, packed, plan, where, folds)
         except InterruptedRunError:
             run.append("stopped")
             raise
@@ -121,19 +131,27 @@ def run_forecast(config: RunConfig) -> Forecast:
     cells, _ = load_cells(config)
     plan = make_folds(cells, config.protocol)
     seed = config.protocol.seed
-    samples = sum(
-        len(choose_samples(cells, fold.train, config.training_set, seed))
-        for fold in plan.folds
-    )
-    workers = min(config.workers or default_workers(config.device), len(plan.folds))
-    settings, count = config.classifier, len(cells.vocabulary)
+    if plan.leaky:
+        samples = sum(
+            len(choose_samples(cells, fold.train, config.training_set, seed))
+            for fold in plan.folds
+        )
+    else:
+        held = (fold.held for fold in plan.folds)
+        samples = count_samples(cells, held, config.training_set, seed)
+    settings, device = config.classifier, config.device
+    workers = min(config.workers or default_workers(device, settings), len(plan.folds))
     timed = isinstance(settings, NetworkSettings)
     speed = (
-        measure_speed(settings, count, config.device)
+        measure_speed(settings, len(cells.vocabulary), device, workers)
         if isinstance(settings, NetworkSettings)
-        else 1 / CORE_SECONDS[settings.name]
+        else workers / CORE_SECONDS[settings.name]
     )
-    return Forecast(len(plan.folds), samples * settings.epochs, workers * speed, timed)
+    return Forecast(len(plan.folds), samples * settings.epochs, speed, timed)
+
+
+def _engine(config: RunConfig) -> AbstractContextManager[Engine]:
+    return open_engine(config.engine, config.device, config.workers, config.classifier)
 
 
 def _same_data(run: RunFolder, cells: CellSet) -> None:
@@ -152,6 +170,7 @@ def _train(
     packed: Path,
     plan: FoldPlan,
     engine: Engine,
+    folds: list[Event],
 ) -> Iterator[Event]:
     started = time.monotonic()
     resumed = bool(run.events())
@@ -169,11 +188,15 @@ def _train(
         cells=len(cells),
         source=cells.source,
         notes=[*cells.notes, *plan.notes],
-        folds=_describe_folds(run, cells, plan),
+        folds=folds,
     )
+    metrics = RunningMetrics(run, cells, len(plan.folds))
     if resumed:
         yield from _tell_unheard(run, cells, plan)
-        yield from _pooled(run, cells, plan)
+        for fold in plan.folds:
+            if has_result(run.fold_folder(fold.name)):
+                metrics.add(fold.name)
+        yield from metrics.tell()
     if needs_masks(config.classifier):
         views = config.training_set.views
         build_classifier(config.classifier, cells, config.device).prepare(views)
@@ -184,7 +207,10 @@ def _train(
         if written["kind"] == "fold-failed":
             failure = failure or written["message"]
         if written["kind"] == "fold-done":
-            yield from _pooled(run, cells, plan)
+            metrics.add(written["fold"])
+            if metrics.due():
+                yield from metrics.tell()
+    yield from metrics.tell()
     yield from _finish(run, cells, plan, time.monotonic() - started, failure)
 
 
@@ -211,31 +237,76 @@ def _finish(
     yield run.append("run-done", seconds=round(seconds, 1), folds_failed=missing)
 
 
-def _pooled(run: RunFolder, cells: CellSet, plan: FoldPlan) -> Iterator[Event]:
-    held_out = pool_folds(run, plan, len(cells.vocabulary))
-    if held_out.results:
-        metrics = measure_held_out(cells, held_out)
-        yield run.append(
-            "metrics",
-            folds_done=len(held_out.results),
-            folds=len(plan.folds),
-            **metrics_content(metrics, cells.vocabulary.names),
-        )
+class RunningMetrics:
+    """Tells the metrics of a run while its folds are trained.
+
+    The interval costs more the more specimens were tested, so a run of many folds is
+    not measured after each of them.
+
+    Parameters
+    ----------
+    run
+        The run folder.
+    cells
+        The cell set.
+    folds
+        How many folds the run has.
+    clock
+        Seconds.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        cells: CellSet,
+        folds: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._run = run
+        self._names = cells.vocabulary.names
+        self._folds = folds
+        self._clock = clock
+        self._started = clock()
+        self._spent = 0.0
+        self._counts = HeldOutCounts(cells)
+        self._told = 0
+
+    def add(self, name: str) -> None:
+        """Count a finished fold."""
+        self._counts.add(name, read_result(self._run.fold_folder(name)))
+
+    def due(self) -> bool:
+        """Whether to tell the metrics now."""
+        elapsed = self._clock() - self._started
+        return self._folds < FEW_FOLDS or self._spent <= METRICS_SHARE * elapsed
+
+    def tell(self) -> Iterator[Event]:
+        """Append the metrics and yield the event, unless nothing is new."""
+        done = len(self._counts.folds)
+        if done == self._told:
+            return
+        before = self._clock()
+        content = metrics_content(self._counts.measure(), self._names)
+        self._spent += self._clock() - before
+        self._told = done
+        yield self._run.append("metrics", folds_done=done, folds=self._folds, **content)
 
 
-def _describe_folds(run: RunFolder, cells: CellSet, plan: FoldPlan) -> list[Event]:
-    keys = image_keys(cells)
+def _describe_folds(
+    run: RunFolder, cells: CellSet, plan: FoldPlan, codes: CellCodes
+) -> list[Event]:
+    """Prove that no fold leaks, whoever made it, and say what it holds out."""
     described = []
+    names = np.asarray(cells.vocabulary.names)
     for fold in plan.folds:
         if not plan.leaky:
-            prove_no_leak(cells, fold, keys)
-        names = np.asarray(cells.vocabulary.names)
+            prove_no_leak(cells, fold, codes)
         described.append(
             {
                 "name": fold.name,
                 "specimens": np.unique(cells.specimens[fold.test]).tolist(),
                 "patterns": np.unique(names[cells.patterns[fold.test]]).tolist(),
-                "n_train": len(fold.train),
+                "n_train": fold.n_train,
                 "n_test": len(fold.test),
                 "done": has_result(run.fold_folder(fold.name)),
             }

@@ -10,31 +10,34 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.augmentation import augment, normalise, turn
+from training.augmentation import change
 from training.classifiers.architectures import build_network, needs_whole_batches
 from training.classifiers.base import (
     EpochRecord,
     HeldOutScores,
+    Progress,
     Rows,
     Samples,
     Scores,
     average,
 )
 from training.config import NetworkSettings
+from training.devices import ResidentCells, place
+from training.epoch_plan import EpochPlan, plan_epoch
 from training.errors import DivergedError, InterruptedRunError
+from training.scoring import network_input, score
+
+PROGRESS_SECONDS = 10.0
+"""How long an epoch may last without a sign of life."""
 
 _MICRO_BATCH_CPU = 20
-_SCORING_BATCH_CPU = 25
-_SCORING_BATCH = 100
 
 
 @dataclass
@@ -65,45 +68,11 @@ class FitState:
     voters: list[dict[str, Tensor]] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class ResidentCells:
-    """A cell set on the device, once for all folds.
-
-    Attributes
-    ----------
-    images : (N, S, S) uint8
-    patterns : (N,) int64
-    """
-
-    images: Tensor
-    patterns: Tensor
-
-    @classmethod
-    def place(
-        cls, images: npt.NDArray[np.uint8], patterns: Rows, device: torch.device
-    ) -> ResidentCells:
-        """Copy images and patterns to the device."""
-        pixels = torch.from_numpy(np.array(images, copy=True))
-        return cls(pixels.to(device), torch.from_numpy(patterns.copy()).to(device))
-
-    @property
-    def device(self) -> torch.device:
-        """Where the cells lie."""
-        return self.images.device
-
-
 def interrupted() -> InterruptedRunError:
     """Return the sentence for a run that was asked to stop."""
     return InterruptedRunError(
         "the run", "it was stopped", "go on with: python -m training resume RUN"
     )
-
-
-def choose_device(name: str) -> torch.device:
-    """Return the device called `name`; ``auto`` takes CUDA where there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
 
 
 def begin(settings: NetworkSettings, n_patterns: int, seed: int) -> FitState:
@@ -123,13 +92,13 @@ def fit(
     test: Rows | None = None,
     keep_voters: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
-) -> Iterator[EpochRecord]:
+) -> Iterator[EpochRecord | Progress]:
     """Train from where `state` stands to the last epoch.
 
     Parameters
     ----------
     state
-        Changed in place; true at each yield, so that it can be written down.
+        Changed in place; true at each record, so that it can be written down.
     cells
         The whole cell set on the device.
     train
@@ -147,8 +116,8 @@ def fit(
 
     Yields
     ------
-    record
-        One an epoch.
+    step
+        A record an epoch; between them, where epochs are long, their progress.
 
     Raises
     ------
@@ -159,84 +128,62 @@ def fit(
     """
     place(state.network, cells.device)
     state.momenta = [momentum.to(cells.device) for momentum in state.momenta]
-    rows = torch.from_numpy(train.rows).to(cells.device)
-    views = torch.from_numpy(train.views).to(cells.device)
-    first_vote = settings.epochs - settings.vote_epochs + 1
     while state.epoch < settings.epochs:
         started = time.perf_counter()
-        epoch = state.epoch + 1
-        loss, accuracy = _run_epoch(
+        plan = plan_epoch(train, settings, seed + state.epoch + 1).to(cells.device)
+        sums = yield from _run_epoch(state, cells, plan, settings, should_stop)
+        yield end_epoch(
             state,
             cells,
-            (rows, views),
             settings,
-            seed=seed + epoch,
-            should_stop=should_stop,
+            sums / len(train),
+            started,
+            test=test,
+            keep_voters=keep_voters,
         )
-        if epoch >= first_vote:
-            _vote(state, cells, test, settings, keep_voters=keep_voters)
-        state.epoch = epoch
-        seconds = time.perf_counter() - started
-        state.history.append(EpochRecord(epoch, loss, accuracy, seconds))
-        yield state.history[-1]
     state.network.eval()
 
 
-def place(network: nn.Module, device: torch.device) -> None:
-    """Move a network to a device, with channels last, which is faster everywhere."""
-    network.to(device)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def score(
-    network: nn.Module,
-    images: Tensor,
-    normalisation: str,
-    rows: Tensor | None = None,
-) -> Scores:
-    """Return the softmax scores of images.
+def end_epoch(
+    state: FitState,
+    cells: ResidentCells,
+    settings: NetworkSettings,
+    means: Tensor,
+    started: float,
+    *,
+    test: Rows | None = None,
+    keep_voters: bool = False,
+) -> EpochRecord:
+    """Let a network vote after its last epochs, and note the epoch in its state.
 
     Parameters
     ----------
-    network
-        On the device of `images`.
-    images : (N, S, S) uint8
-    normalisation
-        See `training.augmentation.normalise`.
-    rows : (m,) int64 or None
-        Which images; None takes all.
+    means : (2,) float64
+        Loss and accuracy of the epoch.
+    started
+        When the epoch began, on the clock of ``time.perf_counter``.
+    state, cells, settings, test, keep_voters
+        As in `fit`.
 
-    Returns
-    -------
-    scores : (m, K) float32
-        Rows sum to 1.
-    """
-    with torch.inference_mode():
-        parts = [network(some) for some in batches(images, normalisation, rows)]
-        logits = torch.cat(parts) if parts else torch.zeros(0, 1)
-        return logits.softmax(1).cpu().numpy().astype(np.float32)
-
-
-def batches(
-    images: Tensor, normalisation: str, rows: Tensor | None = None
-) -> Iterator[Tensor]:
-    """Yield images as networks take them, in batches that are quick to score.
-
-    On a CPU the maps of a batch fit its caches.
-
-    Parameters
-    ----------
-    images, normalisation, rows
-        As in `score`.
-
-    Yields
+    Raises
     ------
-    batch : (n, 1, S, S) float32 in 0..1, channels last
+    DivergedError
+        If the loss is NaN or infinite.
     """
-    size = _SCORING_BATCH_CPU if images.device.type == "cpu" else _SCORING_BATCH
-    rows = torch.arange(len(images), device=images.device) if rows is None else rows
-    for some in torch.split(rows, size):
-        yield _network_input(images[some], normalisation)
+    loss, accuracy = means.tolist()
+    epoch = state.epoch + 1
+    if not math.isfinite(loss):
+        raise DivergedError(
+            f"epoch {epoch}",
+            "the loss became infinite or not a number",
+            "lower learning_rate",
+        )
+    if epoch > settings.epochs - settings.vote_epochs:
+        _vote(state, cells, test, settings, keep_voters=keep_voters)
+    state.epoch = epoch
+    seconds = time.perf_counter() - started
+    state.history.append(EpochRecord(epoch, loss, accuracy, seconds))
+    return state.history[-1]
 
 
 def held_out_vote(state: FitState) -> HeldOutScores:
@@ -244,44 +191,41 @@ def held_out_vote(state: FitState) -> HeldOutScores:
     return average(state.votes)
 
 
-def _network_input(images: Tensor, normalisation: str) -> Tensor:
-    scaled = normalise(images, normalisation)
-    return scaled.contiguous(memory_format=torch.channels_last)
+def mixed(settings: NetworkSettings, device: torch.device) -> torch.autocast:
+    """Return the context in which a network is called, by ``settings.precision``."""
+    # Each weight is used once a step: a cache of short ones would only outlive a graph.
+    return torch.autocast(
+        device.type,
+        torch.bfloat16,
+        enabled=settings.precision == "bf16",
+        cache_enabled=False,
+    )
 
 
 def _run_epoch(
     state: FitState,
     cells: ResidentCells,
-    samples: tuple[Tensor, Tensor],
+    plan: EpochPlan,
     settings: NetworkSettings,
-    *,
-    seed: int,
     should_stop: Callable[[], bool],
-) -> tuple[float, float]:
-    """Take one pass; return the mean loss and the accuracy."""
+) -> Generator[Progress, None, Tensor]:
+    """Take one pass; return the sums, (2,) float64, of losses and right answers."""
     state.network.train()
-    rows, views = samples
-    total = len(rows)
-    generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(total, generator=generator).to(cells.device)
     sums = torch.zeros(2, device=cells.device, dtype=torch.float64)
-    for batch in torch.split(order, settings.batch_size):
+    told, done = time.perf_counter(), 0
+    for batch in plan.batches(settings.batch_size):
         if should_stop():
             raise interrupted()
-        images = turn(cells.images[rows[batch]], views[batch])
-        images = augment(images, settings.augmentation, generator)
-        truth = cells.patterns[rows[batch]]
-        step = _accumulate(state.network, images, truth, settings)
-        if not math.isfinite(float(step[0])):
-            raise DivergedError(
-                f"epoch {state.epoch + 1}",
-                "the loss became infinite or not a number",
-                "lower learning_rate",
-            )
-        _descend(state, settings)
-        sums += step
-    loss, right = (sums / total).tolist()
-    return loss, right
+        images = cells.images.index_select(0, batch.rows)
+        images = change(images, batch.changes, settings.augmentation)
+        truth = cells.patterns.index_select(0, batch.rows)
+        sums += _accumulate(state.network, images, truth, settings)
+        _step(state, settings)
+        done += len(batch)
+        if time.perf_counter() - told > PROGRESS_SECONDS:
+            told = time.perf_counter()
+            yield Progress(state.epoch + 1, done / len(plan))
+    return sums
 
 
 def _accumulate(
@@ -293,21 +237,22 @@ def _accumulate(
     layers the sum of their gradients is that of the whole batch, to rounding.
     """
     network.zero_grad(set_to_none=True)
+    dtype = next(network.parameters()).dtype
     whole = images.device.type == "cuda" or needs_whole_batches(settings)
     size = len(images) if whole else _MICRO_BATCH_CPU
     sums = torch.zeros(2, device=images.device, dtype=torch.float64)
     pieces = torch.split(images, size), torch.split(truth, size)
     for some, its in zip(*pieces, strict=True):
-        logits = network(_network_input(some, settings.normalisation))
-        loss = functional.cross_entropy(logits, its, reduction="sum")
+        with mixed(settings, images.device):
+            logits = network(network_input(some, settings.normalisation, dtype))
+            loss = functional.cross_entropy(logits, its, reduction="sum")
         (loss / len(images)).backward()  # type: ignore[no-untyped-call]
         right = (logits.detach().argmax(1) == its).sum()
         sums += torch.stack([loss.detach().double(), right.double()])
     return sums
 
 
-def _descend(state: FitState, settings: NetworkSettings) -> None:
-    """One step of gradient descent with momentum, as MatConvNet and torch take it."""
+def _step(state: FitState, settings: NetworkSettings) -> None:
     fitted = [
         (parameter, parameter.grad, momentum)
         for parameter, momentum in zip(
@@ -316,11 +261,41 @@ def _descend(state: FitState, settings: NetworkSettings) -> None:
         if parameter.grad is not None
     ]
     parameters, gradients, momenta = map(list, zip(*fitted, strict=True))
+    descend(parameters, gradients, momenta, settings)
+
+
+def descend(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    momenta: list[Tensor],
+    settings: NetworkSettings,
+    live: Tensor | None = None,
+) -> None:
+    """One step of gradient descent with momentum, as MatConvNet and torch take it.
+
+    Parameters
+    ----------
+    parameters, gradients, momenta
+        Of those that are fitted; changed in place.
+    settings
+        Learning rate, momentum and weight decay.
+    live : () float or None
+        0 leaves parameters and momenta as they are; None is 1.
+    """
     with torch.no_grad():
         torch._foreach_add_(gradients, parameters, alpha=settings.weight_decay)
-        torch._foreach_mul_(momenta, settings.momentum)
+        if live is None:
+            torch._foreach_mul_(momenta, settings.momentum)
+            torch._foreach_add_(momenta, gradients)
+            torch._foreach_add_(parameters, momenta, alpha=-settings.learning_rate)
+            return
+        torch._foreach_mul_(gradients, live)
+        torch._foreach_mul_(momenta, 1 - live * (1 - settings.momentum))
         torch._foreach_add_(momenta, gradients)
-        torch._foreach_add_(parameters, momenta, alpha=-settings.learning_rate)
+        # The gradients have served: their place takes the steps.
+        torch._foreach_copy_(gradients, momenta)
+        torch._foreach_mul_(gradients, live)
+        torch._foreach_add_(parameters, gradients, alpha=-settings.learning_rate)
 
 
 def _vote(

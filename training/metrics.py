@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 Counts = npt.NDArray[np.int64]
 
+_DRAWS = 2000
+"""Draws of a bootstrap."""
+
 
 @dataclass(frozen=True)
 class Metrics:
@@ -58,16 +61,36 @@ def measure(
         Of the bootstrap.
     """
     confusion = confusion_matrix(truth, predicted, n_patterns)
-    rng = np.random.default_rng(seed)
-    interval = specimen_interval(truth, predicted, specimens, n_patterns, rng)
-    tested = [len(np.unique(specimens[truth == k])) for k in range(n_patterns)]
+    right = by_specimen(truth == predicted, truth, specimens, n_patterns)
+    total = by_specimen(np.ones(len(truth)), truth, specimens, n_patterns)
+    return measure_counts(confusion, right, total, seed)
+
+
+def measure_counts(
+    confusion: Counts,
+    right: npt.NDArray[np.float64],
+    total: npt.NDArray[np.float64],
+    seed: int = 0,
+) -> Metrics:
+    """Measure held-out cells that were counted already.
+
+    Parameters
+    ----------
+    confusion : (K, K) int64
+        Rows are the truth.
+    right, total : (S, K) float64
+        Recognised and all cells of each specimen and pattern; see `by_specimen`. Each
+        specimen has some.
+    seed
+        Of the bootstrap.
+    """
     return Metrics(
-        len(truth),
+        int(confusion.sum()),
         confusion,
         class_rates(confusion),
         mean_class_accuracy(confusion),
-        interval,
-        np.asarray(tested, np.int64),
+        _interval(right, total, np.random.default_rng(seed), _DRAWS),
+        np.count_nonzero(total, axis=0).astype(np.int64),
     )
 
 
@@ -99,7 +122,7 @@ def specimen_interval(
     specimens: npt.NDArray[np.str_],
     n_patterns: int,
     rng: np.random.Generator,
-    draws: int = 2000,
+    draws: int = _DRAWS,
 ) -> tuple[float, float] | None:
     """Return the 95 % interval of the mean class accuracy over specimens.
 
@@ -112,10 +135,19 @@ def specimen_interval(
     interval
         (2.5th, 97.5th) percentile in 0..1, or None under two specimens.
     """
-    if len(np.unique(specimens)) < 2:
-        return None
     total = by_specimen(np.ones(len(truth)), truth, specimens, n_patterns)
     right = by_specimen(truth == predicted, truth, specimens, n_patterns)
+    return _interval(right, total, rng, draws)
+
+
+def _interval(
+    right: npt.NDArray[np.float64],
+    total: npt.NDArray[np.float64],
+    rng: np.random.Generator,
+    draws: int,
+) -> tuple[float, float] | None:
+    if len(total) < 2:
+        return None
     weights = draw_within(total.argmax(axis=1), rng, draws)
     rates = drawn_rates(weights, right, total)
     low, high = np.percentile(np.nanmean(rates, axis=1), [2.5, 97.5])

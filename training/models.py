@@ -24,17 +24,12 @@ from training.classifiers.base import EpochRecord
 from training.config import NetworkSettings, TrainingSetSettings
 from training.data.cells import CellSet, full_scale, pack_images
 from training.data.images import write_bytes, write_json
+from training.devices import ResidentCells, choose_device, place
 from training.errors import BadModelError
-from training.fitting import (
-    ResidentCells,
-    batches,
-    begin,
-    choose_device,
-    fit,
-    place,
-)
+from training.fitting import begin, fit
 from training.patterns import Vocabulary
 from training.sampling import choose_samples
+from training.scoring import batches
 from training.weights import StoredTensor, read_header
 
 
@@ -138,7 +133,9 @@ def fit_model(
     state = begin(settings, len(cells.vocabulary), seed)
     training_set = training_set or TrainingSetSettings()
     samples = choose_samples(cells, np.arange(len(cells)), training_set, seed)
-    yield from fit(state, resident, samples, settings, seed=seed, keep_voters=True)
+    for step in fit(state, resident, samples, settings, seed=seed, keep_voters=True):
+        if isinstance(step, EpochRecord):
+            yield step
     card = ModelCard(
         name=name,
         vocabulary=cells.vocabulary.name,

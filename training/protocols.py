@@ -1,4 +1,4 @@
-"""Folds, and the proof that nothing leaks.
+"""How folds are made; `training.leaks` has the proof that nothing leaks.
 
 The specimen is the unit: cells of one specimen look alike, so a fold that trains on
 some of them and tests on others measures memory. No function here splits without
@@ -7,7 +7,6 @@ specimens, save `k_fold_ignoring_specimens`, which exists to show its optimism.
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,29 +16,27 @@ import numpy.typing as npt
 
 from training.config import ProtocolSettings
 from training.data.cells import CellSet
-from training.errors import LeakError, SpecimensError
+from training.data.copies import CellCodes
+from training.errors import SpecimensError
+from training.leaks import Fold, LeakProof, count_shared, prove_no_leak
+
+__all__ = [
+    "PROTOCOLS",
+    "Fold",
+    "FoldPlan",
+    "LeakProof",
+    "count_shared",
+    "grouped_k_fold",
+    "k_fold_ignoring_specimens",
+    "leave_one_specimen_out",
+    "make_folds",
+    "merge_specimens",
+    "natural_key",
+    "pilot",
+    "prove_no_leak",
+]
 
 Rows = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Fold:
-    """The held-out specimens and the rest.
-
-    Cells of the set that are marked extra are trained on and never tested.
-
-    Attributes
-    ----------
-    name
-        The held-out specimen of LOSO (``68``, or ``11+12`` where specimens share
-        identical cells), else ``group-1``, ``part-1``.
-    train, test : (n,) int64
-        Rows of the cell set, ascending and disjoint.
-    """
-
-    name: str
-    train: Rows
-    test: Rows
 
 
 @dataclass(frozen=True)
@@ -60,28 +57,19 @@ class FoldPlan:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class LeakProof:
-    """What was counted in a fold; both last counts are 0 unless it leaks.
-
-    Attributes
-    ----------
-    n_train, n_test
-        Cells on each side.
-    shared_specimens
-        Specimens with cells on both sides.
-    shared_images
-        Distinct images, up to rotation and mirror, that stand on both sides.
-    """
-
-    n_train: int
-    n_test: int
-    shared_specimens: int
-    shared_images: int
-
-
-def make_folds(cells: CellSet, settings: ProtocolSettings) -> FoldPlan:
+def make_folds(
+    cells: CellSet, settings: ProtocolSettings, codes: CellCodes | None = None
+) -> FoldPlan:
     """Make the folds of a protocol and prove that none leaks.
+
+    Parameters
+    ----------
+    cells
+        What is trained and tested on.
+    settings
+        The protocol.
+    codes
+        Of `cells`, where they are known already.
 
     Raises
     ------
@@ -94,14 +82,14 @@ def make_folds(cells: CellSet, settings: ProtocolSettings) -> FoldPlan:
         plan = k_fold_ignoring_specimens(cells, settings.folds, settings.seed)
         return pilot(cells, plan, settings)
     _need_specimens(cells)
-    groups = merge_specimens(cells)
+    codes = CellCodes.of(cells) if codes is None else codes
+    groups = _Groups.of(cells, codes)
     if settings.protocol == "loso":
         plan = _loso(cells, groups)
     else:
         plan = _grouped(cells, groups, settings.folds, settings.seed)
-    keys = image_keys(cells)
     for fold in plan.folds:
-        prove_no_leak(cells, fold, keys)
+        prove_no_leak(cells, fold, codes)
     return pilot(cells, plan, settings)
 
 
@@ -154,15 +142,15 @@ def k_fold_ignoring_specimens(cells: CellSet, folds: int, seed: int = 0) -> Fold
         rows = rng.permutation(np.flatnonzero((cells.patterns == k) & cells.own))
         part[rows] = (start + np.arange(len(rows))) % folds
         start += len(rows)
-    parts = [np.flatnonzero(part == k) for k in range(folds)]
-    made = tuple(
-        _fold(cells, f"part-{k + 1}", held_out) for k, held_out in enumerate(parts)
-    )
+    names = [f"part-{k + 1}" for k in range(folds)]
+    made = _hold_out(cells, names, part)
     note = "k-fold ignores specimens: its figures are optimistic"
     return FoldPlan("k-fold", made, leaky=True, notes=(note,))
 
 
-def merge_specimens(cells: CellSet) -> dict[str, tuple[str, ...]]:
+def merge_specimens(
+    cells: CellSet, codes: CellCodes | None = None
+) -> dict[str, tuple[str, ...]]:
     """Group specimens that share a pixel-identical cell, in any of its eight views.
 
     Returns
@@ -170,11 +158,10 @@ def merge_specimens(cells: CellSet) -> dict[str, tuple[str, ...]]:
     groups
         Name of each group (ids joined by ``+``) to its specimens; most have one.
     """
-    parent = {str(specimen): str(specimen) for specimen in np.unique(cells.specimens)}
-    first: dict[bytes, str] = {}
-    for key, specimen in zip(image_keys(cells), cells.specimens, strict=True):
-        one = _root(parent, first.setdefault(key, str(specimen)))
-        other = _root(parent, str(specimen))
+    codes = CellCodes.of(cells) if codes is None else codes
+    parent = {specimen: specimen for specimen in codes.names.tolist()}
+    for pair in _specimens_of_copies(codes).tolist():
+        one, other = (_root(parent, str(codes.names[k])) for k in pair)
         parent[max(one, other)] = min(one, other)
     members = defaultdict(list)
     for specimen in parent:
@@ -183,46 +170,13 @@ def merge_specimens(cells: CellSet) -> dict[str, tuple[str, ...]]:
     return {"+".join(group): tuple(group) for group in ordered}
 
 
-def image_keys(cells: CellSet) -> list[bytes]:
-    """Return one hash an image, the same for all of its eight rotations and mirrors."""
-    keys = []
-    for image in cells.images:
-        views = [np.rot90(side, k) for side in (image, image.T) for k in range(4)]
-        keys.append(min(_hash(view) for view in views))
-    return keys
-
-
-def prove_no_leak(
-    cells: CellSet, fold: Fold, keys: Sequence[bytes] | None = None
-) -> LeakProof:
-    """Count what stands on both sides of a fold.
-
-    Raises
-    ------
-    LeakError
-        If a specimen or an image, in any of its eight views, is on both sides.
-    """
-    proof = count_shared(cells, fold, keys)
-    if proof.shared_specimens or proof.shared_images:
-        raise LeakError(
-            f"fold {fold.name}",
-            f"{proof.shared_specimens} specimens and {proof.shared_images} images "
-            "stand in training and in testing",
-            "give copies of a cell the same specimen id",
-        )
-    return proof
-
-
-def count_shared(
-    cells: CellSet, fold: Fold, keys: Sequence[bytes] | None = None
-) -> LeakProof:
-    """Count specimens and images on both sides of a fold, without judging."""
-    keys = image_keys(cells) if keys is None else keys
-    specimens = np.intersect1d(cells.specimens[fold.train], cells.specimens[fold.test])
-    images = {keys[row] for row in fold.train} & {keys[row] for row in fold.test}
-    return LeakProof(
-        len(fold.train), len(fold.test), len(specimens[specimens != ""]), len(images)
-    )
+def _specimens_of_copies(codes: CellCodes) -> Rows:
+    """Return pairs of specimens that link all which share an image, (P, 2) int64."""
+    order = np.argsort(codes.images, kind="stable")
+    copies = np.flatnonzero(np.diff(codes.images[order]) == 0)
+    pairs = np.column_stack([order[copies], order[copies + 1]])
+    specimens = codes.specimens[pairs]
+    return np.unique(specimens[specimens[:, 0] != specimens[:, 1]], axis=0)
 
 
 def natural_key(text: str) -> tuple[int, int, str]:
@@ -246,18 +200,52 @@ def _need_specimens(cells: CellSet) -> None:
         )
 
 
-def _loso(cells: CellSet, groups: dict[str, tuple[str, ...]]) -> FoldPlan:
-    pattern = _group_patterns(cells, groups)
-    testable, notes = _testable(cells, groups, pattern)
-    folds = tuple(_group_fold(cells, name, [groups[name]]) for name in testable)
+@dataclass(frozen=True)
+class _Groups:
+    """Groups of specimens that share identical cells, and are held out together.
+
+    Attributes
+    ----------
+    members
+        Name of each of the G groups to its specimens.
+    of_cells : (N,) int64 in 0..G-1
+    patterns : (G,) int64
+        The pattern that most cells of each group have.
+    tested : (G,) bool
+        Whether a group has cells that may be tested.
+    """
+
+    members: dict[str, tuple[str, ...]]
+    of_cells: Rows
+    patterns: Rows
+    tested: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, cells: CellSet, codes: CellCodes) -> _Groups:
+        """Find the groups of a cell set."""
+        members = merge_specimens(cells, codes)
+        number = {s: k for k, group in enumerate(members.values()) for s in group}
+        of_names = np.array([number[name] for name in codes.names.tolist()], np.int64)
+        of_cells, count = of_names[codes.specimens], len(cells.vocabulary)
+        pairs = of_cells * count + cells.patterns
+        tally = np.bincount(pairs, minlength=len(members) * count)
+        own = np.bincount(of_cells[cells.own], minlength=len(members))
+        patterns = tally.reshape(-1, count).argmax(axis=1)
+        return cls(members, of_cells, patterns, own > 0)
+
+
+def _loso(cells: CellSet, groups: _Groups) -> FoldPlan:
+    testable, notes = _testable(cells, groups)
+    names = list(groups.members)
+    fold_of = np.full(len(names), -1, np.int64)
+    fold_of[testable] = np.arange(len(testable))
+    held = fold_of[groups.of_cells]
+    folds = _hold_out(cells, [names[k] for k in testable], held)
     return FoldPlan("loso", folds, notes=(*_merge_notes(groups), *notes))
 
 
-def _grouped(
-    cells: CellSet, groups: dict[str, tuple[str, ...]], folds: int, seed: int
-) -> FoldPlan:
-    pattern = _group_patterns(cells, groups)
-    testable, notes = _testable(cells, groups, pattern)
+def _grouped(cells: CellSet, groups: _Groups, folds: int, seed: int) -> FoldPlan:
+    testable, notes = _testable(cells, groups)
     if len(testable) < folds:
         raise SpecimensError(
             cells.source,
@@ -265,46 +253,30 @@ def _grouped(
             f"use --folds {max(2, len(testable))} or fewer, or --protocol loso",
         )
     rng = np.random.default_rng(seed)
-    dealt: list[list[tuple[str, ...]]] = [[] for _ in range(folds)]
+    fold_of = np.full(len(groups.members), -1, np.int64)
     turn = 0
     for k in range(len(cells.vocabulary)):
-        names = [name for name in testable if pattern[name] == k]
-        for position in rng.permutation(len(names)):
-            dealt[turn % folds].append(groups[names[position]])
-            turn += 1
-    made = tuple(
-        _group_fold(cells, f"group-{k + 1}", held) for k, held in enumerate(dealt)
-    )
+        its = testable[groups.patterns[testable] == k]
+        dealt = its[rng.permutation(len(its))]
+        fold_of[dealt] = (turn + np.arange(len(its))) % folds
+        turn += len(its)
+    names = [f"group-{k + 1}" for k in range(folds)]
+    made = _hold_out(cells, names, fold_of[groups.of_cells])
     return FoldPlan("group-k", made, notes=(*_merge_notes(groups), *notes))
 
 
-def _group_patterns(
-    cells: CellSet, groups: dict[str, tuple[str, ...]]
-) -> dict[str, int]:
-    """Return the pattern that most cells of each group have."""
-    count = len(cells.vocabulary)
-    found = {}
-    for name, specimens in groups.items():
-        rows = np.isin(cells.specimens, specimens)
-        found[name] = int(np.bincount(cells.patterns[rows], minlength=count).argmax())
-    return found
-
-
-def _testable(
-    cells: CellSet, groups: dict[str, tuple[str, ...]], pattern: dict[str, int]
-) -> tuple[list[str], list[str]]:
+def _testable(cells: CellSet, groups: _Groups) -> tuple[Rows, list[str]]:
     """Return the groups whose pattern other groups can teach, and what was left out."""
-    counts = np.bincount(list(pattern.values()), minlength=len(cells.vocabulary))
-    own = set(cells.specimens[cells.own].tolist())
-    tested = [name for name in groups if own.intersection(groups[name])]
-    testable = [name for name in tested if counts[pattern[name]] > 1]
+    have = np.bincount(groups.patterns, minlength=len(cells.vocabulary))
+    alone = have[groups.patterns] == 1
+    names = list(groups.members)
     notes = [
-        f"{cells.vocabulary[pattern[name]].title} has one specimen only ({name}): "
-        "it is trained on and cannot be tested"
-        for name in tested
-        if counts[pattern[name]] == 1
+        f"{cells.vocabulary[groups.patterns[k]].title} has one specimen only "
+        f"({names[k]}): it is trained on and cannot be tested"
+        for k in np.flatnonzero(groups.tested & alone)
     ]
-    if not testable:
+    testable = np.flatnonzero(groups.tested & ~alone)
+    if not len(testable):
         raise SpecimensError(
             cells.source,
             "no pattern has two specimens",
@@ -313,24 +285,32 @@ def _testable(
     return testable, notes
 
 
-def _merge_notes(groups: dict[str, tuple[str, ...]]) -> list[str]:
+def _merge_notes(groups: _Groups) -> list[str]:
     return [
         f"specimens {', '.join(group)} share identical cells and are held out together"
-        for group in groups.values()
+        for group in groups.members.values()
         if len(group) > 1
     ]
 
 
-def _group_fold(cells: CellSet, name: str, held: Sequence[tuple[str, ...]]) -> Fold:
-    specimens = [specimen for group in held for specimen in group]
-    return _fold(cells, name, np.flatnonzero(np.isin(cells.specimens, specimens)))
+def _hold_out(cells: CellSet, names: Sequence[str], fold_of: Rows) -> tuple[Fold, ...]:
+    """Make one fold a name; cells that are marked extra are held out and not tested.
 
-
-def _fold(cells: CellSet, name: str, held: Rows) -> Fold:
-    """Hold rows out of training; those that are marked extra are not tested."""
-    train = np.setdiff1d(np.arange(len(cells)), held)
-    test = held[cells.own[held]]
-    return Fold(name, train.astype(np.int64), test.astype(np.int64))
+    Parameters
+    ----------
+    fold_of : (N,) int64
+        The fold that holds each cell out; -1 where none does.
+    """
+    order = np.argsort(fold_of, kind="stable")
+    bounds = np.searchsorted(fold_of[order], np.arange(len(names) + 1))
+    own = cells.own
+    made = []
+    for name, start, end in zip(names, bounds[:-1], bounds[1:], strict=True):
+        held = order[start:end]
+        tested = own[held]
+        test = held if tested.all() else held[tested]
+        made.append(Fold(name, test, held, len(cells)))
+    return tuple(made)
 
 
 def _root(parent: dict[str, str], specimen: str) -> str:
@@ -338,10 +318,6 @@ def _root(parent: dict[str, str], specimen: str) -> str:
         parent[specimen] = parent[parent[specimen]]
         specimen = parent[specimen]
     return specimen
-
-
-def _hash(view: npt.NDArray[np.uint8]) -> bytes:
-    return hashlib.blake2b(view.tobytes(), digest_size=16).digest()
 
 
 PROTOCOLS: dict[str, str] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from training.checkpoints import FoldResult, has_result, read_result
 from training.data.cells import CellSet
 from training.data.images import write_json, write_text
 from training.errors import BadRunError
-from training.metrics import Metrics, measure
+from training.metrics import Metrics, confusion_matrix, measure, measure_counts
 from training.protocols import FoldPlan
 from training.runs import RunFolder
 
@@ -70,6 +71,50 @@ def pool_folds(run: RunFolder, plan: FoldPlan, n_patterns: int) -> HeldOut:
     )
 
 
+class HeldOutCounts:
+    """Held-out cells of the finished folds, counted fold by fold.
+
+    They measure as `measure_held_out` does of the pooled folds, and cost the same
+    however many folds there were before.
+
+    Parameters
+    ----------
+    cells
+        The cell set.
+
+    Attributes
+    ----------
+    folds
+        Names of the folds that were counted.
+    """
+
+    def __init__(self, cells: CellSet) -> None:
+        names, self._specimens = np.unique(cells.specimens, return_inverse=True)
+        self._patterns = cells.patterns
+        self._shape = len(names), len(cells.vocabulary)
+        self._right, self._total = np.zeros(self._shape), np.zeros(self._shape)
+        self._confusion = np.zeros((self._shape[1], self._shape[1]), np.int64)
+        self.folds: set[str] = set()
+
+    def add(self, name: str, result: FoldResult) -> None:
+        """Count a fold; one that was counted already is left alone."""
+        if name in self.folds:
+            return
+        self.folds.add(name)
+        truth, unit = self._patterns[result.rows], self._specimens[result.rows]
+        predicted = result.scores.argmax(axis=1).astype(np.int64)
+        self._confusion += confusion_matrix(truth, predicted, self._shape[1])
+        np.add.at(self._total, (unit, truth), 1.0)
+        np.add.at(self._right, (unit, truth), truth == predicted)
+
+    def measure(self) -> Metrics:
+        """Measure what was counted."""
+        tested = self._total.any(axis=1)
+        return measure_counts(
+            self._confusion.copy(), self._right[tested], self._total[tested]
+        )
+
+
 def measure_held_out(cells: CellSet, held_out: HeldOut) -> Metrics:
     """Measure the pooled held-out cells."""
     return measure(
@@ -117,14 +162,19 @@ def write_results(
         held_out.scores, cells.patterns[held_out.rows], cells.specimens[held_out.rows]
     )
     write_json(run.path / "calibration.json", calibration_content(calibration))
+    write_text(run.path / "confusion.csv", confusion_table(metrics, names))
+    write_text(run.path / "predictions.csv", _csv(_prediction_rows(cells, held_out)))
+    return metrics
+
+
+def confusion_table(metrics: Metrics, names: tuple[str, ...]) -> str:
+    """Return the confusion as CSV with a header; rows are the truth."""
     table = [["truth", *names]]
     table += [
         [name, *map(str, row)]
         for name, row in zip(names, metrics.confusion, strict=True)
     ]
-    write_text(run.path / "confusion.csv", _csv(table))
-    write_text(run.path / "predictions.csv", _csv(_prediction_rows(cells, held_out)))
-    return metrics
+    return _csv(table)
 
 
 @dataclass(frozen=True)
@@ -139,6 +189,10 @@ class Predictions:
     scores : (m, K) float32
     patterns
         Names of the vocabulary.
+    folds : (m,) str
+        The fold that held each cell out.
+    disagreement : (m,) float32
+        See `training.classifiers.base.HeldOutScores`.
     """
 
     ids: npt.NDArray[np.str_]
@@ -147,6 +201,8 @@ class Predictions:
     predicted: npt.NDArray[np.int64]
     scores: npt.NDArray[np.float32]
     patterns: tuple[str, ...]
+    folds: npt.NDArray[np.str_]
+    disagreement: npt.NDArray[np.float32]
 
     def take(self, rows: npt.NDArray[Any]) -> Predictions:
         """Return some rows, by number or by mask."""
@@ -157,6 +213,8 @@ class Predictions:
             self.predicted[rows],
             self.scores[rows],
             self.patterns,
+            self.folds[rows],
+            self.disagreement[rows],
         )
 
 
@@ -183,15 +241,17 @@ def read_predictions(run: RunFolder) -> Predictions:
             table["predicted"].map(index).to_numpy().astype(np.int64),
             table[columns].to_numpy(np.float32),
             names,
+            table["fold"].fillna("").to_numpy(np.str_),
+            table["disagreement"].to_numpy(np.float32),
         )
     except (OSError, ValueError, KeyError) as fault:
         raise BadRunError(path, "the table is damaged", "resume the run") from fault
 
 
-def _prediction_rows(cells: CellSet, held_out: HeldOut) -> list[list[str]]:
+def _prediction_rows(cells: CellSet, held_out: HeldOut) -> Iterator[list[str]]:
     names = cells.vocabulary.names
     header = ["id", "specimen", "fold", "pattern", "predicted"]
-    rows = [[*header, *(f"score_{name}" for name in names), "disagreement"]]
+    yield [*header, *(f"score_{name}" for name in names), "disagreement"]
     for row, fold, predicted, scores, disagreement in zip(
         held_out.rows,
         held_out.folds,
@@ -200,21 +260,18 @@ def _prediction_rows(cells: CellSet, held_out: HeldOut) -> list[list[str]]:
         held_out.disagreement,
         strict=True,
     ):
-        rows.append(
-            [
-                str(cells.ids[row]),
-                str(cells.specimens[row]),
-                str(fold),
-                names[cells.patterns[row]],
-                names[predicted],
-                *(f"{score:.6f}" for score in scores),
-                f"{disagreement:.6f}",
-            ]
-        )
-    return rows
+        yield [
+            str(cells.ids[row]),
+            str(cells.specimens[row]),
+            str(fold),
+            names[cells.patterns[row]],
+            names[predicted],
+            *(f"{score:.6f}" for score in scores),
+            f"{disagreement:.6f}",
+        ]
 
 
-def _csv(rows: list[list[str]]) -> str:
+def _csv(rows: Iterable[list[str]]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     return buffer.getvalue()

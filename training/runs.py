@@ -33,8 +33,12 @@ from training.config import (
 )
 from training.data.images import storage_error, write_text
 from training.errors import BadRunError, RunLockedError
+from training.time_left import TimeLeft
 
 EVENTS = "events.jsonl"
+_PASSING = {"epoch", "progress"}
+"""Events that a power cut may take; on a GPU there are hundreds a second."""
+
 _PACKAGES = ("numpy", "torch", "scikit-learn", "napari-hep2")
 
 
@@ -54,7 +58,10 @@ class RunConfig(Settings):
     protocol: ProtocolSettings = Field(description="How folds are made.")
     device: str = Field("auto", description="auto, cpu or cuda.")
     workers: int = Field(
-        0, ge=0, le=512, description="Processes that train; 0 takes one a core."
+        0,
+        ge=0,
+        le=512,
+        description="Folds that train at once; 0 takes one a core, or 4 on a GPU.",
     )
     engine: str = Field(
         LOCAL, description="Where folds run: local, dask://HOST:PORT or slurm."
@@ -76,6 +83,8 @@ class RunStatus:
         Counts; epochs are those of all folds.
     metrics
         The last event of kind ``metrics``, or None.
+    seconds_left
+        How long the folds of a running run still take; None before any pace is known.
     """
 
     state: str
@@ -84,6 +93,7 @@ class RunStatus:
     epochs_done: int
     epochs: int
     metrics: dict[str, Any] | None
+    seconds_left: float | None
 
 
 class RunFolder:
@@ -187,7 +197,8 @@ class RunFolder:
             with path.open("ab") as stream:
                 stream.write(self._mend(path) + line.encode())
                 stream.flush()
-                os.fsync(stream.fileno())
+                if kind not in _PASSING:
+                    os.fsync(stream.fileno())
         except OSError as fault:
             raise storage_error(path, fault) from fault
         return event
@@ -272,13 +283,15 @@ class RunFolder:
             if event["kind"] == "epoch":
                 reached[event["fold"]] = event["epoch"]
         metrics = [event for event in events if event["kind"] == "metrics"]
+        state = self._state(events)
         return RunStatus(
-            self._state(events),
+            state,
             len(done),
             len(folds),
             sum(reached.values()),
             len(folds) * epochs,
             metrics[-1] if metrics else None,
+            _seconds_left(events) if state == "running" else None,
         )
 
     def _state(self, events: list[dict[str, Any]]) -> str:
@@ -291,6 +304,11 @@ class RunFolder:
 
 def _damaged(path: Path) -> BadRunError:
     return BadRunError(path, "the configuration is damaged", "start a new run")
+
+
+def _seconds_left(events: list[dict[str, Any]]) -> float | None:
+    left = TimeLeft().after_all(events).seconds_left(datetime.now(UTC).timestamp())
+    return None if left is None else round(left, 1)
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ images.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,24 @@ def choose_samples(
     return Samples(np.concatenate(rows), views)
 
 
+def count_samples(
+    cells: CellSet, held: Iterable[Rows], settings: TrainingSetSettings, seed: int
+) -> int:
+    """Return how many samples all folds train on together.
+
+    Parameters
+    ----------
+    cells, settings, seed
+        As in `choose_samples`, which this adds up in one pass over the cells.
+    held : each (m,) int64
+        The rows that a fold does not train on: whole specimens, or any rows where no
+        number of cells is drawn from each specimen.
+    """
+    whole = choose_samples(cells, np.arange(len(cells)), settings, seed)
+    of_each = np.bincount(whole.rows, minlength=len(cells))
+    return sum(len(whole) - int(of_each[rows].sum()) for rows in held)
+
+
 @dataclass(frozen=True)
 class Composition:
     """What a training set is made of.
@@ -86,13 +105,9 @@ def composition(cells: CellSet, samples: Samples) -> Composition:
     def tally(some: Rows) -> Rows:
         return np.bincount(cells.patterns[some], minlength=count).astype(np.int64)
 
-    pairs = {
-        (str(specimen), int(pattern))
-        for specimen, pattern in zip(
-            cells.specimens[rows], cells.patterns[rows], strict=True
-        )
-    }
-    specimens = np.bincount([pattern for _, pattern in pairs], minlength=count)
+    _, position = np.unique(cells.specimens[rows], return_inverse=True)
+    pairs = np.unique(position * count + cells.patterns[rows])
+    specimens = np.bincount(pairs % count, minlength=count)
     return Composition(
         cells.vocabulary.names,
         specimens.astype(np.int64),
@@ -104,13 +119,15 @@ def composition(cells: CellSet, samples: Samples) -> Composition:
 
 
 def _draw(cells: CellSet, train: Rows, count: int, seed: int) -> Rows:
-    """Draw at most `count` cells of each specimen, whatever else is in `train`."""
-    drawn = []
-    names, position = np.unique(cells.specimens, return_inverse=True)
-    for k in range(len(names)):
-        its = train[position[train] == k]
+    """Draw some cells of each specimen, whatever else is in `train`."""
+    _, position = np.unique(cells.specimens, return_inverse=True)
+    together = train[np.argsort(position[train], kind="stable")]
+    present, starts = np.unique(position[together], return_index=True)
+    bounds = np.append(starts, len(together))
+    drawn = [train[:0]]
+    for k, start, end in zip(present.tolist(), bounds[:-1], bounds[1:], strict=True):
         rng = np.random.default_rng([seed, k])
-        drawn.append(rng.permutation(its)[:count])
+        drawn.append(rng.permutation(together[start:end])[:count])
     return np.sort(np.concatenate(drawn))
 
 

@@ -22,7 +22,7 @@ from training.config import (
 )
 from training.data.cells import CellSet
 from training.data.packed_cells import cache_folder
-from training.fitting import ResidentCells, choose_device
+from training.devices import ResidentCells, choose_device
 from training.network_classifier import NetworkClassifier
 
 

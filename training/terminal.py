@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,16 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
+
+from training.time_left import TimeLeft
 
 if TYPE_CHECKING:
     from training.comparison import Comparison
@@ -74,39 +80,64 @@ def print_results(rows: list[dict[str, str]]) -> None:
 def run_progress() -> Iterator[Callable[[Event], None]]:
     """Yield a function that shows each event of a run, or of one run after another.
 
-    The bar counts the epochs of all folds.
+    The bar is the share of the work that is done; beside it the epochs of all folds.
     """
-    with _bar() as bar:
-        yield _RunBar(bar).show
+    run = _RunBar()
+    with run.bar:
+        yield run.show
 
 
 class _RunBar:
     """Moves a bar with the events of a run, and prints what has to be read."""
 
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._task = bar.add_task("training", total=None)
-        self._total = 0
+    def __init__(self) -> None:
+        self._left = TimeLeft()
+        self.bar = _bar(TextColumn("{task.fields[epochs]} epochs"), _LeftColumn())
+        self._task = self.bar.add_task(
+            "training", total=None, epochs="0/0", left=self._left
+        )
+        self._epochs = self._total = 0
         self._started: set[str] = set()
 
     def show(self, event: Event) -> None:
         kind = event["kind"]
+        self._left = self._left.after(event)
         if kind == "run-started":
             done = sum(fold["done"] for fold in event["folds"])
+            self._epochs = 0
             self._total = event["epochs"] * (len(event["folds"]) - done)
             self._started.clear()
-            self._bar.reset(self._task, total=self._total)
+            self.bar.reset(self._task, total=1.0)
         elif kind == "fold-started":
             # What an earlier session trained is not ahead of this one; a fold that
             # starts anew after its worker died was counted already.
             if event["fold"] not in self._started:
                 self._total -= event["epoch"]
             self._started.add(event["fold"])
-            self._bar.update(self._task, total=self._total)
-        elif kind == "epoch":
-            self._bar.update(self._task, advance=1, description=f"fold {event['fold']}")
+        elif kind in ("epoch", "progress"):
+            self._epochs += kind == "epoch"
+            self.bar.update(self._task, description=f"fold {event['fold']}")
+        self.bar.update(
+            self._task,
+            completed=self._left.share,
+            epochs=f"{self._epochs}/{self._total}",
+            left=self._left,
+        )
         for sentence in _sentences(event):
-            self._bar.console.print(sentence, highlight=False)
+            self.bar.console.print(sentence, highlight=False)
+
+
+class _LeftColumn(ProgressColumn):
+    """The time left of a run, as hours, minutes and seconds."""
+
+    def render(self, task: Task) -> Text:
+        seconds = task.fields["left"].seconds_left(time.time())
+        if seconds is None:
+            return Text("-:--:--", style="progress.remaining")
+        minutes, seconds = divmod(round(seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        text = f"{hours}:{minutes:02}:{seconds:02}"
+        return Text(text, style="progress.remaining")
 
 
 def _sentences(event: Event) -> list[str]:
@@ -130,21 +161,22 @@ def _sentences(event: Event) -> list[str]:
 
 def progress(steps: Iterable[Any], total: int, unit: str) -> Iterator[Any]:
     """Yield each of `total` steps and draw how many are done and the time left."""
-    with _bar() as bar:
+    left = TimeRemainingColumn(elapsed_when_finished=False)
+    with _bar(MofNCompleteColumn(), left) as bar:
         task = bar.add_task(unit, total=total)
         for step in steps:
             bar.advance(task)
             yield step
 
 
-def _bar() -> Progress:
+def _bar(count: ProgressColumn, left: ProgressColumn) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        count,
         TimeElapsedColumn(),
         TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=False),
+        left,
         console=console,
     )
 

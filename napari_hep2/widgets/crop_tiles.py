@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from training.data.curation import Decision
 
 ROW_ROLE = int(Qt.ItemDataRole.UserRole) + 1
-CACHE_SIZE = 3000
+CACHE_BYTES = 64 * 2**20
+"""Of pictures kept: several screens full of tiles of any size."""
 TILE_MIN, TILE_MAX, TILE_START = 64, 176, 92
 CAPTION = 16
 _GAP = 3
@@ -76,12 +77,12 @@ class PixmapCache:
 
     Parameters
     ----------
-    size
-        Most pictures kept.
+    budget
+        Most bytes kept, at four a pixel; one picture is kept whatever its size.
     """
 
-    def __init__(self, size: int = CACHE_SIZE) -> None:
-        self._size = size
+    def __init__(self, budget: int = CACHE_BYTES) -> None:
+        self._budget = budget
         self._kept: OrderedDict[tuple[int, int], QPixmap] = OrderedDict()
 
     def __len__(self) -> int:
@@ -93,7 +94,8 @@ class PixmapCache:
         found = self._kept.get(key)
         if found is None:
             found = self._kept[key] = make()
-            if len(self._kept) > self._size:
+            most = max(1, self._budget // (4 * side * side))
+            while len(self._kept) > most:
                 self._kept.popitem(last=False)
         else:
             self._kept.move_to_end(key)

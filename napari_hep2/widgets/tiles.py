@@ -40,8 +40,8 @@ def tile_text(fold: FoldState, epochs: int) -> str:
         f"pattern: {html.escape(_listed(fold.patterns))}",
         f"cells: {fold.n_train:,} for training, {fold.n_test:,} held out",
     ]
-    if fold.status == "running" and fold.curve:
-        lines.append(f"epoch {fold.curve[-1].epoch} of {epochs}")
+    if fold.status == "running":
+        lines.append(f"epochs: {round(fold.epochs_done, 1):g} of {epochs}")
     if fold.accuracy is not None:
         share = f"{100 * fold.accuracy:.1f} %"
         lines.append(f"held-out cells right: {fold.correct} of {fold.n} ({share})")

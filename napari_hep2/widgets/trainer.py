@@ -30,7 +30,6 @@ from napari_hep2.trainer_state import TrainerState
 from napari_hep2.trainer_words import (
     accuracy_sentence,
     duration,
-    seconds_left,
     status_sentence,
     warnings,
 )
@@ -307,7 +306,7 @@ class TrainerWidget(QWidget):
         self._say(self._fault or status_sentence(state, self._controller.step), state)
         share = state.work_done / len(state.folds) if state.folds else 0.0
         self.progress.setValue(round(1000 * share))
-        left = seconds_left(state, time.time())
+        left = state.seconds_left(time.time())
         self.left.setText(f"about {duration(left)} left" if left is not None else "")
         mean = state.metrics.mean_class_accuracy
         percent = f"{100 * mean:.1f} %" if mean is not None else "\N{EN DASH}"

@@ -48,11 +48,22 @@ class Row:
     seconds: float | None = None
     note: str = ""
 
+    @property
+    def met(self) -> bool | None:
+        """Whether the figure reaches its goal; None where there is no figure."""
+        if self.value is None:
+            return None
+        if self.sense == "at least":
+            return self.value >= self.bound
+        return self.value < self.bound or (
+            self.sense == "at most" and self.value == self.bound
+        )
+
 
 def print_rows(rows: Iterable[Row]) -> None:
     """Print each row as a line of JSON, for ``python -m training bench`` to read."""
     for row in rows:
-        print(json.dumps(asdict(row)), flush=True)
+        print(json.dumps(asdict(row) | {"met": row.met}), flush=True)
 
 
 def frame(cells: int = 200) -> tuple[Array, Array]:

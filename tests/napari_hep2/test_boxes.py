@@ -14,6 +14,7 @@ from napari_hep2.boxes import (
     box_text,
     look_at_zoom,
     rgba,
+    text_options,
 )
 from training.patterns import I3A
 
@@ -76,6 +77,20 @@ def test_dropped_cells_can_be_hidden():
 def test_too_many_boxes_carry_no_text():
     many = pd.concat([features(pattern="Golgi", dropped="")] * MAX_TEXTS)
     assert set(box_style(many, I3A).texts) == {""}
+
+
+def test_boxes_without_any_text_share_one():
+    empty = text_options(box_style(features(dropped=""), I3A), 77)
+    assert empty["string"] == {"constant": ""}
+    written = text_options(box_style(features(), I3A), 77)
+    assert written["string"]["array"].tolist() == ["", "", "border"]
+    assert written["color"]["array"].shape == (3, 4)
+
+
+def test_texts_that_are_not_wanted_are_not_made():
+    style = box_style(features(), I3A, with_text=False)
+    assert style.texts.tolist() == ["", "", ""]
+    np.testing.assert_array_equal(style.colours, box_style(features(), I3A).colours)
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,30 @@ def test_the_current_cell_stands_out(link, opened):
     assert np.argmax(link.boxes.border_width) == 5
 
 
+def test_too_many_boxes_have_no_text_laid_out(monkeypatch, link, opened):
+    opened.select(1)
+    opened.accept()
+    assert link.boxes.text.values.tolist() == ["border", "+"] + [""] * 5
+    monkeypatch.setattr("napari_hep2.boxes.MAX_TEXTS", 7)
+    opened.undo()
+    assert link.boxes.text.string.constant == ""
+    monkeypatch.setattr("napari_hep2.boxes.MAX_TEXTS", 8)
+    opened.redo()
+    assert link.boxes.text.values.tolist() == ["border", "+"] + [""] * 5
+
+
+def test_boxes_are_coloured_anew_only_where_a_colour_changed(link, opened, state):
+    coloured = []
+    opened.select(1)
+    link.boxes.events.border_color.connect(coloured.append)
+    opened.accept()
+    assert len(coloured) == 1
+    opened.select(state.current)
+    opened.clear()
+    state.show_dropped = False
+    assert len(coloured) == 2
+
+
 def test_a_click_gives_the_nearest_cell(link, opened):
     assert link.cell_at(np.array([62, 178])) == "00001_p0_0003"
     assert link.cell_at(np.array([180, 338])) == "00001_p0_0007"

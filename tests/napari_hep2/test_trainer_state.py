@@ -1,6 +1,7 @@
 """The state of a run is arithmetic on its events."""
 
 import math
+from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -118,28 +119,42 @@ def test_a_resumed_run_keeps_curves_and_drops_epochs_that_are_trained_again():
     assert [p.loss for p in state.folds["b"].curve] == [1, 2, 30]
 
 
-@pytest.mark.parametrize(
-    ("events", "seconds"),
-    [
-        ([], None),
-        ([started(fold("a"), fold("b"))], None),
-        # 2 of 8 epochs in 6 s: 6 more epochs take 18 s.
-        ([started(fold("a"), fold("b")), epoch("a", 2, second=6)], 18),
-        # One fold was done before this start and does not count as its pace.
-        ([started(fold("a", done=True), fold("b")), epoch("b", 1, second=5)], 15),
-        # A failed fold is neither done nor to do.
-        (
-            [
-                started(fold("a"), fold("b"), fold("c")),
-                event("fold-failed", fold="c", message="m"),
-                epoch("a", 4, second=8),
-            ],
-            8,
-        ),
-    ],
-)
-def test_time_left_is_the_pace_since_the_last_start(events, seconds):
-    assert state_after(*events).seconds_left == seconds
+def progress(name, number, share, second=0):
+    return event("progress", second, fold=name, epoch=number, share=share)
+
+
+def test_an_epoch_under_way_is_shown_and_is_none_yet():
+    begun = state_after(
+        started(fold("a"), fold("b")),
+        event("fold-started", fold="a", epoch=0),
+        epoch("a", 1),
+        progress("a", 2, 0.5),
+    )
+    a = begun.folds["a"]
+    assert (a.begun, a.epochs_done, len(a.curve)) == (0.5, 1.5, 1)
+    assert a.share(4) == 0.375
+    assert begun.work_done == 0.375
+    assert apply(begun, epoch("a", 2)).folds["a"].epochs_done == 2
+    stopped = apply(begun, event("stopped"))
+    assert stopped.folds["a"].epochs_done == 1, "what was begun is lost"
+    assert stopped.folds["b"] is begun.folds["b"]
+    assert apply(begun, started(fold("a"))).folds["a"].epochs_done == 1
+    anew = event("fold-started", fold="a", epoch=1)
+    assert apply(begun, anew).folds["a"].epochs_done == 1
+
+
+def test_the_time_left_of_a_running_run_runs_down():
+    state = state_after(
+        started(fold("a")),
+        event("fold-started", fold="a", epoch=0),
+        progress("a", 1, 0.5, second=5),
+    )
+    now = datetime.fromisoformat(SECOND.format(5)).timestamp()
+    assert state.seconds_left(now) == pytest.approx(35)
+    assert state.seconds_left(now + 4) == pytest.approx(31)
+    assert state.seconds_left(now + 60) == 0
+    assert apply(state, event("stopped")).seconds_left(now) is None
+    assert TrainerState(status="running").seconds_left(now) is None
 
 
 BASE = {"stop_asked": False, "last_words": "killed"}
@@ -178,7 +193,9 @@ def test_the_process_corrects_the_state(status, seen, expected):
     "bad",
     [
         {"kind": "epoch"},
-        {"time": "now", "kind": "stopped"},
+        {**epoch("a", 1), "time": "now"},
+        event("progress", fold="a", epoch=1, share="half"),
+        event("progress", fold="unknown", epoch=1, share=0.5),
         {"no": "kind"},
         event("epoch", fold="unknown", epoch=1, loss=1, accuracy=1, seconds=1),
         event("run-started", folds=3),

@@ -1,22 +1,17 @@
 """Sentences about a run, word for word."""
 
-import runpy
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from napari_hep2.trainer_state import FoldState, Metrics, TrainerState, apply_all
+from napari_hep2.trainer_state import FoldState, Metrics, TrainerState
 from napari_hep2.trainer_words import (
     LEAKY,
     accuracy_sentence,
     duration,
-    seconds_left,
     status_sentence,
     warnings,
 )
-
-FAKE = runpy.run_path(str(Path(__file__).with_name("fake_trainer.py")))
 
 
 @pytest.mark.parametrize(
@@ -92,19 +87,3 @@ def test_a_number_never_travels_alone():
     undefined = replace(metrics, mean_class_accuracy=None, rates={"Golgi": None})
     assert "Not defined yet: no held-out cell of Golgi" in accuracy_sentence(undefined)
     assert "nothing is measured" in accuracy_sentence(Metrics())
-
-
-def test_time_left_runs_down_between_events_and_not_below_zero():
-    events = [
-        {"time": f"2026-01-01T00:00:{second:02d}+00:00", **event}
-        for second, event in enumerate([*FAKE["events"](2, 4)][:4])
-    ]
-    state, bad = apply_all(TrainerState(), events)
-    assert bad == 0
-    assert state.last_event is not None
-    now = state.last_event.timestamp()
-    # 2 of 8 epochs in 3 s: 9 s are left.
-    assert seconds_left(state, now) == pytest.approx(9)
-    assert seconds_left(state, now + 4) == pytest.approx(5)
-    assert seconds_left(state, now + 60) == 0
-    assert seconds_left(replace(state, status="stopped"), now) is None

@@ -6,11 +6,20 @@ from training.augmentation import (
     GAINS,
     GAMMAS,
     VIEWS,
-    augment,
+    Changes,
+    change,
     change_intensity,
+    compose,
+    draw_changes,
     normalise,
     turn,
 )
+
+
+def augment(images: torch.Tensor, how: str, generator: torch.Generator):
+    changes = draw_changes(len(images), how, generator)
+    changes = Changes(*(values.to(images.device) for values in changes))
+    return change(images, changes, how)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -101,8 +110,23 @@ def test_float_greys_are_normalised_as_whole_ones():
 def test_no_augmentation_leaves_image_and_generator_alone():
     images, generator = cells(3), seeded()
     before = generator.get_state()
-    assert augment(images, "none", generator) is images
+    assert torch.equal(augment(images, "none", generator), images)
     assert torch.equal(generator.get_state(), before)
+
+
+def test_views_follow_each_other_as_one():
+    """All 64 pairs, on an image that shows each of its views apart."""
+    image = torch.arange(9, dtype=torch.uint8).reshape(1, 3, 3).repeat(64, 1, 1)
+    first = torch.arange(8).repeat_interleave(8)
+    second = torch.arange(8).repeat(8)
+    expected = turn(turn(image, first), second)
+    assert torch.equal(turn(image, compose(first, second)), expected)
+
+
+def test_views_of_the_samples_are_taken_without_augmentation_too():
+    images = cells(8)
+    changes = Changes(torch.arange(8), torch.ones(8), torch.ones(8))
+    assert torch.equal(change(images, changes, "none"), turn(images, torch.arange(8)))
 
 
 def test_all_eight_views_are_met_about_as_often():

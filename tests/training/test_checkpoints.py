@@ -13,8 +13,9 @@ from training.checkpoints import (
     write_result,
 )
 from training.classifiers.base import EpochRecord, Samples
+from training.devices import ResidentCells
 from training.errors import BadRunError
-from training.fitting import ResidentCells, begin, fit, held_out_vote
+from training.fitting import begin, fit, held_out_vote
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TRAIN, TEST = np.arange(8, 48), np.arange(8)

@@ -49,7 +49,7 @@ def test_help_imports_no_torch():
 
 def test_the_commands_of_the_design():
     shown = CliRunner().invoke(app, ["--help"]).output
-    commands = "simulate extract list run resume status report fit export predict"
+    commands = "simulate extract list run resume status report fit export predict bench"
     for command in (*commands.split(), "reproduce"):
         assert command in shown
 
@@ -230,7 +230,7 @@ def test_data_without_specimens(tmp_path, cells, task1):
 def test_interrupted_is_exit_code_3_and_resumes(tmp_path, data, how):
     out = tmp_path / "run"
     words = ["run", "set-1", "--data", data, "--out", out, "--folds", "2"]
-    words += ["--protocol", "group-k", "--epochs", "15", *SETTINGS, "--workers", "2"]
+    words += ["--protocol", "group-k", "--epochs", "40", *SETTINGS, "--workers", "2"]
     process = subprocess.Popen(
         [sys.executable, "-m", "training", *map(str, words)],
         stdout=subprocess.PIPE,

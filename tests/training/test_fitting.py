@@ -2,19 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from training.classifiers.base import Samples
+from training.classifiers.base import EpochRecord, Progress, Samples
 from training.config import ImageNetSettings
+from training.devices import ResidentCells
 from training.errors import DivergedError, InterruptedRunError
-from training.fitting import (
-    ResidentCells,
-    _accumulate,
-    batches,
-    begin,
-    choose_device,
-    fit,
-    held_out_vote,
-    score,
-)
+from training.fitting import _accumulate, begin, fit, held_out_vote
+from training.scoring import score
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
@@ -188,10 +181,13 @@ def test_a_stop_leaves_before_the_next_step(cells, tiny_network):
     assert len(asked) == 5
 
 
-def test_an_infinite_loss_is_caught_in_its_step(cells, tiny_network):
+def test_an_epoch_whose_loss_is_infinite_does_not_count(cells, tiny_network):
     settings = tiny_network.model_copy(update={"learning_rate": 1e6})
+    state = begin(settings, 6, seed=0)
+    samples = Samples.plain(np.arange(48))
     with pytest.raises(DivergedError, match=r"lower learning_rate"):
-        fitted(cells, settings)
+        list(fit(state, placed(cells), samples, settings, seed=0))
+    assert len(state.history) == state.epoch < settings.epochs
 
 
 def test_the_same_seed_gives_the_same_model(cells, tiny_network):
@@ -202,22 +198,29 @@ def test_the_same_seed_gives_the_same_model(cells, tiny_network):
     assert not torch.equal(weights(begin(tiny_network, 6, seed=0)), weights(other))
 
 
-def test_scores_in_small_batches_are_those_of_one(cells, tiny_network):
-    images = placed(cells).images
-    network = fitted(cells, tiny_network).network
-    parts = list(batches(images, "cell"))
-    assert sum(map(len, parts)) == len(images)
-    assert len(parts) > 1
-    assert parts[0].is_contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode():
-        whole = network(torch.cat(parts).contiguous()).softmax(1).numpy()
-    np.testing.assert_allclose(score(network, images, "cell"), whole, atol=1e-6)
+def test_a_long_epoch_gives_signs_of_life(cells, tiny_network, monkeypatch):
+    monkeypatch.setattr("training.fitting.PROGRESS_SECONDS", 0.0)
+    state = begin(tiny_network, 6, seed=0)
+    samples = Samples.plain(np.arange(40))
+    steps = fit(state, placed(cells), samples, tiny_network, seed=0)
+    found = [next(steps) for _ in range(4)]
+    assert [step.share for step in found[:3]] == pytest.approx([0.4, 0.8, 1])
+    assert {type(step) for step in found[:3]} == {Progress}
+    assert isinstance(found[3], EpochRecord)
+    assert state.history == found[3:]
 
 
-def test_the_device_can_be_named():
-    assert choose_device("cpu") == CPU
-    expected = "cuda" if torch.cuda.is_available() else "cpu"
-    assert choose_device("auto").type == expected
+def test_short_floats_train_to_nearly_the_same(make_cells, tiny_network):
+    """Weights and scores stay float32; only the steps are computed in 16 bits."""
+    cells = make_cells(cells=8)
+    settings = tiny_network.model_copy(update={"epochs": 8})
+    short = settings.model_copy(update={"precision": "bf16"})
+    long_state, state = fitted(cells, settings), fitted(cells, short)
+    assert weights(state).dtype == torch.float32
+    assert not torch.equal(weights(state), weights(long_state))
+    first, second = long_state.history[0], state.history[0]
+    assert second.loss == pytest.approx(first.loss, rel=0.02)
+    assert state.history[-1].loss < 0.8 * state.history[0].loss
 
 
 @pytest.mark.gpu

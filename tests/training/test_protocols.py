@@ -5,13 +5,11 @@ from hypothesis import strategies as st
 
 from training.config import ProtocolSettings
 from training.data.cells import CellSet
-from training.errors import LeakError, SpecimensError
+from training.errors import SpecimensError
 from training.patterns import I3A
 from training.protocols import (
-    Fold,
     count_shared,
     grouped_k_fold,
-    image_keys,
     k_fold_ignoring_specimens,
     leave_one_specimen_out,
     make_folds,
@@ -137,20 +135,6 @@ def test_k_fold_is_leaky_and_says_so(make_cells):
     assert shared.shared_specimens == len(set(cells.specimens[plan.folds[0].test]))
 
 
-def test_a_leak_is_refused(make_cells):
-    cells = make_cells()
-    rows = np.arange(len(cells))
-    with pytest.raises(LeakError, match="1 specimens and 0 images"):
-        prove_no_leak(cells, Fold("bad", rows[2:], rows[:2]))
-    images = cells.images.copy()
-    images[10] = np.flipud(images[0])
-    copied = CellSet(
-        images, cells.patterns, cells.specimens, cells.ids, cells.vocabulary
-    )
-    with pytest.raises(LeakError, match="0 specimens and 1 images"):
-        prove_no_leak(copied, Fold("bad", rows[4:], rows[:4]))
-
-
 def test_no_specimen_ids(make_cells):
     cells = make_cells()
     nameless = CellSet(
@@ -176,16 +160,6 @@ def test_one_specimen_only(make_cells):
 def test_too_many_folds(make_cells):
     with pytest.raises(SpecimensError, match="12 specimens can be held out, 13 folds"):
         grouped_k_fold(make_cells(), 13)
-
-
-def test_the_key_of_an_image_is_that_of_its_eight_views(make_cells):
-    image = np.arange(9, dtype=np.uint8).reshape(3, 3)
-    views = [np.rot90(side, k) for side in (image, image.T) for k in range(4)]
-    cells = make_cells((1, 0, 0, 0, 0, 0), cells=8)
-    both = CellSet(
-        np.array(views), cells.patterns, cells.specimens, cells.ids, cells.vocabulary
-    )
-    assert len(set(image_keys(both))) == 1
 
 
 @settings(max_examples=200, deadline=None)

@@ -2,6 +2,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from datetime import datetime
 
 import psutil
 import pytest
@@ -27,8 +29,8 @@ def run(tmp_path, config) -> RunFolder:
 
 
 def started(run, folds=2, epochs=3):
-    described = [{"name": str(k), "done": False} for k in range(folds)]
-    run.append("run-started", folds=described, epochs=epochs)
+    described = [{"name": str(k), "n_train": 9, "done": False} for k in range(folds)]
+    run.append("run-started", folds=described, epochs=epochs, workers=1)
 
 
 def test_the_configuration_comes_back(run, config):
@@ -151,6 +153,7 @@ def test_the_status_is_read_from_the_events(run):
     assert (status.folds_done, status.folds) == (1, 2)
     assert (status.epochs_done, status.epochs) == (3, 6)
     assert status.metrics["n"] == 3
+    assert status.seconds_left is None, "nobody works on it"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +169,24 @@ def test_how_a_run_ended(run, kind, state):
 def test_a_running_run(run):
     started(run)
     with run.lock():
-        assert run.status().state == "running"
+        status = run.status()
+    assert (status.state, status.seconds_left) == ("running", None)
+
+
+def test_the_time_left_of_a_running_run(run):
+    started(run, folds=1, epochs=101)
+    run.append("fold-started", fold="0", epoch=0)
+    time.sleep(0.05)
+    run.append("epoch", fold="0", epoch=1)
+    run.append("progress", fold="0", epoch=2, share=0.5)
+    first, last = run.events()[1], run.events()[-1]
+    with run.lock():
+        status = run.status()
+    moments = [datetime.fromisoformat(event["time"]) for event in (first, last)]
+    seconds = (moments[1] - moments[0]).total_seconds()
+    assert status.epochs_done == 1, "an epoch under way is not done"
+    assert status.seconds_left is not None
+    assert seconds * 99.5 / 1.5 - 3 < status.seconds_left <= seconds * 99.5 / 1.5 + 0.1
 
 
 def test_a_full_disk_is_one_sentence(run, monkeypatch):

@@ -5,7 +5,13 @@ import pytest
 
 from training.classifiers.base import Samples
 from training.config import TrainingSetSettings
-from training.sampling import PAPER_VIEWS, choose_samples, composition
+from training.protocols import grouped_k_fold, leave_one_specimen_out
+from training.sampling import (
+    PAPER_VIEWS,
+    choose_samples,
+    composition,
+    count_samples,
+)
 
 
 @pytest.fixture
@@ -84,3 +90,40 @@ def test_a_composition_counts_specimens_cells_and_samples(cells):
     assert found.cells.tolist() == [8] * 6
     assert found.samples.tolist() == [64] * 6
     assert not found.extra_cells.any()
+
+
+def test_a_draw_is_that_of_each_specimen_by_itself(both):
+    """One generator a specimen, seeded by its place among the sorted ids."""
+    train = np.random.default_rng(0).permutation(len(both))[:30]
+    train.sort()
+    expected = []
+    for k, name in enumerate(np.unique(both.specimens)):
+        its = train[both.specimens[train] == name]
+        expected += np.random.default_rng([3, k]).permutation(its)[:2].tolist()
+    settings = TrainingSetSettings(use_extra=True, cells_per_specimen=2)
+    assert choose_samples(both, train, settings, 3).rows.tolist() == sorted(expected)
+
+
+def test_a_fold_may_be_left_with_nothing(both):
+    settings = TrainingSetSettings(cells_per_specimen=2)
+    nothing = np.zeros(0, np.int64)
+    assert len(choose_samples(both, nothing, settings, 3)) == 0
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {},
+        {"views": 8},
+        {"cells_per_specimen": 3},
+        {"use_extra": True, "extra_views": "paper"},
+        {"use_extra": True, "extra_views": "paper", "cells_per_specimen": 2},
+    ],
+)
+@pytest.mark.parametrize("protocol", [leave_one_specimen_out, grouped_k_fold])
+def test_samples_are_counted_as_they_are_chosen(both, chosen, protocol):
+    settings = TrainingSetSettings(**chosen)
+    plan = protocol(both, 3) if protocol is grouped_k_fold else protocol(both)
+    each = [len(choose_samples(both, f.train, settings, 3)) for f in plan.folds]
+    held = (fold.held for fold in plan.folds)
+    assert count_samples(both, held, settings, 3) == sum(each)

@@ -8,12 +8,14 @@ what is fitted (weights, scalers, dictionaries, penalties, temperatures) is fitt
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from training.errors import Hep2Error, InterruptedRunError
 
 Rows = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]
@@ -64,6 +66,22 @@ class EpochRecord:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """A sign of life from the middle of a long epoch; nothing can be kept yet.
+
+    Attributes
+    ----------
+    epoch
+        That is under way.
+    share
+        Of it that is done, 0..1.
+    """
+
+    epoch: int
+    share: float
+
+
+@dataclass(frozen=True)
 class HeldOutScores:
     """What a fitted classifier says of the held-out cells of its fold.
 
@@ -81,7 +99,25 @@ class HeldOutScores:
     disagreement: npt.NDArray[np.float32]
 
 
-Fit = Generator[EpochRecord, None, HeldOutScores]
+Fit = Generator[EpochRecord | Progress, None, HeldOutScores]
+Step = EpochRecord | Progress | HeldOutScores | Hep2Error
+"""What is told of a fit that may stand beside others; the last two end it."""
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What is to be fitted; see `Classifier.fit`.
+
+    Attributes
+    ----------
+    train, test, seed, folder
+        As in `Classifier.fit`.
+    """
+
+    train: Samples
+    test: Rows
+    seed: int
+    folder: Path | None = None
 
 
 class Classifier(ABC):
@@ -135,8 +171,8 @@ class Classifier(ABC):
 
         Yields
         ------
-        record
-            One an epoch.
+        step
+            A record an epoch; between them, where epochs are long, their progress.
 
         Returns
         -------
@@ -149,6 +185,48 @@ class Classifier(ABC):
         DivergedError
             If the loss becomes NaN or infinite.
         """
+
+    def fit_group(
+        self,
+        requests: Sequence[FitRequest],
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[tuple[int, Step]]:
+        """Do several fits: one after the other, where nothing better is known.
+
+        Parameters
+        ----------
+        requests
+            They do not depend on each other.
+        should_stop
+            Asked often.
+
+        Yields
+        ------
+        number, step
+            Of which request; the last step of each is its held-out scores or its fault.
+
+        Raises
+        ------
+        InterruptedRunError
+            If `should_stop` said so.
+        """
+        for number, one in enumerate(requests):
+            fitting = self.fit(
+                one.train,
+                one.test,
+                seed=one.seed,
+                folder=one.folder,
+                should_stop=should_stop,
+            )
+            try:
+                while True:
+                    yield number, next(fitting)
+            except StopIteration as end:
+                yield number, end.value
+            except InterruptedRunError:
+                raise
+            except Hep2Error as fault:
+                yield number, fault
 
 
 def average(members: list[Scores]) -> HeldOutScores:

@@ -4,7 +4,7 @@ Exit codes: 0 done; 2 bad usage or input, told in one sentence; 3 interrupted an
 resumable.
 """
 
-from training.cli import cells, models, reproduce, studies
+from training.cli import bench, cells, models, reproduce, studies
 from training.cli.app import app, main
 
-__all__ = ["app", "cells", "main", "models", "reproduce", "studies"]
+__all__ = ["app", "bench", "cells", "main", "models", "reproduce", "studies"]

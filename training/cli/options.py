@@ -64,7 +64,9 @@ Extra = Annotated[
 Pilot = Annotated[
     int | None, typer.Option(min=1, help="Only so many folds, over all patterns.")
 ]
-Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")]
+Workers = Annotated[
+    int, typer.Option(min=0, help="Folds at once; 0: one a core, 4 on a GPU.")
+]
 
 
 def pairs(changes: list[str] | None) -> dict[str, str]:

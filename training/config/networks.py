@@ -52,6 +52,13 @@ class NetworkSettings(Settings):
         le=20,
         description="Last epochs whose softmax scores are averaged.",
     )
+    precision: Literal["float32", "bf16"] = Field(
+        "float32",
+        description=(
+            "Numbers that a step is computed in; 'bf16' halves what a GPU moves, and "
+            "is slower on most CPUs. Weights and scores are float32 either way."
+        ),
+    )
 
 
 class PaperNetworkSettings(NetworkSettings):

@@ -1,5 +1,6 @@
 """Loads the cells of a folder, packed, from a cache on disk where it is still true.
 
+They are packed cell by cell or frame by frame: memory holds no more images than that.
 The cache has a name that changes with any of its sources, so that many processes map
 one copy.
 """
@@ -7,10 +8,8 @@ one copy.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,26 +18,34 @@ import platformdirs
 
 from training.config import ExtractionSettings, SegmentationSettings
 from training.data.cell_folder import is_cell_folder, read_cell_folder
-from training.data.cells import CellSet, full_scale, join, pack_images, pack_masks
+from training.data.cells import CellSet, full_scale, pack_images, pack_masks
 from training.data.crop_masks import crop_mask
 from training.data.extraction import FrameCells, cell_id, crop_boxes, extract_frame
-from training.data.images import (
-    read_frame,
-    read_mask,
-    storage_error,
-    write_array,
-    write_json,
-)
+from training.data.images import read_frame, read_mask
 from training.data.layouts import CellFile, Collection, read_collection
+from training.data.packed_files import (
+    CACHE_FORMAT,
+    PackedWriter,
+    read_cell_set,
+    write_cell_set,
+    write_joined,
+)
 from training.data.reviewed import apply_decisions, standing_decisions
 from training.data.simulation import simulated_specimens
 from training.errors import BadCellsError, BadMaskError
 from training.patterns import VOCABULARIES
 
+__all__ = [
+    "CACHE_VARIABLE",
+    "cache_folder",
+    "load_cell_set",
+    "load_packed",
+    "read_cell_set",
+    "write_cell_set",
+]
+
 CACHE_VARIABLE = "HEP2_CACHE"
 """Environment variable that names another folder for the cache."""
-
-_CACHE_FORMAT = 2
 
 
 def load_cell_set(path: Path, input_size: int = 60, layout: str = "auto") -> CellSet:
@@ -93,7 +100,7 @@ def load_packed(
     ).hexdigest()
     joined = cache_folder() / f"cells-{name}"
     if not (joined / "cells.json").is_file():
-        write_cell_set(join(own, other), joined)
+        write_joined(own, other, joined)
     return read_cell_set(joined), joined
 
 
@@ -102,122 +109,86 @@ def _load_one(
 ) -> tuple[CellSet, Path]:
     cached = cache_folder() / f"cells-{_cache_key(path, input_size, layout, masks)}"
     if not (cached / "cells.json").is_file():
-        write_cell_set(_read(path, input_size, layout, masks), cached)
+        with PackedWriter(cached) as writer:
+            _pack(path, input_size, layout, masks, writer)
     return read_cell_set(cached), cached
 
 
-def _read(path: Path, input_size: int, layout: str, masks: bool) -> CellSet:
+def _pack(
+    path: Path, input_size: int, layout: str, masks: bool, writer: PackedWriter
+) -> None:
     if is_cell_folder(path):
-        return _from_cell_folder(path, input_size, masks)
+        _pack_cell_folder(path, input_size, masks, writer)
+        return
     collection = read_collection(path, layout)
-    reader = _from_cell_files if collection.cells else _from_frames
-    cells = reader(collection, input_size, masks)
-    if simulated_specimens(path) is None:
-        return cells
-    return replace(cells, notes=("the cells are simulated", *cells.notes))
-
-
-def write_cell_set(cells: CellSet, folder: Path) -> None:
-    """Write a cell set as `images.npy` and `cells.json`, whole or not at all."""
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        write_array(part / "images.npy", cells.images)
-        if cells.masks is not None:
-            write_array(part / "masks.npy", cells.masks)
-        write_json(
-            part / "cells.json",
-            {
-                "format": _CACHE_FORMAT,
-                "vocabulary": cells.vocabulary.name,
-                "source": cells.source,
-                "notes": list(cells.notes),
-                "patterns": cells.patterns.tolist(),
-                "specimens": cells.specimens.tolist(),
-                "ids": cells.ids.tolist(),
-                "extra": None if cells.extra is None else cells.extra.tolist(),
-            },
-        )
-        if not folder.exists():
-            part.replace(folder)
-    except OSError as fault:
-        raise storage_error(folder, fault) from fault
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def read_cell_set(folder: Path) -> CellSet:
-    """Read what `write_cell_set` wrote; the images and masks are memory-mapped.
-
-    Raises
-    ------
-    BadCellsError
-        If the folder is broken.
-    """
-    try:
-        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-        masks = None
-        if (folder / "masks.npy").is_file():
-            masks = np.load(folder / "masks.npy", mmap_mode="r", allow_pickle=False)
-        table = json.loads((folder / "cells.json").read_text(encoding="utf-8"))
-        vocabulary = VOCABULARIES[table["vocabulary"]]
-        cells = CellSet(
-            images,
-            np.asarray(table["patterns"], np.int64),
-            np.asarray(table["specimens"], np.str_),
-            np.asarray(table["ids"], np.str_),
-            vocabulary,
-            table["source"],
-            tuple(table["notes"]),
-            masks,
-            None if table["extra"] is None else np.asarray(table["extra"], bool),
-        )
-    except (OSError, ValueError, KeyError) as fault:
-        raise BadCellsError(
-            folder, "the packed cells are damaged", "delete this folder; it is rebuilt"
-        ) from fault
-    if not len(cells.images) == len(cells.patterns) == len(cells.ids):
-        raise BadCellsError(
-            folder, "the packed cells are damaged", "delete this folder; it is rebuilt"
-        )
-    return cells
+    if simulated_specimens(path) is not None:
+        notes = ("the cells are simulated", *collection.notes)
+        collection = replace(collection, notes=notes)
+    pack = _pack_cell_files if collection.cells else _pack_frames
+    pack(_Gathered(writer, collection), input_size, masks)
 
 
 @dataclass
 class _Gathered:
-    """Cells as they are read, one list a column."""
+    """Cells as they are read: each goes to the disk, blank ones are left out.
 
-    images: list[npt.NDArray[np.uint8]] = field(default_factory=list)
-    masks: list[npt.NDArray[np.bool_]] = field(default_factory=list)
-    patterns: list[int] = field(default_factory=list)
-    specimens: list[str] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
+    Blank images carry nothing and look like copies of each other.
+    """
+
+    writer: PackedWriter
+    collection: Collection
     made: int = 0
+    blank: int = 0
 
     def add(
         self,
         images: npt.NDArray[np.uint8],
         masks: npt.NDArray[np.bool_] | None,
-        pattern: int,
+        pattern: str,
         specimen: str,
         ids: list[str],
     ) -> None:
         """Add cells of one specimen; `images` (n, S, S), `masks` likewise."""
-        self.images.append(images)
-        if masks is not None:
-            self.masks.append(masks)
-        self.patterns += [pattern] * len(images)
-        self.specimens += [specimen] * len(images)
-        self.ids += ids
+        kept = np.flatnonzero(np.any(images != images[:, :1, :1], axis=(1, 2)))
+        self.blank += len(images) - len(kept)
+        self.writer.add(
+            images[kept],
+            None if masks is None else masks[kept],
+            [self.collection.vocabulary.index(pattern)] * len(kept),
+            [specimen] * len(kept),
+            [ids[k] for k in kept],
+        )
 
     def make_masks(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
         """Return the masks that images of cells show, and count them."""
         self.made += len(images)
         return np.stack([crop_mask(image) for image in images])
 
+    def finish(self, notes: list[str]) -> None:
+        """Put the cells in place, with what the user should read of them.
 
-def _from_cell_files(collection: Collection, size: int, masks: bool) -> CellSet:
-    gathered = _Gathered()
-    for cell in collection.cells:
+        Raises
+        ------
+        BadCellsError
+            If none was added.
+        """
+        collection, notes = self.collection, list(notes)
+        if self.writer.n == 0:
+            raise BadCellsError(
+                collection.root,
+                "it holds no cell with a pattern",
+                "give the pattern of each specimen in its table",
+            )
+        if self.blank:
+            notes.append(f"{self.blank} blank cells were left out")
+        if self.made:
+            notes.append(f"{self.made} cells have no mask: it was made from the crop")
+        source = f"{collection.root.name} ({collection.layout})"
+        self.writer.finish(collection.vocabulary, source, notes)
+
+
+def _pack_cell_files(gathered: _Gathered, size: int, masks: bool) -> None:
+    for cell in gathered.collection.cells:
         pixels = _read_cell(cell)
         image = pack_images([pixels], size)
         mask = None
@@ -225,9 +196,8 @@ def _from_cell_files(collection: Collection, size: int, masks: bool) -> CellSet:
             mask = pack_masks([read_mask(cell.mask, pixels.shape) > 0], size)
         elif masks:
             mask = gathered.make_masks(image)
-        index = collection.vocabulary.index(cell.pattern)
-        gathered.add(image, mask, index, cell.specimen or "", [cell.id])
-    return _checked(collection, gathered, list(collection.notes))
+        gathered.add(image, mask, cell.pattern, cell.specimen or "", [cell.id])
+    gathered.finish(list(gathered.collection.notes))
 
 
 def _read_cell(cell: CellFile) -> npt.NDArray[np.uint8]:
@@ -237,15 +207,13 @@ def _read_cell(cell: CellFile) -> npt.NDArray[np.uint8]:
     return np.clip(pixels * (255.0 / full_scale(pixels)) + 0.5, 0, 255).astype(np.uint8)
 
 
-def _from_frames(collection: Collection, size: int, masks: bool) -> CellSet:
+def _pack_frames(gathered: _Gathered, size: int, masks: bool) -> None:
     """Cut the frames of every specimen that has a pattern; note what is left out."""
-    gathered = _Gathered()
-    notes = list(collection.notes)
-    for specimen in collection.specimens:
+    notes = list(gathered.collection.notes)
+    for specimen in gathered.collection.specimens:
         if specimen.pattern is None:
             notes.append(f"specimen {specimen.id} has no pattern and was left out")
             continue
-        index = collection.vocabulary.index(specimen.pattern)
         for frame in specimen.frames:
             try:
                 cut = extract_frame(frame, ExtractionSettings(), SegmentationSettings())
@@ -260,8 +228,8 @@ def _from_frames(collection: Collection, size: int, masks: bool) -> CellSet:
             cut_masks = pack_masks(_masks_of(cut, kept), size) if masks else None
             labels = cut.cells.table["label"].to_numpy()[kept]
             ids = [cell_id(frame.name, int(label)) for label in labels]
-            gathered.add(images, cut_masks, index, specimen.id, ids)
-    return _checked(collection, gathered, notes)
+            gathered.add(images, cut_masks, specimen.pattern, specimen.id, ids)
+    gathered.finish(notes)
 
 
 def _masks_of(
@@ -277,48 +245,22 @@ def _masks_of(
     ]
 
 
-def _from_cell_folder(path: Path, size: int, masks: bool) -> CellSet:
+def _pack_cell_folder(path: Path, size: int, masks: bool, writer: PackedWriter) -> None:
     """Take the cells that the extraction kept, as reviewers changed them."""
     folder = read_cell_folder(path)
     table, notes = apply_decisions(folder.table, standing_decisions(path))
     rows = np.flatnonzero((table["dropped"] == "") & (table["pattern"] != ""))
     vocabulary = VOCABULARIES[folder.source["vocabulary"]]
-    gathered = _Gathered()
+    gathered = _Gathered(writer, Collection("cells", path, vocabulary))
     top = full_scale(folder.crops)
-    for row in rows:
-        cell = table.iloc[row]
+    columns = (table[name].to_numpy()[rows] for name in ("pattern", "specimen", "id"))
+    for row, pattern, specimen, name in zip(rows, *columns, strict=True):
         image = pack_images([folder.crops[row]], size, top)
         mask = gathered.make_masks(image) if masks else None
-        index = vocabulary.index(cell["pattern"])
-        gathered.add(image, mask, index, str(cell["specimen"]), [cell["id"]])
-    return _checked(Collection("cells", path, vocabulary), gathered, notes)
-
-
-def _checked(collection: Collection, cells: _Gathered, notes: list[str]) -> CellSet:
-    """Leave out blank images: they carry nothing and look like copies of each other."""
-    nothing = np.zeros((0, 1, 1), np.uint8)
-    images = np.concatenate([nothing] if not cells.images else cells.images)
-    keep = np.flatnonzero(np.any(images != images[:, :1, :1], axis=(1, 2)))
-    if len(keep) < len(images):
-        notes.append(f"{len(images) - len(keep)} blank cells were left out")
-    if len(keep) == 0:
-        raise BadCellsError(
-            collection.root,
-            "it holds no cell with a pattern",
-            "give the pattern of each specimen in its table",
-        )
-    if cells.made:
-        notes.append(f"{cells.made} cells have no mask: it was made from the crop")
-    return CellSet(
-        images,
-        np.asarray(cells.patterns, np.int64),
-        np.asarray(cells.specimens, np.str_),
-        np.asarray(cells.ids, np.str_),
-        collection.vocabulary,
-        f"{collection.root.name} ({collection.layout})",
-        tuple(notes),
-        np.concatenate(cells.masks) if cells.masks else None,
-    ).take(keep)
+        gathered.add(image, mask, str(pattern), str(specimen), [str(name)])
+    if folder.root is not None and simulated_specimens(folder.root) is not None:
+        notes = ["the cells are simulated", *notes]
+    gathered.finish(notes)
 
 
 def cache_folder() -> Path:
@@ -330,7 +272,7 @@ def cache_folder() -> Path:
 def _cache_key(path: Path, input_size: int, layout: str, masks: bool) -> str:
     """Hash names, sizes and times of all files, so that any change is noticed."""
     digest = hashlib.blake2b(digest_size=12)
-    asked = (_CACHE_FORMAT, str(path.resolve()), input_size, masks)
+    asked = (CACHE_FORMAT, str(path.resolve()), input_size, masks)
     digest.update(repr(asked).encode())
     digest.update(repr((layout, ExtractionSettings(), SegmentationSettings())).encode())
     for folder, _, names in sorted(os.walk(path)):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from training.config import engine_kind
+from training.config import ClassifierSettings, engine_kind
 from training.engines.base import ATTEMPTS, Engine, Event, FoldTask, default_workers
 from training.engines.local import LocalEngine, run_tasks
 from training.engines.speed import measure_speed
@@ -28,7 +28,9 @@ __all__ = [
 
 
 @contextmanager
-def open_engine(word: str, device: str, workers: int) -> Iterator[Engine]:
+def open_engine(
+    word: str, device: str, workers: int, classifier: ClassifierSettings
+) -> Iterator[Engine]:
     """Open the engine that a word names, and close it in the end.
 
     Parameters
@@ -39,6 +41,8 @@ def open_engine(word: str, device: str, workers: int) -> Iterator[Engine]:
         auto, cpu or cuda.
     workers
         How many folds train at once; 0 leaves it to the engine.
+    classifier
+        Which will be fitted.
 
     Raises
     ------
@@ -47,14 +51,16 @@ def open_engine(word: str, device: str, workers: int) -> Iterator[Engine]:
     EngineError
         If its packages are not installed or nobody answers.
     """
-    engine = _open(word, device, workers)
+    engine = _open(word, device, workers, classifier)
     try:
         yield engine
     finally:
         engine.close()
 
 
-def _open(word: str, device: str, workers: int) -> Engine:
+def _open(
+    word: str, device: str, workers: int, classifier: ClassifierSettings
+) -> Engine:
     kind = engine_kind(word)
     if kind == "dask":
         _need("distributed", word)
@@ -66,7 +72,7 @@ def _open(word: str, device: str, workers: int) -> Engine:
         from training.engines.slurm import SlurmEngine
 
         return SlurmEngine(device, workers)
-    return LocalEngine(device, workers)
+    return LocalEngine(device, workers, classifier)
 
 
 def _need(package: str, word: str) -> None:

@@ -13,12 +13,20 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from training.checkpoints import FoldResult, has_result, read_result, write_result
-from training.classifiers.base import Classifier
-from training.config import ClassifierSettings, TrainingSetSettings
+from training.classifiers.base import (
+    Classifier,
+    EpochRecord,
+    FitRequest,
+    HeldOutScores,
+    Progress,
+    Step,
+)
+from training.config import ClassifierSettings, NetworkSettings, TrainingSetSettings
 from training.data.cells import CellSet
 from training.data.packed_cells import read_cell_set
-from training.errors import Hep2Error, InterruptedRunError
-from training.fitting import choose_device
+from training.devices import choose_device
+from training.errors import Hep2Error
+from training.folds_together import can_train_together
 from training.protocols import Fold
 from training.sampling import choose_samples
 from training.systems import build_classifier
@@ -93,8 +101,8 @@ class Engine(Protocol):
         Yields
         ------
         event
-            ``fold-started``, ``epoch``, ``fold-done`` and ``fold-failed``; of the last
-            two one a fold.
+            ``fold-started``, ``epoch``, ``progress``, ``fold-done`` and
+            ``fold-failed``; of the last two one a fold.
 
         Raises
         ------
@@ -108,77 +116,122 @@ class Engine(Protocol):
         """Let go of what was opened; folds that still train are stopped."""
 
 
-def default_workers(device: str) -> int:
-    """Return how many processes train at once: one a core on a CPU, one on a GPU."""
-    if choose_device(device).type != "cpu":
-        return 1
+GROUP = 4
+"""Folds that train at once on a GPU, unless told otherwise."""
+
+
+def default_workers(device: str, classifier: ClassifierSettings) -> int:
+    """Return how many folds train at once: one a core, or a group on a GPU."""
+    if trains_on_gpu(device, classifier):
+        return GROUP if trains_side_by_side(device, classifier) else 1
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def bind(
+def trains_on_gpu(device: str, classifier: ClassifierSettings) -> bool:
+    """Whether a classifier is fitted there; feature systems are fitted on the CPU."""
+    is_network = isinstance(classifier, NetworkSettings)
+    return is_network and choose_device(device).type != "cpu"
+
+
+def trains_side_by_side(device: str, classifier: ClassifierSettings) -> bool:
+    """Whether one process trains several folds at once: on a GPU, where they can."""
+    return (
+        isinstance(classifier, NetworkSettings)
+        and trains_on_gpu(device, classifier)
+        and can_train_together(classifier)
+    )
+
+
+def bind(task: FoldTask) -> tuple[CellSet, Classifier]:
+    """Return the cells of a run and its classifier, which serve all of its folds."""
+    cells = read_cell_set(task.cells)
+    cache = task.cells.parent
+    return cells, build_classifier(task.classifier, cells, task.device, cache)
+
+
+def train_folds(
     tasks: Sequence[FoldTask],
-) -> Iterator[tuple[CellSet, Classifier, FoldTask]]:
-    """Yield each task with its cells and classifier, which are made once."""
-    first = tasks[0]
-    cells = read_cell_set(first.cells)
-    cache = first.cells.parent
-    classifier = build_classifier(first.classifier, cells, first.device, cache)
-    for task in tasks:
-        yield cells, classifier, task
-
-
-def train_fold(
-    task: FoldTask,
     cells: CellSet,
     classifier: Classifier,
     wanted: Callable[[], bool] = lambda: True,
 ) -> Iterator[Event]:
-    """Train one fold from where it was left, or from the start, to its result.
+    """Train folds from where they were left, or from the start, to their results.
 
     A fold that has its result already is told as done, and not trained.
 
     Parameters
     ----------
-    task, cells, classifier
-        As `bind` yields them.
+    tasks
+        Of one run.
+    cells, classifier
+        As `bind` returns them.
     wanted
         Asked often; training stops where somebody no longer wants it.
 
     Raises
     ------
     InterruptedRunError
-        If the stop file appeared or the fold is no longer wanted.
+        If the stop file appeared or the folds are no longer wanted.
     """
-    name, test = task.fold.name, task.fold.test
-    if has_result(task.folder):
-        yield fold_done(name, cells, read_result(task.folder))
+    folds = []
+    for task in tasks:
+        if has_result(task.folder):
+            yield fold_done(task.fold.name, cells, read_result(task.folder))
+        else:
+            folds.append(_FoldInTraining(task, cells, classifier))
+            yield folds[-1].started()
+    if not folds:
         return
-    train = choose_samples(cells, task.fold.train, task.training_set, task.draw_seed)
-    fitting = classifier.fit(
-        train,
-        test,
-        seed=task.seed,
-        folder=task.folder,
-        should_stop=lambda: task.stop_file.exists() or not wanted(),
+    stop_file = tasks[0].stop_file
+    steps = classifier.fit_group(
+        [fold.request() for fold in folds], lambda: stop_file.exists() or not wanted()
     )
-    history = classifier.history(task.folder)
-    yield {"kind": "fold-started", "fold": name, "epoch": len(history)}
-    try:
-        while True:
-            record = next(fitting)
-            history.append(record)
-            yield {"kind": "epoch", "fold": name, **vars(record)}
-    except StopIteration as end:
-        held_out = end.value
-    except InterruptedRunError:
-        raise
-    except Hep2Error as fault:
-        yield fold_failed(name, str(fault))
-        return
-    result = FoldResult(test, held_out.scores, held_out.disagreement, tuple(history))
-    write_result(task.folder, result)
-    yield fold_done(name, cells, result)
+    for number, step in steps:
+        yield folds[number].tell(step)
+
+
+class _FoldInTraining:
+    """Turns the steps of a fit into events, and its end into a result."""
+
+    def __init__(self, task: FoldTask, cells: CellSet, classifier: Classifier) -> None:
+        self._task = task
+        self._cells = cells
+        self._history = classifier.history(task.folder)
+
+    def request(self) -> FitRequest:
+        task = self._task
+        samples = choose_samples(
+            self._cells, task.fold.train, task.training_set, task.draw_seed
+        )
+        return FitRequest(samples, task.fold.test, task.seed, task.folder)
+
+    def started(self) -> Event:
+        name, epoch = self._task.fold.name, len(self._history)
+        return {"kind": "fold-started", "fold": name, "epoch": epoch}
+
+    def tell(self, step: Step) -> Event:
+        name = self._task.fold.name
+        match step:
+            case EpochRecord():
+                self._history.append(step)
+                return {"kind": "epoch", "fold": name, **vars(step)}
+            case Progress():
+                return {"kind": "progress", "fold": name, **vars(step)}
+            case HeldOutScores():
+                return self._finish(step)
+            case Hep2Error():
+                return fold_failed(name, str(step))
+
+    def _finish(self, held_out: HeldOutScores) -> Event:
+        result = FoldResult(
+            self._task.fold.test,
+            held_out.scores,
+            held_out.disagreement,
+            tuple(self._history),
+        )
+        write_result(self._task.folder, result)
+        return fold_done(self._task.fold.name, self._cells, result)
 
 
 def fold_done(name: str, cells: CellSet, result: FoldResult) -> Event:

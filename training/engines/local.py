@@ -1,7 +1,8 @@
-"""Folds in this process, or in local workers.
+"""Folds on this machine: in this process, or in workers of it.
 
-Each worker process trains one fold with one thread and ends; should it die, its fold
-alone is tried again.
+On a CPU each worker process trains one fold with one thread and ends; should it die,
+its fold alone is tried again. On a GPU this process trains a group of folds side by
+side.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import cast
 
 import torch
 
+from training.config import ClassifierSettings
 from training.engines.base import (
     ATTEMPTS,
     Event,
@@ -25,9 +27,11 @@ from training.engines.base import (
     bind,
     default_workers,
     fold_failed,
-    train_fold,
+    train_folds,
+    trains_on_gpu,
+    trains_side_by_side,
 )
-from training.errors import Hep2Error, InterruptedRunError
+from training.errors import EngineError, Hep2Error, InterruptedRunError
 from training.fitting import interrupted
 
 
@@ -39,11 +43,15 @@ class LocalEngine:
     device
         auto, cpu or cuda.
     workers
-        1 trains in this process, more in as many processes; 0 takes one a core.
+        How many folds train at once; 0 takes what `default_workers` says.
+    classifier
+        Which will be fitted.
     """
 
-    def __init__(self, device: str, workers: int) -> None:
-        self.workers = workers or default_workers(device)
+    def __init__(
+        self, device: str, workers: int, classifier: ClassifierSettings
+    ) -> None:
+        self.workers = workers or default_workers(device, classifier)
 
     def check(self, run: Path, cells: Path) -> None:
         """Do nothing: workers see what this process sees."""
@@ -64,25 +72,39 @@ def run_tasks(tasks: Sequence[FoldTask], workers: int) -> Iterator[Event]:
     tasks
         Unfinished folds.
     workers
-        1 trains in this process, more in as many processes of one thread each.
+        How many at once. On a CPU 1 trains in this process, more in as many processes
+        of one thread each; on a GPU all train in this process.
 
     Yields
     ------
     event
-        ``fold-started``, ``epoch``, ``fold-done`` and ``fold-failed``.
+        See `training.engines.base.Engine.run`.
 
     Raises
     ------
     InterruptedRunError
         If the stop file appeared; every worker has ended by then.
+    EngineError
+        If the GPU's memory is too small.
     """
     if not tasks:
         return
-    if workers == 1 or len(tasks) < 2:
-        for cells, classifier, task in bind(tasks):
-            yield from train_fold(task, cells, classifier)
+    on_gpu = trains_on_gpu(tasks[0].device, tasks[0].classifier)
+    if not on_gpu and workers > 1 and len(tasks) > 1:
+        yield from _Pool(tasks, min(workers, len(tasks))).run()
         return
-    yield from _Pool(tasks, min(workers, len(tasks))).run()
+    cells, classifier = bind(tasks[0])
+    grouped = trains_side_by_side(tasks[0].device, tasks[0].classifier)
+    size = workers if grouped else 1
+    for start in range(0, len(tasks), size):
+        try:
+            yield from train_folds(tasks[start : start + size], cells, classifier)
+        except torch.OutOfMemoryError as fault:
+            raise EngineError(
+                f"--workers {size}",
+                "the GPU has no memory for so many folds at once",
+                "use fewer; resume takes up the folds where they are",
+            ) from fault
 
 
 def _work(task: FoldTask, pipe: Connection) -> None:
@@ -91,9 +113,9 @@ def _work(task: FoldTask, pipe: Connection) -> None:
     parent = multiprocessing.parent_process()
     alive = parent.is_alive if parent is not None else lambda: True
     try:
-        for cells, classifier, _ in bind([task]):
-            for event in train_fold(task, cells, classifier, alive):
-                pipe.send(event)
+        cells, classifier = bind(task)
+        for event in train_folds([task], cells, classifier, alive):
+            pipe.send(event)
     except InterruptedRunError:
         pipe.send({"kind": "interrupted"})
     except Hep2Error as fault:

@@ -150,7 +150,7 @@ class RemoteRun:
             self.jobs.pop(name)[1].cancel()
 
 
-_TOLD = ("fold-started", "epoch")
+_TOLD = ("fold-started", "epoch", "progress")
 
 
 def _appears(

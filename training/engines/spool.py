@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 from training.data.images import storage_error
-from training.engines.base import Event, FoldTask, bind, fold_failed, train_fold
+from training.engines.base import Event, FoldTask, bind, fold_failed, train_folds
 from training.errors import Hep2Error, InterruptedRunError
 from training.fitting import interrupted
 
@@ -225,9 +225,9 @@ class FoldJob:
         if attempt.deaths >= self.attempts:
             return fold_failed(self.task.fold.name, died(attempt.deaths))
         last: Event = {"kind": "interrupted"}
-        for cells, classifier, task in bind([self.task]):
-            for last in train_fold(task, cells, classifier, attempt.wanted):
-                attempt.tell(last)
+        cells, classifier = bind(self.task)
+        for last in train_folds([self.task], cells, classifier, attempt.wanted):
+            attempt.tell(last)
         return last
 
 

@@ -149,7 +149,7 @@ def test_a_picture_has_the_size_asked_for(qtbot):
 
 
 def test_the_cache_forgets_what_was_unused_for_longest(qtbot):
-    cache, made = PixmapCache(2), []
+    cache, made = PixmapCache(2 * 4 * 9 * 9), []
 
     def make(row):
         made.append(row)
@@ -159,3 +159,12 @@ def test_the_cache_forgets_what_was_unused_for_longest(qtbot):
         cache.get(row, 9, lambda row=row: make(row))
     assert made == [1, 2, 3, 2]
     assert len(cache) == 2
+
+
+def test_the_cache_holds_fewer_pictures_the_larger_they_are(qtbot):
+    cache = PixmapCache(4 * 40 * 40)
+    for side, kept in ((10, 16), (20, 4), (50, 1)):
+        picture = crop_pixmap(np.zeros((9, 9), np.uint8), side)
+        for row in range(30):
+            cache.get(row, side, lambda picture=picture: picture)
+        assert len(cache) == kept

@@ -188,6 +188,14 @@ def test_a_click_picks_a_fold_and_a_second_one_lets_it_go(show, qtbot):
     assert picked == ["specimen-003", ""]
 
 
+def test_the_tooltip_of_a_fold_in_training_says_how_far_it_is():
+    point = EpochPoint(3, 1.0, 0.5)
+    fold = FoldState("a", status="running", curve=(point,), begun=0.41)
+    assert "epochs: 3.4 of 50" in tile_text(fold, 50)
+    assert "epochs: 3 of 50" in tile_text(replace(fold, begun=0.0), 50)
+    assert "epochs" not in tile_text(replace(fold, status="done"), 50)
+
+
 def test_the_tooltip_says_specimen_pattern_and_n_and_runs_no_html():
     fold = FoldState(
         "a<b>", specimens=("a<b>",), patterns=("Golgi",), n_train=13_000, n_test=41,

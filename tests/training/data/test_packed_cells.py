@@ -6,9 +6,9 @@ from PIL import Image
 
 from training.config import ExtractionSettings, SegmentationSettings
 from training.data.cell_folder import write_cell_folder
-from training.data.cells import join
 from training.data.layouts import read_collection
 from training.data.packed_cells import load_packed, read_cell_set
+from training.data.packed_files import write_joined
 from training.patterns import I3A_TASK2
 
 
@@ -87,7 +87,7 @@ def test_extra_cells_are_marked_and_named_apart(cells, task1, make_cells):
     assert plain.own.all()
 
 
-def test_patterns_are_joined_by_name_and_others_left_out(cells):
+def test_patterns_are_joined_by_name_and_others_left_out(tmp_path, cells):
     names = list(I3A_TASK2.names)
     order = [names.index(name) for name in cells.vocabulary.names]
     patterns = np.array(order)[cells.patterns]
@@ -95,7 +95,8 @@ def test_patterns_are_joined_by_name_and_others_left_out(cells):
     other = cells.take(np.arange(48))
     object.__setattr__(other, "vocabulary", I3A_TASK2)
     object.__setattr__(other, "patterns", patterns)
-    joined = join(cells, other)
+    write_joined(cells, other, tmp_path / "joined")
+    joined = read_cell_set(tmp_path / "joined")
     assert len(joined) == 48 + 45
     assert joined.patterns[48:].tolist() == cells.patterns[3:].tolist()
     assert "3 extra cells of other patterns were left out" in joined.notes

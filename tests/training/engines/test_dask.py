@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from training.checkpoints import CHECKPOINT, has_result
+from training.config import PaperNetworkSettings
 from training.engines import dask as engine_module
 from training.engines import open_engine
 from training.engines.dask import DaskEngine
@@ -26,6 +27,8 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
 }
+
+NETWORK = PaperNetworkSettings()
 
 
 def start(module: str, *words: object) -> psutil.Popen:
@@ -81,7 +84,7 @@ def on(config, word: str):
 def wait_for_two(word: str) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        with open_engine(word, "cpu", 0) as engine:
+        with open_engine(word, "cpu", 0, NETWORK) as engine:
             if engine.workers == 2:
                 return
         time.sleep(0.1)
@@ -182,7 +185,7 @@ def test_a_scheduler_without_workers_is_told(tmp_path):
 
 
 def test_what_workers_do_not_see_is_told_before_the_first_fold(tmp_path, two_workers):
-    with open_engine(two_workers, "cpu", 0) as engine:
+    with open_engine(two_workers, "cpu", 0, NETWORK) as engine:
         (tmp_path / "config.yaml").touch()
         with pytest.raises(EngineError, match="does not see the packed cells"):
             engine.check(tmp_path, tmp_path / "nothing")

@@ -2,13 +2,21 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 import training.engines as engines
-from training.config import engine_kind
-from training.engines import open_engine
+from training.config import (
+    LeNetSettings,
+    PaperNetworkSettings,
+    ShapeIndexSettings,
+    engine_kind,
+)
+from training.engines import base, default_workers, open_engine
 from training.errors import BadSettingError, EngineError
 from training.experiments import configure
 from training.runs import RunConfig, RunFolder
+
+NETWORK = PaperNetworkSettings()
 
 
 @pytest.mark.parametrize(
@@ -30,7 +38,7 @@ def test_words_of_engines(word, kind):
 def test_other_words_are_one_sentence(word):
     with pytest.raises(BadSettingError, match="use local, dask://HOST:PORT or slurm"):
         configure("set-1", "data", engine=word)
-    with pytest.raises(BadSettingError), open_engine(word, "cpu", 0):
+    with pytest.raises(BadSettingError), open_engine(word, "cpu", 0, NETWORK):
         pass
 
 
@@ -38,7 +46,7 @@ def test_other_words_are_one_sentence(word):
 def test_a_missing_extra_is_one_sentence(word, monkeypatch):
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
     told = pytest.raises(EngineError, match=r"pip install \"napari-hep2\[cluster\]\"")
-    with told, open_engine(word, "cpu", 0):
+    with told, open_engine(word, "cpu", 0, NETWORK):
         pass
 
 
@@ -61,3 +69,14 @@ def test_a_run_of_before_there_were_engines_is_local(tmp_path, config):
     assert "engine" not in path.read_text()
     assert run.config() == config
     assert RunConfig.model_fields["engine"].default == "local"
+
+
+def test_how_many_folds_train_at_once(monkeypatch):
+    """One a core; on a GPU a group, or one where a network trains alone."""
+    cores = default_workers("cpu", NETWORK)
+    assert cores >= 1
+    monkeypatch.setattr(base, "choose_device", lambda name: torch.device("cuda"))
+    assert default_workers("auto", NETWORK) == base.GROUP
+    assert default_workers("auto", LeNetSettings()) == base.GROUP
+    assert default_workers("auto", PaperNetworkSettings(batch_norm=True)) == 1
+    assert default_workers("auto", ShapeIndexSettings()) == cores

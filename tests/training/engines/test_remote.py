@@ -76,7 +76,7 @@ def follow(tmp_path):
     def make(cluster, **given):
         tasks = [
             FoldTask(
-                *(Fold(name, rows, rows), tmp_path / "folds" / name, Path("cells")),
+                *(Fold(name, rows, rows, 2), tmp_path / "folds" / name, Path("cells")),
                 *(None, TrainingSetSettings(), 0, 0, "cpu", tmp_path / "stop"),
             )
             for name in cluster.outcomes

@@ -10,6 +10,7 @@ import pytest
 from submitit.local.local import LocalJob
 
 from training.checkpoints import has_result
+from training.config import PaperNetworkSettings
 from training.engines import open_engine
 from training.engines.slurm import VARIABLE, parse_parameters
 from training.errors import BadSettingError, EngineError, InterruptedRunError
@@ -17,6 +18,8 @@ from training.execution import execute, start_run
 from training.runs import RunFolder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+
+NETWORK = PaperNetworkSettings()
 
 
 @pytest.fixture
@@ -108,7 +111,7 @@ def test_a_machine_without_slurm_is_told(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setenv("PATH", "")
     told = pytest.raises(EngineError, match="sbatch is not found on this machine")
-    with told, open_engine("slurm", "cpu", 0):
+    with told, open_engine("slurm", "cpu", 0, NETWORK):
         pass
 
 
@@ -123,7 +126,7 @@ def test_parameters_are_submitits(tmp_path, monkeypatch):
     with pytest.raises(BadSettingError, match="has no '='"):
         parse_parameters("partition")
     monkeypatch.setenv(VARIABLE, "cluster=local,nonsense=1")
-    with open_engine("slurm", "cpu", 3) as engine:
+    with open_engine("slurm", "cpu", 3, NETWORK) as engine:
         assert engine.workers == 3
         with pytest.raises(BadSettingError, match="nonsense"):
             engine.check(tmp_path, tmp_path)
