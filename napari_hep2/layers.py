@@ -21,6 +21,7 @@ from napari_hep2.boxes import (
     look_at_zoom,
     text_options,
 )
+from napari_hep2.mask_layer import MaskLayer, set_labels
 from napari_hep2.reader import image_options, labels_options
 from napari_hep2.state import SessionState
 from training.errors import BadImageError
@@ -83,6 +84,13 @@ class LayerLink:
         calls `on_cell`.
     on_cell
         Takes the id of the cell that was clicked.
+
+    Attributes
+    ----------
+    mask
+        The layer of the frame's mask.
+    picking
+        Whether a click on a box chooses its cell.
     """
 
     def __init__(
@@ -91,8 +99,9 @@ class LayerLink:
         self._viewer, self._state, self._on_cell = viewer, state, on_cell
         self._adopted: Any = None
         self._picture: Any = None
-        self._mask: Any = None
+        self.mask = MaskLayer()
         self._image: Any = None
+        self.picking = True
         self._look = Look()
         self.boxes: Any = None
         self._connect()
@@ -121,6 +130,7 @@ class LayerLink:
             self._viewer.mouse_drag_callbacks.remove(self._clicked)
         self._viewer.layers.events.removed.disconnect(self._forget)
         self._viewer.scene.camera.events.zoom.disconnect(self._zoomed)
+        self.mask.follow(None)
 
     def adopt(self, image: Any) -> None:
         """Draw the next cells on an image layer that is already there."""
@@ -140,7 +150,8 @@ class LayerLink:
         if base is None:
             base = self._show_picture(cells, metadata)
         if cells.mask_made or adopted is None:
-            self._show_mask(cells, metadata, base)
+            with self.mask.changed_by_us():
+                self._show_mask(cells, metadata, base)
         self._image = base
         self._show_boxes(cells, metadata, base)
         self._restyle()
@@ -162,7 +173,7 @@ class LayerLink:
             if hasattr(layer, "contrast_limits"):
                 self._picture = layer
             elif hasattr(layer, "contour"):
-                self._mask = layer
+                self.mask.layer = layer
 
     def _show_picture(self, cells: FrameCells, metadata: dict[str, str]) -> Any:
         """Show the frame in the layer of the one before, which keeps its colours."""
@@ -185,15 +196,16 @@ class LayerLink:
         self, cells: FrameCells, metadata: dict[str, str], base: Any
     ) -> None:
         options = labels_options(cells.frame.name, metadata)
-        layer = self._mask
+        layer = self.mask.layer
         if layer is None:
-            layer = self._mask = self._viewer.add_labels(cells.labels, **options)
+            layer = self._viewer.add_labels(cells.labels.copy(), **options)
         else:
-            layer.data = cells.labels
+            set_labels(layer, cells.labels.copy())
             layer.name, layer.metadata = options["name"], options["metadata"]
         layer.scale, layer.translate = base.scale, base.translate
         layer.contour = 1
         layer.visible = layer.visible or cells.mask_made
+        self.mask.follow(layer)
 
     def _show_boxes(
         self, cells: FrameCells, metadata: dict[str, str], base: Any
@@ -331,6 +343,8 @@ class LayerLink:
     def _clicked(self, viewer: Any, event: Any) -> Iterator[None]:
         """Take a press without a drag as a choice of the nearest cell under it."""
         del viewer
+        if not self.picking:
+            return
         position = np.asarray(event.position[-2:], dtype=np.float64)
         yield
         if event.type == "mouse_move":
@@ -354,7 +368,9 @@ class LayerLink:
 
     def _forget(self, event: Any) -> None:
         """Let go of a layer that the user removed."""
-        for name in ("boxes", "_picture", "_mask"):
+        if event.value is self.mask.layer:
+            self.mask.follow(None)
+        for name in ("boxes", "_picture"):
             if event.value is getattr(self, name):
                 setattr(self, name, None)
 

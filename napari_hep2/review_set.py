@@ -1,32 +1,27 @@
-"""The cells that a reviewer goes through, and the order in which they are shown."""
+"""The cells that a reviewer goes through, and the verdicts on them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from napari_hep2.jobs import Progress
 from training.data.cell_files import CELL_COLUMNS
 from training.patterns import Vocabulary
 
 if TYPE_CHECKING:
     from training.data.curation import Decision
 
-Filter = Literal["all", "undecided", "accepted", "rejected", "relabelled", "dropped"]
-Sort = Literal["order", "size", "focus", "uncertainty", "suspicion"]
-
 VERDICTS = ("", "accepted", "rejected", "relabelled")
 """A verdict's place here is its code; a cleared decision counts as none."""
 
 _CODES = {verdict: code for code, verdict in enumerate(VERDICTS) if verdict}
-_CHUNK = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +81,28 @@ class ReviewSet:
         found = {name: -1 if k is None else k for name, k in index.items()}
         return names.map(found).to_numpy(dtype=np.int64)
 
+    @cached_property
+    def captions(self) -> list[str]:
+        """(N,) str, what stands under a tile: why it was dropped, else its label."""
+        columns = (self.table[name].tolist() for name in ("dropped", "label"))
+        return [str(why or label) for why, label in zip(*columns, strict=True)]
+
+    @cached_property
+    def _specimens(self) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+        names = self.table["specimen"].fillna("").astype(str)
+        codes, found = pd.factorize(names.to_numpy(dtype=object))
+        return codes.astype(np.int64), tuple(str(name) for name in found)
+
+    @property
+    def specimen_index(self) -> npt.NDArray[np.int64]:
+        """(N,) int64, the place of each cell's specimen in `specimen_names`."""
+        return self._specimens[0]
+
+    @property
+    def specimen_names(self) -> tuple[str, ...]:
+        """The specimens, in the order of their first cells."""
+        return self._specimens[1]
+
 
 def verdict_codes(
     review: ReviewSet, decisions: Mapping[str, Decision]
@@ -108,104 +125,6 @@ def with_decisions(
         if row is not None:
             out[row] = 0 if decision is None else _CODES.get(decision.verdict, 0)
     return out
-
-
-def passing(
-    review: ReviewSet, codes: npt.NDArray[np.int8], which: Filter
-) -> npt.NDArray[np.bool_]:
-    """Return (N,) bool, the rows that a filter lets through.
-
-    ``undecided`` are kept cells without a decision: what is left to do.
-
-    Parameters
-    ----------
-    codes : (N,) int8
-        As `verdict_codes` returns them.
-    """
-    if which == "all":
-        return np.ones(len(review), dtype=np.bool_)
-    if which == "dropped":
-        return review.dropped
-    if which == "undecided":
-        return (codes == 0) & ~review.dropped
-    return codes == _CODES[which]
-
-
-def sort_key(
-    review: ReviewSet,
-    sort: Sort,
-    scores: npt.NDArray[np.float32] | None,
-    focus: npt.NDArray[np.float64] | None,
-) -> npt.NDArray[Any] | None:
-    """Return (N,) values, the cell to look at first has the lowest; None: as it came.
-
-    Parameters
-    ----------
-    scores : (N, K) float32 or None
-        In the order of the vocabulary; nan where a cell has none.
-    focus : (N,) float64 or None
-        Sharpness of each crop, see `sharpness`.
-
-    Notes
-    -----
-    ``uncertainty`` goes by the highest score, ``suspicion`` by the score of the
-    specimen's own pattern; cells without scores come last.
-    """
-    if sort == "size":
-        return review.table["area"].to_numpy()
-    if sort == "focus":
-        return focus
-    if scores is None or sort == "order":
-        return None
-    if sort == "uncertainty":
-        return np.nan_to_num(scores.max(axis=1), nan=2.0)
-    own = scores[np.arange(len(review)), np.maximum(review.pattern_index, 0)]
-    return np.where((review.pattern_index < 0) | np.isnan(own), 2.0, own)
-
-
-def shown_rows(
-    passes: npt.NDArray[np.bool_], key: npt.NDArray[Any] | None
-) -> npt.NDArray[np.int64]:
-    """Return (M,) int64, the rows that pass, sorted by `key` and then as they came."""
-    rows = np.flatnonzero(passes)
-    if key is None:
-        return rows
-    return rows[np.argsort(key[rows], kind="stable")]
-
-
-def sharpness(crops: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return how sharp each crop is: the spread of its Laplacian over its mean.
-
-    Parameters
-    ----------
-    crops : (N, S, S) uint8 or uint16
-
-    Returns
-    -------
-    focus : (N,) float64
-        Not negative; 0 for a flat crop.
-
-    References
-    ----------
-    Pertuz, Puig and Garcia, Pattern Recognition 46 (2013) 1415, "LAPV".
-    """
-    grey = np.asarray(crops, dtype=np.float64)
-    centre = grey[:, 1:-1, 1:-1]
-    neighbours = (
-        grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
-    )
-    spread = (neighbours - 4 * centre).std(axis=(1, 2))
-    return np.asarray(spread / np.maximum(grey.mean(axis=(1, 2)), 1.0))
-
-
-def measure_focus(
-    review: ReviewSet,
-) -> Iterator[tuple[Progress, npt.NDArray[np.float64]]]:
-    """Yield progress and the sharpness of the next crops, a few hundred at a time."""
-    for start in range(0, len(review), _CHUNK):
-        stop = min(start + _CHUNK, len(review))
-        share = stop / len(review)
-        yield Progress("measuring focus", share), sharpness(review.crops[start:stop])
 
 
 def frame_review(

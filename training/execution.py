@@ -16,6 +16,7 @@ from training.checkpoints import has_result, read_result
 from training.config import NetworkSettings, known_engine
 from training.data.cells import CellSet
 from training.data.copies import CellCodes
+from training.data.images import write_json
 from training.data.packed_cells import load_packed
 from training.engines import (
     Engine,
@@ -36,7 +37,7 @@ from training.results import (
     pool_folds,
     write_results,
 )
-from training.runs import RunConfig, RunFolder
+from training.runs import DATA, RunConfig, RunFolder
 from training.sampling import choose_samples, count_samples
 from training.systems import build_classifier, needs_masks
 
@@ -60,7 +61,9 @@ def start_run(path: Path, config: RunConfig) -> RunFolder:
         pass
     cells, _ = load_cells(config)
     make_folds(cells, config.protocol)
-    return RunFolder.create(path, config, cells.fingerprint)
+    run = RunFolder.create(path, config, cells.fingerprint)
+    record_data(run, cells)
+    return run
 
 
 def execute(run: RunFolder, engine: str | None = None) -> Iterator[Event]:
@@ -111,6 +114,19 @@ def execute(run: RunFolder, engine: str | None = None) -> Iterator[Event]:
             raise
 
 
+def record_data(run: RunFolder, cells: CellSet) -> None:
+    """Write what a run trains on into `data.json`, once: it names the decisions."""
+    path = run.path / DATA
+    if not path.is_file():
+        content = {
+            "source": cells.source,
+            "cells": len(cells),
+            "fingerprint": cells.fingerprint,
+            "reviews": [review.content() for review in cells.reviews],
+        }
+        write_json(path, content)
+
+
 def load_cells(config: RunConfig) -> tuple[CellSet, Path]:
     """Load the cells of a run, and those that it only trains on; see `load_packed`."""
     return load_packed(
@@ -119,6 +135,7 @@ def load_cells(config: RunConfig) -> tuple[CellSet, Path]:
         config.layout,
         extra=Path(config.extra) if config.extra else None,
         masks=needs_masks(config.classifier),
+        reviewed=config.training_set.reviewed,
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from training.config import ExtractionSettings, SegmentationSettings, VerdictSettings
 from training.data.extraction import FrameCells, extract_frame
 from training.data.layouts import Frame, read_collection
+from training.data.mended import STEPS, with_mended
 from training.errors import (
     BadImageError,
     BadLayoutError,
@@ -87,7 +88,7 @@ def find_frames(
         if path.is_dir():
             frames += _frames_of(path, layout)
         else:
-            frames.append(Frame(path.stem, path, masks[number] if masks else None))
+            frames.append(_frame_of(path, masks[number] if masks else None))
     (name, count), *_ = Counter(frame.name for frame in frames).most_common(1)
     if count > 1:
         raise BadSettingError(
@@ -98,8 +99,15 @@ def find_frames(
     return frames
 
 
+def _frame_of(image: Path, mask: Path | None) -> Frame:
+    """Return the frame of an image; a mended mask keeps its labels."""
+    if mask is not None and mask.with_name(STEPS).is_file():
+        return Frame(image.stem, image, None, mended=mask)
+    return Frame(image.stem, image, mask)
+
+
 def _frames_of(folder: Path, layout: str) -> list[Frame]:
-    collection = read_collection(folder, layout)
+    collection = with_mended(read_collection(folder, layout))
     frames = [frame for one in collection.specimens for frame in one.frames]
     if not frames:
         raise BadLayoutError(

@@ -36,6 +36,9 @@ from training.errors import BadRunError, RunLockedError
 from training.time_left import TimeLeft
 
 EVENTS = "events.jsonl"
+DATA = "data.json"
+"""What the run trains on, with the state of the decisions on its cells."""
+
 _PASSING = {"epoch", "progress"}
 """Events that a power cut may take; on a GPU there are hundreds a second."""
 

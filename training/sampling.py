@@ -24,6 +24,10 @@ PAPER_VIEWS = dict(zip(I3A.names, TASK2_FACTORS.tolist(), strict=True))
 
 _OTHER_VIEWS = 2
 
+FEWEST_SPECIMENS = 2
+"""Of a pattern that are drawn, where there are as many: with one, nothing is learned of
+how specimens differ, and no setting can be chosen across specimens."""
+
 
 def choose_samples(
     cells: CellSet, train: Rows, settings: TrainingSetSettings, seed: int
@@ -48,8 +52,10 @@ def choose_samples(
     """
     if not settings.use_extra:
         train = train[cells.own[train]]
-    if settings.cells_per_specimen:
-        train = _draw(cells, train, settings.cells_per_specimen, seed)
+    if settings.specimen_share < 1:
+        train = _draw_specimens(cells, train, settings.specimen_share, seed)
+    if settings.cells_per_specimen or settings.cell_share < 1:
+        train = _draw(cells, train, settings, seed)
     counts = _views_of(cells, train, settings)
     rows = [train[counts > view] for view in range(VIEWS)]
     views = np.repeat(np.arange(VIEWS), [len(some) for some in rows])
@@ -69,7 +75,11 @@ def count_samples(
         The rows that a fold does not train on: whole specimens, or any rows where no
         number of cells is drawn from each specimen.
     """
-    whole = choose_samples(cells, np.arange(len(cells)), settings, seed)
+    everything = np.arange(len(cells))
+    if settings.specimen_share < 1:
+        others = (np.delete(everything, rows) for rows in held)
+        return sum(len(choose_samples(cells, some, settings, seed)) for some in others)
+    whole = choose_samples(cells, everything, settings, seed)
     of_each = np.bincount(whole.rows, minlength=len(cells))
     return sum(len(whole) - int(of_each[rows].sum()) for rows in held)
 
@@ -118,7 +128,31 @@ def composition(cells: CellSet, samples: Samples) -> Composition:
     )
 
 
-def _draw(cells: CellSet, train: Rows, count: int, seed: int) -> Rows:
+def _draw_specimens(cells: CellSet, train: Rows, share: float, seed: int) -> Rows:
+    """Draw a share of the specimens of each pattern: a larger one holds the smaller.
+
+    A specimen counts for the pattern that most of its cells have. All specimens are
+    put in one order, whatever a fold holds out.
+    """
+    names, position = np.unique(cells.specimens, return_inverse=True)
+    count = len(cells.vocabulary)
+    tally = np.bincount(
+        position * count + cells.patterns, minlength=len(names) * count
+    ).reshape(-1, count)
+    patterns = tally.argmax(axis=1)
+    place = np.random.default_rng([seed, len(names)]).permutation(len(names))
+    present = np.unique(position[train])
+    drawn = np.zeros(len(names), bool)
+    for pattern in np.unique(patterns[present]):
+        its = present[patterns[present] == pattern]
+        taken = max(FEWEST_SPECIMENS, round(share * len(its)))
+        drawn[its[np.argsort(place[its])][:taken]] = True
+    return train[drawn[position[train]]]
+
+
+def _draw(
+    cells: CellSet, train: Rows, settings: TrainingSetSettings, seed: int
+) -> Rows:
     """Draw some cells of each specimen, whatever else is in `train`."""
     _, position = np.unique(cells.specimens, return_inverse=True)
     together = train[np.argsort(position[train], kind="stable")]
@@ -127,6 +161,9 @@ def _draw(cells: CellSet, train: Rows, count: int, seed: int) -> Rows:
     drawn = [train[:0]]
     for k, start, end in zip(present.tolist(), bounds[:-1], bounds[1:], strict=True):
         rng = np.random.default_rng([seed, k])
+        count = max(1, round(settings.cell_share * (end - start)))
+        if settings.cells_per_specimen:
+            count = min(count, settings.cells_per_specimen)
         drawn.append(rng.permutation(together[start:end])[:count])
     return np.sort(np.concatenate(drawn))
 

@@ -124,8 +124,9 @@ class ClassifyController:
             return ""
         frame = state.cells.frame
         words = ["python", "-m", "training", "predict", str(frame.image)]
-        if frame.mask is not None:
-            words += ["--mask", str(frame.mask)]
+        mask = frame.mended or frame.mask
+        if mask is not None:
+            words += ["--mask", str(mask)]
         words += ["--model", str(state.model), "--out", out]
         if state.device != "auto":
             words += ["--device", state.device]

@@ -1,76 +1,24 @@
-"""Verbs on the cells under review: choose, decide, undo, filter, sort."""
+"""Verbs on the cells under review: which ones; the rest is inherited."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from napari_hep2.agreement import agreement_text, compare
-from napari_hep2.controllers.walk import CellWalk
+from napari_hep2.controllers.decisions import NOT_SAVED, REASONS, ReviewProgress
+from napari_hep2.controllers.readers import ReaderVerbs
 from napari_hep2.jobs import Job, Progress, Work
-from napari_hep2.review_set import (
-    VERDICTS,
-    ReviewSet,
-    frame_review,
-    verdict_codes,
-    with_decisions,
-)
-from napari_hep2.state import SessionState
+from napari_hep2.review_set import ReviewSet, frame_review
 from training.data.cell_folder import CellFolder, read_cell_folder
-from training.data.curation import DecisionStore
 from training.data.extraction import cell_id
-from training.data.reviewed import STORE
-from training.errors import Hep2Error
 from training.patterns import I3A, vocabulary_for
 
-NOT_SAVED = "not saved"
-
-REASONS = {
-    "focus": "out of focus",
-    "merged": "several nuclei",
-    "cut": "nucleus cut off",
-    "mitotic": "mitotic cell",
-    "debris": "debris or artefact",
-    "dim": "too dim",
-    "other": "other reason",
-}
-"""Why a reviewer rejects a cell: code in the store, words on the screen."""
+__all__ = ["NOT_SAVED", "REASONS", "ReviewController", "ReviewProgress"]
 
 
-@dataclass(frozen=True)
-class ReviewProgress:
-    """Decided cells of those that the extraction kept, and how they were decided."""
-
-    decided: int
-    total: int
-    accepted: int
-    rejected: int
-    relabelled: int
-
-
-class ReviewController(CellWalk):
-    """What can be done with cells under review; each decision is saved at once.
-
-    Parameters
-    ----------
-    state
-        Read and written.
-    open_store
-        Makes the store of a file for a reviewer; a test may give its own.
-    """
-
-    def __init__(
-        self,
-        state: SessionState,
-        open_store: Callable[[Path, str], DecisionStore] = DecisionStore,
-    ) -> None:
-        super().__init__(state)
-        self._open_store = open_store
-        self._store: DecisionStore | None = None
+class ReviewController(ReaderVerbs):
+    """What can be done with cells under review; each decision is saved at once."""
 
     # -- what is reviewed
 
@@ -139,166 +87,6 @@ class ReviewController(CellWalk):
             return None
         return str(state.review.ids[state.current])
 
-    # -- where decisions are kept
-
-    def use_store(self, folder: Path | None) -> None:
-        """Keep decisions in this folder; those already there are shown.
-
-        The file is not made before the first decision.
-        """
-        self.close()
-        state = self._state
-        state.writable = True
-        state.store = folder
-        if folder is not None and (folder / STORE).is_file():
-            self._connect(folder)
-        self._reload()
-
-    def set_reviewer(self, reviewer: str) -> None:
-        """Go on as another reviewer, who sees only their own decisions."""
-        name = reviewer.strip()
-        if name and name != self._state.reviewer:
-            self._state.reviewer = name
-            self.use_store(self._state.store)
-
-    def close(self) -> None:
-        """Close the store."""
-        if self._store is not None:
-            self._store.close()
-        self._store = None
-        self._state.saved = ""
-
-    def _connect(self, folder: Path) -> DecisionStore | None:
-        try:
-            store = self._open_store(folder / STORE, self._state.reviewer)
-        except Hep2Error as fault:
-            self._state.saved = NOT_SAVED
-            self._state.complain(fault)
-            return None
-        self._store = store
-        self._state.writable = not store.read_only
-        return store
-
-    def _reload(self) -> None:
-        state, review = self._state, self._state.review
-        decisions = self._store.current() if self._store else {}
-        if review is not None:
-            self._codes = verdict_codes(review, decisions)
-        state.decisions = decisions
-        self.refresh()
-
-    def _writable(self) -> DecisionStore | None:
-        state = self._state
-        if state.review is None or state.store is None:
-            state.saved = NOT_SAVED
-            state.complain("Choose a folder for the decisions first.")
-            return None
-        return self._store or self._connect(state.store)
-
-    # -- decisions
-
-    def accept(self) -> None:
-        """Say that the selected cells are good and show the specimen's pattern."""
-        self._decide("accepted")
-
-    def reject(self, reason: str | None = None) -> None:
-        """Say that the selected cells are not to be used; `reason` is in `REASONS`."""
-        self._decide("rejected", reason=reason)
-
-    def relabel(self, index: int) -> None:
-        """Say that the selected cells show pattern `index` of the vocabulary."""
-        review = self._state.review
-        if review is not None and 0 <= index < len(review.vocabulary):
-            self._decide("relabelled", pattern=review.vocabulary[index].name)
-
-    def clear(self) -> None:
-        """Take the decisions on the selected cells back."""
-        self._decide("cleared")
-
-    def _decide(
-        self, verdict: Any, pattern: str | None = None, reason: str | None = None
-    ) -> None:
-        state, store = self._state, self._writable()
-        if store is None or state.review is None or not state.selected:
-            return
-        cells = [str(state.review.ids[row]) for row in state.selected]
-        following = self._rows_after()
-        try:
-            store.decide(cells, verdict, pattern=pattern, reason=reason)
-        except Hep2Error as fault:
-            state.saved = NOT_SAVED
-            state.complain(fault)
-            return
-        self._committed(store, cells, f"{_noun(len(cells))} {verdict}, saved")
-        self.select(next((row for row in following if self.is_shown(row)), None))
-
-    def undo(self) -> None:
-        """Take the reviewer's last action back."""
-        self._travel("undo", "taken back, saved")
-
-    def redo(self) -> None:
-        """Do again what was taken back."""
-        self._travel("redo", "done again, saved")
-
-    def _travel(self, verb: str, text: str) -> None:
-        store = self._store
-        if store is None:
-            return
-        try:
-            touched: Sequence[str] = store.undo() if verb == "undo" else store.redo()
-        except Hep2Error as fault:
-            self._state.saved = NOT_SAVED
-            self._state.complain(fault)
-            return
-        if not touched:
-            self._state.saved = f"nothing to {verb}"
-            return
-        self._committed(store, touched, f"{_noun(len(touched))} {text}")
-        review = self._state.review
-        row = review.row_of.get(touched[0]) if review else None
-        if row is not None:
-            self.select(row)
-
-    def _committed(self, store: DecisionStore, cells: Sequence[str], text: str) -> None:
-        """Show what the store confirmed; only the cells touched are read again."""
-        state = self._state
-        decisions = dict(state.decisions)
-        for cell in cells:
-            decision = store.decision_on(cell)
-            if decision is None:
-                decisions.pop(cell, None)
-            else:
-                decisions[cell] = decision
-        if state.review is not None:
-            self._codes = with_decisions(self._codes, state.review, decisions, cells)
-        state.decisions = decisions
-        self.refresh()
-        state.fault = ""
-        state.saved = text
-
-    def compare_reviewers(self) -> list[str]:
-        """Return, for each other reviewer, how far both agree, as a sentence."""
-        store, name = self._store, self._state.reviewer
-        if store is None:
-            return []
-        others = [other for other in store.reviewers() if other != name]
-        return [
-            agreement_text(name, other, compare(store.current(), store.current(other)))
-            for other in others
-        ]
-
-    def count(self) -> ReviewProgress:
-        """Count the decisions on the cells under review."""
-        review = self._state.review
-        if review is None:
-            return ReviewProgress(0, 0, 0, 0, 0)
-        accepted, rejected, relabelled = (
-            int(n) for n in np.bincount(self._codes, minlength=len(VERDICTS))[1:]
-        )
-        total = int(((self._codes > 0) | ~review.dropped).sum())
-        decided = accepted + rejected + relabelled
-        return ReviewProgress(decided, total, accepted, rejected, relabelled)
-
 
 def review_of_folder(folder: Path, cells: CellFolder) -> ReviewSet:
     """Return the cells of a cell folder for review; decisions are kept in it."""
@@ -313,7 +101,3 @@ def review_of_folder(folder: Path, cells: CellFolder) -> ReviewSet:
         is_folder=True,
         root=cells.root,
     )
-
-
-def _noun(n: int) -> str:
-    return "1 cell" if n == 1 else f"{n} cells"

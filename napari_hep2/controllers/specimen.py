@@ -127,7 +127,7 @@ class SpecimenController:
     def open_frame(self, specimen: int, frame: int = 0) -> Job:
         """Read a frame of the open collection and extract its cells."""
         position = (specimen, frame)
-        wanted = self._frame_at(position)
+        wanted, root = self._frame_at(position), self._root()
 
         def done(cells: FrameCells) -> None:
             owner = self._specimen_at(position)
@@ -135,13 +135,24 @@ class SpecimenController:
             self._arrays = None
             self._show(cells, owner.id, owner.pattern)
 
-        return Job("Extracting cells", lambda: self._extraction_of(wanted), done)
+        return Job("Extracting cells", lambda: self.cutting(wanted, root), done)
 
-    def _extraction_of(self, frame: Frame) -> Work[FrameCells]:
+    def _root(self) -> Path | None:
+        collection = self._state.collection
+        return None if collection is None else collection.root
+
+    def cutting(self, frame: Frame, root: Path | None) -> Work[FrameCells]:
+        """Cut the cells of a frame, with its mended mask where one stands in `root`."""
         from training.data.extraction import extract_frame
+        from training.data.mended import mended_frame
 
         yield Progress(f"cutting the cells of {frame.name}")
-        return extract_frame(frame, self._state.extraction, self._state.segmentation)
+        found = frame if root is None else mended_frame(frame, root)
+        return extract_frame(found, self._state.extraction, self._state.segmentation)
+
+    def show_again(self, cells: FrameCells) -> None:
+        """Show the open frame with its cells cut anew."""
+        self._show(cells, self._state.specimen, self._state.pattern)
 
     def _show(self, cells: FrameCells, specimen: str, pattern: str | None) -> None:
         state = self._state
@@ -152,7 +163,10 @@ class SpecimenController:
         state.cells = cells
         count = count_cells(cells)
         text = f"{cells.frame.name}: {count.kept} of {count.total} cells kept"
-        state.tell("; ".join((text, *cells.notes)) + ".")
+        if cells.frame.note:
+            state.complain(f"{text}; {cells.frame.note}.")
+        else:
+            state.tell("; ".join((text, *cells.notes)) + ".")
 
     def use_arrays(
         self,

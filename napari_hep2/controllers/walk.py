@@ -1,28 +1,30 @@
-"""Verbs to go through the cells under review: filter, sort, step, select."""
+"""Verbs to go through the cells under review: step, select, come back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_hep2.jobs import Job, Work
-from napari_hep2.review_set import (
-    Filter,
-    ReviewSet,
-    Sort,
-    measure_focus,
-    passing,
-    shown_rows,
-    sort_key,
-)
+from napari_hep2.controllers.order import CellOrder
+from napari_hep2.review_order import passing
 from napari_hep2.state import SessionState
-from training.data.extraction import cell_id
+
+_VISITED = 1000
 
 
-class CellWalk:
-    """What is shown of the cells under review, in which order, and which is current.
+@dataclass(frozen=True)
+class SpecimenProgress:
+    """Decided cells of one specimen, of those that the extraction kept."""
+
+    specimen: str
+    decided: int
+    total: int
+
+
+class CellWalk(CellOrder):
+    """Which cell is current, which are selected, and how keys move them.
 
     Parameters
     ----------
@@ -31,95 +33,30 @@ class CellWalk:
     """
 
     def __init__(self, state: SessionState) -> None:
-        self._state = state
-        self._focus: tuple[ReviewSet, npt.NDArray[np.float64]] | None = None
-        self._codes = np.zeros(0, dtype=np.int8)
+        super().__init__(state)
+        self._from: int | None = None
+        self._visited: list[int] = []
+        state.events.current.connect(self._remember)
+        state.events.review.connect(self._forget_visited)
 
-    def refresh(self) -> None:
-        """Filter and sort anew; the current cell stays where it is still shown."""
-        state, review = self._state, self._state.review
-        if review is None:
-            return
-        key = sort_key(review, state.sort, self.scores(), self._focus_of(review))
-        state.shown = shown_rows(passing(review, self._codes, state.filter), key)
-        selected = np.array(state.selected, dtype=np.int64)
-        still = selected[np.isin(selected, state.shown)]
-        state.selected = tuple(still.tolist())
-        if state.current is not None and not self.is_shown(state.current):
-            state.current = state.selected[0] if state.selected else None
+    def _remember(self, now: int | None, before: int | None) -> None:
+        """Keep the cell that was left, for `back`."""
+        if before is not None and now is not None:
+            self._visited = [*self._visited[-_VISITED:], before]
 
-    def is_shown(self, row: int) -> bool:
-        """Whether a row passes the filter."""
-        return bool(np.any(self._state.shown == row))
+    def _forget_visited(self) -> None:
+        self._visited, self._from = [], None
 
-    def set_filter(self, which: Filter) -> None:
-        """Show only the cells that pass."""
-        self._state.filter = which
-        self.refresh()
-        if self._state.current is None:
-            self.select(self._first())
-
-    def _first(self) -> int | None:
-        """Return the first row shown that the extraction kept, else the first."""
-        review, shown = self._state.review, self._state.shown
-        if review is None or not len(shown):
-            return None
-        kept = shown[~review.dropped[shown]]
-        return int(kept[0]) if len(kept) else int(shown[0])
-
-    def set_sort(self, sort: Sort) -> Job | None:
-        """Sort the cells; sharpness is measured first where it is not known yet."""
-        state, review = self._state, self._state.review
-        state.sort = sort
-        if sort == "focus" and review is not None and self._focus_of(review) is None:
-            return self._focus_job(review)
-        self.refresh()
-        return None
-
-    def _focus_of(self, review: ReviewSet) -> npt.NDArray[np.float64] | None:
-        known = self._focus
-        return known[1] if known is not None and known[0] is review else None
-
-    def _focus_job(self, review: ReviewSet) -> Job:
-        def work() -> Work[npt.NDArray[np.float64]]:
-            parts = []
-            for progress, part in measure_focus(review):
-                parts.append(part)
-                yield progress
-            return np.concatenate(parts) if parts else np.empty(0)
-
-        def done(focus: npt.NDArray[np.float64]) -> None:
-            self._focus = (review, focus)
-            self.refresh()
-
-        return Job("Measuring focus", work, done)
-
-    def scores(self) -> npt.NDArray[np.float32] | None:
-        """Return (N, K) scores of the cells under review, nan where there is none."""
-        state, review = self._state, self._state.review
-        if review is None or state.prediction is None or state.cells is None:
-            return None
-        prediction, name = state.prediction, state.cells.frame.name
-        columns = [prediction.vocabulary.find(p.name) for p in review.vocabulary]
-        known = [k for k, column in enumerate(columns) if column is not None]
-        taken = [column for column in columns if column is not None]
-        out = np.full((len(review), len(columns)), np.nan, np.float32)
-        labels = state.cells.cells.table["label"].to_numpy()[prediction.rows]
-        for label, scores in zip(labels, prediction.scores, strict=True):
-            row = review.row_of.get(cell_id(name, int(label)))
-            if row is not None:
-                out[row] = 0
-                out[row, known] = scores[taken]
-        return out
-
-    def select(self, row: int | None, rows: Sequence[int] | None = None) -> None:
-        """Make `row` the current cell; `rows` are all those selected with it."""
-        state = self._state
-        chosen = {int(r) for r in rows or ()} | (
-            {int(row)} if row is not None else set()
-        )
-        state.selected = tuple(sorted(chosen))
-        state.current = None if row is None else int(row)
+    def back(self) -> None:
+        """Go back to the cell that was current before this one."""
+        while self._visited:
+            row = self._visited.pop()
+            if self.is_shown(row):
+                kept = self._visited
+                self.select(row)
+                self._visited = kept
+                return
+        self._state.tell("There is no cell to go back to.")
 
     def select_cell(self, cell: str) -> None:
         """Make a cell the current one by its id, in the filter's order or not."""
@@ -138,6 +75,37 @@ class CellWalk:
             return
         target = 0 if place is None else min(max(place + step, 0), len(shown) - 1)
         self.select(int(shown[target]))
+
+    def extend(self, step: int) -> None:
+        """Go `step` cells on and select all from where the range was begun."""
+        state, place = self._state, self._place()
+        if place is None:
+            self.step(step)
+            return
+        target = min(max(place + step, 0), len(state.shown) - 1)
+        self.select_range(int(state.shown[target]))
+
+    def select_range(self, row: int) -> None:
+        """Select all cells shown between the one the range was begun at and `row`."""
+        state = self._state
+        begun = self._from
+        is_range = begun in state.selected and len(state.selected) > 1
+        first = begun if is_range and begun is not None else state.current
+        if first is None:
+            self.select(row)
+            return
+        ends = [int(np.flatnonzero(state.shown == r)[0]) for r in (first, row)]
+        chosen = state.shown[min(ends) : max(ends) + 1]
+        self.select(row, chosen.tolist())
+        self._from = first
+
+    def select_all(self) -> None:
+        """Select every cell shown."""
+        state = self._state
+        if len(state.shown):
+            current = state.current
+            row = int(state.shown[0]) if current is None else current
+            self.select(row, state.shown.tolist())
 
     def next_undecided(self) -> None:
         """Go to the next cell without a decision, from the start after the end."""
@@ -158,15 +126,19 @@ class CellWalk:
         found = np.flatnonzero(self._state.shown == self._state.current)
         return int(found[0]) if self._state.current is not None and len(found) else None
 
-    def _rows_after(self) -> list[int]:
+    def _rows_after(self) -> npt.NDArray[np.int64]:
         """Return the rows to go to once the selected cells are decided, best first."""
         shown, selected = self._state.shown, self._state.selected
         places = np.flatnonzero(np.isin(shown, selected))
         if not len(places):
-            return []
+            return shown[:0]
         last = places[-1]
-        order = np.concatenate((shown[last + 1 :], shown[last::-1]))
-        return [int(row) for row in order]
+        return np.concatenate((shown[last + 1 :], shown[last::-1]))
+
+    def _first_shown(self, rows: npt.NDArray[np.int64]) -> int | None:
+        """Return the first of some rows that passes the filter, or None."""
+        left = rows[np.isin(rows, self._state.shown)]
+        return int(left[0]) if len(left) else None
 
     def frame_of_current(self) -> str | None:
         """Return the name of the frame that the current cell comes from."""
@@ -174,3 +146,31 @@ class CellWalk:
         if state.review is None or state.current is None:
             return None
         return str(state.review.table["frame"].iloc[state.current])
+
+    def progress_of_specimens(self) -> list[SpecimenProgress]:
+        """Return how far each specimen is, in the order of their first cells."""
+        review = self._state.review
+        if review is None:
+            return []
+        n = len(review.specimen_names)
+        counts = (self._codes > 0) | ~review.dropped
+        total = np.bincount(review.specimen_index[counts], minlength=n)
+        decided = np.bincount(review.specimen_index[self._codes > 0], minlength=n)
+        return [
+            SpecimenProgress(name, int(done), int(of))
+            for name, done, of in zip(
+                review.specimen_names, decided, total, strict=True
+            )
+        ]
+
+    def progress_of_current(self) -> SpecimenProgress | None:
+        """Return how far the current cell's specimen is."""
+        review, current = self._state.review, self._state.current
+        if review is None or current is None:
+            return None
+        place = review.specimen_index[current]
+        rows = review.specimen_index == place
+        decided = self._codes[rows] > 0
+        total = int((decided | ~review.dropped[rows]).sum())
+        name = review.specimen_names[place]
+        return SpecimenProgress(name, int(decided.sum()), total)

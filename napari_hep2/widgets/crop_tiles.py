@@ -12,8 +12,11 @@ from qtpy.QtCore import QModelIndex, QRect, QSize, Qt
 from qtpy.QtGui import QColor, QFont, QImage, QPainter, QPen, QPixmap
 from qtpy.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from napari_hep2.review_set import ReviewSet
+from napari_hep2.crop_measures import HIGH, LOW
+from napari_hep2.review_order import Heading
+from napari_hep2.review_set import VERDICTS, ReviewSet
 from napari_hep2.state import SessionState
+from napari_hep2.widgets.contours import ContourCache
 from napari_hep2.widgets.parts import GOOD_COLOUR, WARNING_COLOUR, draw_chip
 from training.patterns import Pattern, Vocabulary
 
@@ -21,10 +24,13 @@ if TYPE_CHECKING:
     from training.data.curation import Decision
 
 ROW_ROLE = int(Qt.ItemDataRole.UserRole) + 1
+HEADING_ROLE = ROW_ROLE + 1
 CACHE_BYTES = 64 * 2**20
 """Of pictures kept: several screens full of tiles of any size."""
 TILE_MIN, TILE_MAX, TILE_START = 64, 176, 92
 CAPTION = 16
+HEADING = 26
+"""Height of a heading between tiles, in pixels."""
 _GAP = 3
 
 _MARKS = {
@@ -35,29 +41,47 @@ _PAPER, _TEXT, _DIM = QColor("#161616"), QColor("#f0f0f0"), QColor("#9a9a9a")
 _VEIL = QColor(22, 22, 22, 130)
 _CURRENT = QColor("#ffffff")
 _CHOSEN = QColor("#7fb8ff")
+_FLAG = QColor("#f0e442")
+_LINE = QColor("#56b4e9")
+_BOARD = QColor("#2b2f36")
 
 
-def stretched(crop: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Return a crop stretched for the eye between percentiles 1 and 99.7.
+def stretched(
+    crop: npt.NDArray[Any], limits: tuple[float, float] | None = None
+) -> npt.NDArray[np.uint8]:
+    """Return a crop stretched for the eye between its percentiles 1 and 99.7.
 
     Parameters
     ----------
     crop : (S, S) uint8 or uint16
+    limits
+        Grey values that are shown black and white, in place of the percentiles.
 
     Returns
     -------
     grey : (S, S) uint8
         For display only; nothing is ever computed from it.
     """
-    low, high = np.percentile(crop, (1, 99.7))
+    low, high = np.percentile(crop, (LOW, HIGH)) if limits is None else limits
     span = max(float(high - low), 1.0)
     scaled = (crop.astype(np.float32) - low) * (255.0 / span)
     return np.clip(scaled, 0, 255).astype(np.uint8)
 
 
-def crop_pixmap(crop: npt.NDArray[Any], side: int) -> QPixmap:
+def limits_of(state: SessionState, row: int) -> tuple[float, float] | None:
+    """Return the grey values that a cell's specimen is shown between, or None."""
+    review = state.review
+    if state.contrast == "cell" or state.limits is None or review is None:
+        return None
+    low, high = state.limits[review.specimen_index[row]]
+    return float(low), float(high)
+
+
+def crop_pixmap(
+    crop: npt.NDArray[Any], side: int, limits: tuple[float, float] | None = None
+) -> QPixmap:
     """Return a stretched crop as a picture of `side` pixels."""
-    grey = np.ascontiguousarray(stretched(crop))
+    grey = np.ascontiguousarray(stretched(crop, limits))
     height, width = grey.shape
     image = QImage(
         grey.tobytes(), width, height, width, QImage.Format.Format_Grayscale8
@@ -126,6 +150,7 @@ class TileDelegate(QStyledItemDelegate):
         self._state = state
         self._predicted = predicted
         self.cache = PixmapCache()
+        self.contours = ContourCache(state)
         self.side = TILE_START
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
@@ -136,7 +161,11 @@ class TileDelegate(QStyledItemDelegate):
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex
     ) -> None:
-        """Draw one tile."""
+        """Draw one tile, or a heading."""
+        heading = index.data(HEADING_ROLE)
+        if heading is not None:
+            self._draw_heading(painter, option.rect, heading)
+            return
         cell, review = index.data(ROW_ROLE), self._state.review
         if cell is None or review is None:
             return
@@ -147,13 +176,49 @@ class TileDelegate(QStyledItemDelegate):
         painter.save()
         painter.fillRect(tile, _PAPER)
         pixmap = self.cache.get(
-            cell, tile.width(), lambda: crop_pixmap(review.crops[cell], tile.width())
+            cell,
+            tile.width(),
+            lambda: crop_pixmap(
+                review.crops[cell], tile.width(), limits_of(self._state, cell)
+            ),
         )
         painter.drawPixmap(picture.topLeft(), pixmap)
+        if self._state.contours:
+            self._draw_contours(painter, picture, cell)
         self._draw_decision(painter, picture, review, cell)
         self._draw_caption(painter, caption, review, cell)
         chosen = bool(option.state & QStyle.StateFlag.State_Selected)
         self._draw_frame(painter, tile, cell, chosen)
+        painter.restore()
+
+    def _draw_heading(self, painter: QPainter, place: QRect, heading: Heading) -> None:
+        painter.save()
+        painter.fillRect(place.adjusted(0, 2, 0, -1), _BOARD)
+        font = QFont(painter.font())
+        font.setPixelSize(12)
+        font.setBold(True)
+        painter.setFont(font)
+        painter.setPen(_TEXT)
+        middle = Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(
+            place.adjusted(6, 0, -6, 0), middle, heading_text(self._state, heading)
+        )
+        painter.restore()
+
+    def _draw_contours(self, painter: QPainter, place: QRect, cell: int) -> None:
+        lines = self.contours.get(cell)
+        if not lines:
+            return
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.translate(place.topLeft())
+        painter.scale(place.width(), place.width())
+        pen = QPen(_LINE)
+        pen.setCosmetic(True)
+        pen.setWidthF(1.5)
+        painter.setPen(pen)
+        for line in lines:
+            painter.drawPolyline(line)
         painter.restore()
 
     def _draw_decision(
@@ -163,6 +228,7 @@ class TileDelegate(QStyledItemDelegate):
         verdict = decision.verdict if decision is not None else "cleared"
         if review.dropped[cell] or verdict == "rejected":
             painter.fillRect(place, _VEIL)
+        self._draw_marks(painter, place, str(review.ids[cell]))
         if decision is None or verdict == "cleared":
             return
         mark, colour = _mark_of(decision, review.vocabulary)
@@ -170,6 +236,20 @@ class TileDelegate(QStyledItemDelegate):
         painter.fillRect(band, QColor(colour))
         chip = QRect(place.right() - 20, place.top() + 4, 18, 18)
         draw_chip(painter, chip, mark, colour)
+
+    def _draw_marks(self, painter: QPainter, place: QRect, cell: str) -> None:
+        """Draw the reviewer's flag, and small what the others say."""
+        mark, review = self._state.marks.get(cell), self._state.review
+        if mark is not None and mark.flagged:
+            x, y = place.left() + 5, place.top() + 5
+            painter.fillRect(QRect(x, y, 2, 16), _FLAG)
+            painter.fillRect(QRect(x + 2, y, 10, 8), _FLAG)
+        if review is None or self._state.blind:
+            return
+        for k, said in enumerate(self._state.others.get(cell, ())[:3]):
+            if said.verdict != "cleared":
+                chip = QRect(place.left() + 4 + 15 * k, place.bottom() - 16, 13, 13)
+                draw_chip(painter, chip, *_mark_of(said, review.vocabulary))
 
     def _draw_caption(
         self, painter: QPainter, place: QRect, review: ReviewSet, cell: int
@@ -186,7 +266,7 @@ class TileDelegate(QStyledItemDelegate):
             painter.setPen(_TEXT)
             painter.drawText(place.adjusted(18, 0, 0, 0), middle, f"{score:.2f}")
             return
-        text = str(review.table["dropped"].iat[cell] or review.table["label"].iat[cell])
+        text = review.captions[cell]
         painter.setPen(_DIM)
         painter.drawText(place.adjusted(4, 0, -2, 0), middle, text)
 
@@ -210,3 +290,22 @@ def _mark_of(decision: Decision, vocabulary: Vocabulary) -> tuple[str, str]:
         pattern = vocabulary[vocabulary.index(decision.pattern)]
         return pattern.letter, pattern.colour
     return _MARKS[decision.verdict]
+
+
+def heading_text(state: SessionState, heading: Heading) -> str:
+    """Return what a heading says; a specimen's name is not told to a blind reviewer."""
+    count = f"{heading.count:,} cell{'' if heading.count == 1 else 's'}"
+    if state.group != "decision":
+        count += f", {heading.decided:,} decided"
+    return f"{_heading_name(state, heading.key)}   {count}"
+
+
+def _heading_name(state: SessionState, key: int) -> str:
+    review = state.review
+    if review is None:
+        return ""
+    if state.group == "decision":
+        return VERDICTS[key].capitalize() or "Undecided"
+    if state.group == "pattern":
+        return review.vocabulary[key].title if key >= 0 else "Pattern not known"
+    return "A specimen" if state.blind else f"Specimen {review.specimen_names[key]}"

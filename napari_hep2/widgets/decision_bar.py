@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QPoint, Qt, Signal
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QHBoxLayout,
@@ -18,23 +19,14 @@ from qtpy.QtWidgets import (
 )
 
 from napari_hep2.controllers.review import REASONS, ReviewController
+from napari_hep2.widgets.keys import (
+    MOST_PATTERNS,
+    VERBS,
+    KeyTable,
+)
 from napari_hep2.widgets.parts import button, pattern_icon, row
 from training.patterns import Pattern, Vocabulary
 
-KEYS = (
-    ("A", "accept"),
-    ("R", "reject"),
-    ("Shift+R", "reject with a reason"),
-    ("C", "clear the decision"),
-    ("Z, Ctrl+Z", "undo"),
-    ("Shift+Z, Ctrl+Y", "redo"),
-    ("N", "next undecided"),
-    ("Arrows, Home, End", "move"),
-    ("Enter", "show in the viewer"),
-)
-"""Keys and what they do, as the user reads them; digits name the patterns."""
-
-_MOST_PATTERNS = 9
 _REASON_KEYS = {
     "focus": "f",
     "merged": "s",
@@ -54,35 +46,45 @@ def add_shortcut(widget: QWidget, keys: str, slot: Callable[[], None]) -> None:
 
 
 class DecisionBar(QWidget):
-    """Accept, reject, relabel, undo, redo, next undecided.
+    """Accept, reject, relabel, take the prediction, flag, note, undo, redo, next.
+
+    `note_wanted` asks for the field in which a note is written.
 
     Parameters
     ----------
     review
         Its verbs are called.
+    table
+        The keys that are named and bound; those of the program if not given.
     """
 
-    def __init__(self, review: ReviewController) -> None:
+    note_wanted = Signal()
+
+    def __init__(self, review: ReviewController, table: KeyTable | None = None) -> None:
         super().__init__()
         self._review = review
+        self._table = table or KeyTable()
         self.patterns: list[QPushButton] = []
         self._build()
         self._connect()
+        self.show_keys()
 
     def _build(self) -> None:
-        self.accept = button("\u2713 Accept", "A", "accept")
-        self.reject = button("\u2717 Reject", "R", "reject")
+        self.accept = button("\u2713 Accept", "", "accept")
+        self.reject = button("\u2717 Reject", "", "reject")
         self.why = QToolButton()
         self.why.setObjectName("why")
         self.why.setArrowType(Qt.ArrowType.DownArrow)
-        self.why.setToolTip("Shift+R: reject with a reason")
         self.reasons = QMenu(self)
         for code, text in REASONS.items():
             action = self.reasons.addAction(_with_key(text, _REASON_KEYS[code]))
             action.triggered.connect(partial(self._reject_for, code))
-        self.undo = button("Undo", "Z or Ctrl+Z", "undo")
-        self.redo = button("Redo", "Shift+Z or Ctrl+Y", "redo")
-        self.next = button("Next undecided", "N", "next")
+        self.take = button("As predicted", "", "take")
+        self.flag = button("Flag", "", "flag")
+        self.note = button("Note\u2026", "", "note")
+        self.undo = button("Undo", "", "undo")
+        self.redo = button("Redo", "", "redo")
+        self.next = button("Next undecided", "", "next")
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -97,46 +99,68 @@ class DecisionBar(QWidget):
         layout.setSpacing(4)
         layout.addLayout(decide)
         layout.addLayout(self._pattern_row)
+        layout.addLayout(row(self.take, self.flag, self.note, spacing=4))
         layout.addLayout(row(self.undo, self.redo, self.next, spacing=4))
 
     def _connect(self) -> None:
         self.accept.clicked.connect(self._accept)
         self.reject.clicked.connect(self._reject)
         self.why.clicked.connect(self._ask_reason)
+        self.take.clicked.connect(self._take)
+        self.flag.clicked.connect(self._flag)
+        self.note.clicked.connect(self._want_note)
         self.undo.clicked.connect(self._undo)
         self.redo.clicked.connect(self._redo)
         self.next.clicked.connect(self._next)
 
-    def add_shortcuts(self, widget: QWidget) -> None:
-        """Bind the keys of `KEYS` and the digits to `widget`."""
-        wanted: list[tuple[str, Callable[[], None]]] = [
-            ("A", self._accept),
-            ("R", self._reject),
-            ("Shift+R", self._ask_reason),
-            ("C", self._review.clear),
-            ("Z", self._undo),
-            ("Ctrl+Z", self._undo),
-            ("Shift+Z", self._redo),
-            ("Ctrl+Y", self._redo),
-            ("Ctrl+Shift+Z", self._redo),
-            ("N", self._next),
-        ]
-        digits = range(_MOST_PATTERNS)
-        wanted += [(str(k + 1), partial(self._review.relabel, k)) for k in digits]
-        for keys, slot in wanted:
-            add_shortcut(widget, keys, slot)
+    def actions(self) -> dict[str, Callable[[], Any]]:
+        """Return what each verb of the table of keys calls here."""
+        patterns = range(MOST_PATTERNS)
+        return {
+            "accept": self._accept,
+            "reject": self._reject,
+            "reject_why": self._ask_reason,
+            **{f"pattern_{k + 1}": partial(self._review.relabel, k) for k in patterns},
+            "clear": self._review.clear,
+            "take": self._take,
+            "flag": self._flag,
+            "note": self._want_note,
+            "undo": self._undo,
+            "redo": self._redo,
+            "next": self._next,
+        }
+
+    def show_keys(self) -> None:
+        """Name the keys in force in the tips of the buttons."""
+        parts = {
+            "accept": self.accept,
+            "reject": self.reject,
+            "reject_why": self.why,
+            "take": self.take,
+            "flag": self.flag,
+            "note": self.note,
+            "undo": self.undo,
+            "redo": self.redo,
+            "next": self.next,
+        }
+        for verb in VERBS:
+            if verb.name in parts:
+                keys = self._table.shown(verb.name)
+                parts[verb.name].setToolTip(f"{keys}: {verb.text}")
 
     def show_patterns(self, vocabulary: Vocabulary) -> None:
         """Give each pattern of the vocabulary its button."""
         for old in self.patterns:
             self._pattern_row.removeWidget(old)
+            old.hide()  # it is deleted later, and would cover the bar until then
             old.deleteLater()
         self.patterns = [self._pattern(k, p) for k, p in enumerate(vocabulary)]
         for made in self.patterns:
             self._pattern_row.addWidget(made, 1)
 
     def _pattern(self, index: int, pattern: Pattern) -> QPushButton:
-        tip = f"Key {index + 1}: the cell shows {pattern.title.lower()}"
+        keys = self._table.shown(f"pattern_{index + 1}")
+        tip = f"Key {keys}: the cell shows {pattern.title.lower()}"
         made = button(str(index + 1), tip, f"pattern_{index + 1}")
         made.setIcon(pattern_icon(pattern))
         made.setMinimumWidth(40)
@@ -146,7 +170,8 @@ class DecisionBar(QWidget):
 
     def set_ready(self, is_ready: bool) -> None:
         """Let cells be decided, or not, where there is none."""
-        for part in (self.accept, self.reject, self.why, *self.patterns):
+        marks = (self.take, self.flag, self.note)
+        for part in (self.accept, self.reject, self.why, *marks, *self.patterns):
             part.setEnabled(is_ready)
 
     def _accept(self) -> None:
@@ -165,6 +190,16 @@ class DecisionBar(QWidget):
     def _relabel(self, index: int, *_: object) -> None:
         self._review.relabel(index)
 
+    def _take(self) -> None:
+        self._review.accept_prediction()
+
+    def _flag(self) -> None:
+        self._review.flag()
+
+    def _want_note(self) -> None:
+        if self._review.has_selection:
+            self.note_wanted.emit()
+
     def _undo(self) -> None:
         self._review.undo()
 
@@ -180,9 +215,3 @@ def _with_key(text: str, key: str) -> str:
     place = f" {text}".index(f" {key}")
     marked = f"{text[:place]}&{text[place:]}"
     return marked[0].upper() + marked[1:] if place else f"&{text.capitalize()}"
-
-
-def keys_text(vocabulary: Vocabulary) -> str:
-    """Return the key sheet, one key a line."""
-    digits = [(str(k + 1), pattern.title) for k, pattern in enumerate(vocabulary)]
-    return "\n".join(f"{key}: {what}" for key, what in (*KEYS, *digits))

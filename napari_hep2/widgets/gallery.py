@@ -2,114 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from qtpy.QtCore import (
-    QAbstractTableModel,
+    QItemSelection,
     QItemSelectionModel,
     QModelIndex,
     Qt,
     Signal,
 )
-from qtpy.QtWidgets import QAbstractItemView, QTableView, QWidget
+from qtpy.QtWidgets import QAbstractItemView, QTableView
 
-from napari_hep2.state import SessionState
 from napari_hep2.widgets.crop_tiles import (
     CAPTION,
-    ROW_ROLE,
+    HEADING,
     TILE_MAX,
     TILE_MIN,
     TILE_START,
     TileDelegate,
 )
-
-
-class GalleryModel(QAbstractTableModel):
-    """The rows that the state shows, folded into as many columns as fit."""
-
-    def __init__(self, state: SessionState, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._state = state
-        self._rows: npt.NDArray[np.int64] = state.shown
-        self._places = np.empty(0, dtype=np.int64)
-        self.columns = 1
-
-    def refresh(self) -> None:
-        """Take the rows that the state shows now; equal ones are only drawn again."""
-        if np.array_equal(self._rows, self._state.shown):
-            self._take()
-            self.touch()
-            return
-        self.beginResetModel()
-        self._take()
-        self.endResetModel()
-
-    def _take(self) -> None:
-        self._rows = self._state.shown
-        n_rows = int(self._rows.max()) + 1 if len(self._rows) else 0
-        self._places = np.full(n_rows, -1, dtype=np.int64)
-        self._places[self._rows] = np.arange(len(self._rows))
-
-    def set_columns(self, columns: int) -> None:
-        """Fold into this many columns."""
-        if columns == self.columns:
-            return
-        self.beginResetModel()
-        self.columns = columns
-        self.endResetModel()
-
-    def touch(self) -> None:
-        """Have every tile in sight drawn again."""
-        if len(self._rows):
-            last = self.index(self.rowCount() - 1, self.columns - 1)
-            self.dataChanged.emit(self.index(0, 0), last)
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        """Return the number of lines of tiles."""
-        if parent is not None and parent.isValid():
-            return 0
-        return -(-len(self._rows) // self.columns)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
-        """Return the number of tiles in a line."""
-        return 0 if parent is not None and parent.isValid() else self.columns
-
-    def row_at(self, index: QModelIndex) -> int | None:
-        """Return the review set's row at a tile."""
-        place = index.row() * self.columns + index.column()
-        if not index.isValid() or place >= len(self._rows):
-            return None
-        return int(self._rows[place])
-
-    def rows_at(self, places: list[int]) -> list[int]:
-        """Return the review set's rows at places counted in reading order."""
-        return [int(self._rows[place]) for place in places if place < len(self._rows)]
-
-    def index_of(self, row: int) -> QModelIndex:
-        """Return the tile of a row of the review set; invalid where it is not shown."""
-        place = int(self._places[row]) if 0 <= row < len(self._places) else -1
-        if place < 0:
-            return QModelIndex()
-        return self.index(*divmod(place, self.columns))
-
-    def data(self, index: QModelIndex, role: int = 0) -> Any:
-        """Return the row for `ROW_ROLE`, and a tool tip."""
-        row = self.row_at(index)
-        if row is None or self._state.review is None:
-            return None
-        if role == ROW_ROLE:
-            return row
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return str(self._state.review.ids[row])
-        return None
-
-    def flags(self, index: QModelIndex) -> Qt.ItemFlag:
-        """Let only tiles with a cell be chosen."""
-        if self.row_at(index) is None:
-            return Qt.ItemFlag.NoItemFlags
-        return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+from napari_hep2.widgets.gallery_model import GalleryModel
 
 
 class GalleryView(QTableView):
@@ -119,16 +33,20 @@ class GalleryView(QTableView):
     ----------
     chosen
         Gives the current row of the review set and all rows selected.
+    ranged
+        Gives the row up to which a range is selected.
     opened
         Gives the row of a tile that was clicked twice.
-    stepped
-        Gives how many cells a key moves on.
+    stepped, extended
+        Give how many cells a key moves on, alone or with all in between.
     folded
         Says that the number of columns changed, which forgets what was selected.
     """
 
     chosen = Signal(object, object)
+    ranged = Signal(int)
     stepped = Signal(int)
+    extended = Signal(int)
     folded = Signal()
     opened = Signal(int)
 
@@ -136,17 +54,20 @@ class GalleryView(QTableView):
         super().__init__()
         self._gallery, self._tiles = model, delegate
         self._told = False
+        self._ranging = False
         self._wanted = TILE_START
         self.setModel(model)
         self.setItemDelegate(delegate)
         self._build()
         self.selectionModel().selectionChanged.connect(self._tell)
         self.doubleClicked.connect(self._open)
+        model.modelReset.connect(self._lay_headings)
 
     def _build(self) -> None:
         for header in (self.horizontalHeader(), self.verticalHeader()):
             header.hide()
             header.setMinimumSectionSize(16)
+        self._size_tiles()
         self.setShowGrid(False)
         self.setMouseTracking(False)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -155,8 +76,13 @@ class GalleryView(QTableView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setTabKeyNavigation(False)
-        self.setMinimumHeight(150)
+        self.setMinimumHeight(110)
         self.setStyleSheet("QTableView { background: #0c0c0c; border: none; }")
+
+    @property
+    def side(self) -> int:
+        """The width of the tiles that is wanted, in pixels."""
+        return self._wanted
 
     def set_side(self, side: int) -> None:
         """Draw tiles of about this width in pixels."""
@@ -173,20 +99,39 @@ class GalleryView(QTableView):
         width = self.viewport().width()
         columns = max(1, width // self._wanted)
         side = min(max(width // columns, TILE_MIN), 2 * TILE_MAX)
-        if side != self._tiles.side:
+        resized = side != self._tiles.side
+        if resized:
             self._tiles.side = side
             self._tiles.cache.clear()
-        self.verticalHeader().setDefaultSectionSize(side + CAPTION)
-        self.horizontalHeader().setDefaultSectionSize(side)
+            self._size_tiles()
         if columns != self._gallery.columns:
             self._gallery.set_columns(columns)
             self.folded.emit()
+        elif resized:
+            self._lay_headings()
+
+    def _size_tiles(self) -> None:
+        """Give every line the height of a tile, headings too until they are laid."""
+        self.verticalHeader().setDefaultSectionSize(self._tiles.side + CAPTION)
+        self.horizontalHeader().setDefaultSectionSize(self._tiles.side)
+
+    def _lay_headings(self) -> None:
+        """Have each heading take the whole width, and no more height than it needs."""
+        self.clearSpans()
+        lines = self._gallery.lines.heading_lines
+        for line in lines:
+            self.verticalHeader().resizeSection(line, HEADING)
+            if self._gallery.columns > 1:
+                self.setSpan(line, 0, 1, self._gallery.columns)
+
+    # -- from the user
 
     def keyPressEvent(self, event: Any) -> None:
         """Move by cells in reading order, and leave letters to the shortcuts."""
         step = self._step_of(event)
         if step is not None:
-            self.stepped.emit(step)
+            is_range = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+            (self.extended if is_range else self.stepped).emit(step)
             return
         if event.text().strip() and not event.modifiers():
             event.ignore()
@@ -194,24 +139,47 @@ class GalleryView(QTableView):
         super().keyPressEvent(event)
 
     def _step_of(self, event: Any) -> int | None:
-        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-            return None
         page = max(1, self.viewport().height() // (self._tiles.side + CAPTION))
-        columns, everything = self._gallery.columns, self._gallery.rowCount() + 1
-        steps = {
-            "Left": -1,
-            "Right": 1,
-            "Up": -columns,
-            "Down": columns,
-            "PageUp": -columns * page,
-            "PageDown": columns * page,
-            "Home": -columns * everything,
-            "End": columns * everything,
-        }
-        codes = {
-            key_code(getattr(Qt.Key, f"Key_{name}")): n for name, n in steps.items()
-        }
-        return codes.get(key_code(event.key()))
+        everything = self._gallery.lines.n + 1
+        steps = {"Left": -1, "Right": 1, "Home": -everything, "End": everything}
+        lines = {"Up": -1, "Down": 1, "PageUp": -page, "PageDown": page}
+        key = key_code(event.key())
+        for name, step in steps.items():
+            if key == key_code(getattr(Qt.Key, f"Key_{name}")):
+                return step
+        for name, step in lines.items():
+            if key == key_code(getattr(Qt.Key, f"Key_{name}")):
+                return self._step_of_lines(step)
+        return None
+
+    def _step_of_lines(self, lines: int) -> int:
+        """Return the cells between the current tile and the one some lines away."""
+        place = self._gallery.place_of(self._gallery.row_at(self.currentIndex()))
+        if place is None:
+            return lines * self._gallery.columns
+        return self._gallery.lines.moved(place, lines) - place
+
+    def mousePressEvent(self, event: Any) -> None:
+        """With Shift, select in reading order, where a table would take a rectangle."""
+        row = self._gallery.row_at(self.indexAt(event.pos()))
+        shift = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+        self._ranging = bool(shift) and row is not None
+        if self._ranging:
+            self.ranged.emit(row)
+            return
+        super().mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: Any) -> None:
+        """Leave a range as it is while the button is held."""
+        if not self._ranging:
+            super().mouseMoveEvent(event)
+
+    def mouseReleaseEvent(self, event: Any) -> None:
+        """End a range."""
+        if self._ranging:
+            self._ranging = False
+            return
+        super().mouseReleaseEvent(event)
 
     def _open(self, index: QModelIndex) -> None:
         row = self._gallery.row_at(index)
@@ -229,31 +197,54 @@ class GalleryView(QTableView):
             self.chosen.emit(current, rows)
 
     def chosen_rows(self) -> list[int]:
-        """Return the rows of the review set that are selected, range by range."""
-        columns = self._gallery.columns
-        places: list[int] = []
+        """Return the rows of the review set that are selected, in reading order."""
+        lines, places = self._gallery.lines, []
         for part in self.selectionModel().selection():
             for line in range(part.top(), part.bottom() + 1):
-                start = line * columns
-                places += range(start + part.left(), start + part.right() + 1)
-        return self._gallery.rows_at(sorted(places))
+                columns = range(part.left(), part.right() + 1)
+                places += [lines.place_at(line, column) for column in columns]
+        found = sorted(place for place in places if place is not None)
+        return self._gallery.rows_at(found)
 
-    def show_current(self, row: int | None, keep: bool) -> None:
-        """Bring a row into sight and select it; `keep` leaves the selection."""
+    # -- from the state
+
+    def show_current(self, row: int | None, selected: Sequence[int]) -> None:
+        """Bring a row into sight, and mark it and all that are selected."""
         index = QModelIndex() if row is None else self._gallery.index_of(row)
-        if not index.isValid() or (index == self.currentIndex() and keep):
+        if not index.isValid():
             self.viewport().update()
             return
+        moved = index != self.currentIndex()
+        places = self._gallery.places_of(np.array(selected, dtype=np.int64))
+        wanted = self._selection(places)
         flag = QItemSelectionModel.SelectionFlag
         self._told = True
         try:
-            self.selectionModel().setCurrentIndex(
-                index, flag.NoUpdate if keep else flag.ClearAndSelect
-            )
+            if not self._is_selected(wanted):
+                self.selectionModel().select(wanted, flag.ClearAndSelect)
+            if moved:
+                self.selectionModel().setCurrentIndex(index, flag.NoUpdate)
         finally:
             self._told = False
-        self.scrollTo(index)
+        if moved:
+            self.scrollTo(index)
+            if self._gallery.lines.heading_at(index.row() - 1) is not None:
+                self.scrollTo(self._gallery.index(index.row() - 1, 0))
         self.viewport().update()
+
+    def _selection(self, places: Any) -> QItemSelection:
+        wanted, model = QItemSelection(), self._gallery
+        for top, left, bottom, right in model.lines.rectangles(places):
+            wanted.select(model.index(top, left), model.index(bottom, right))
+        return wanted
+
+    def _is_selected(self, wanted: QItemSelection) -> bool:
+        now = self.selectionModel().selection()
+        return _corners(now) == _corners(wanted)
+
+
+def _corners(selection: QItemSelection) -> set[tuple[int, int, int, int]]:
+    return {(r.top(), r.left(), r.bottom(), r.right()) for r in selection}
 
 
 def key_code(key: Any) -> int:

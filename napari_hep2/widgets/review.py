@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QComboBox,
-    QFileDialog,
-    QLabel,
-    QLineEdit,
-    QProgressBar,
-    QSizePolicy,
-    QSlider,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy, QVBoxLayout
 
-from napari_hep2.controllers.review import NOT_SAVED
-from napari_hep2.review_set import Filter, Sort
 from napari_hep2.widgets.cell_detail import CellDetail
-from napari_hep2.widgets.crop_tiles import (
-    TILE_MAX,
-    TILE_MIN,
-    TILE_START,
-    TileDelegate,
-)
-from napari_hep2.widgets.decision_bar import DecisionBar, add_shortcut, keys_text
-from napari_hep2.widgets.gallery import GalleryModel, GalleryView
+from napari_hep2.widgets.choosers import Choosers
+from napari_hep2.widgets.crop_tiles import TileDelegate
+from napari_hep2.widgets.decision_bar import DecisionBar
+from napari_hep2.widgets.gallery import GalleryView
+from napari_hep2.widgets.gallery_model import GalleryModel
+from napari_hep2.widgets.key_sheet import KeySheet
+from napari_hep2.widgets.keys import KeyTable, Shortcuts, key_settings
 from napari_hep2.widgets.parts import (
-    GOOD_COLOUR,
-    WARNING_COLOUR,
     Folds,
     SessionWidget,
     StatusStrip,
@@ -43,24 +29,13 @@ from napari_hep2.widgets.parts import (
     row,
     text_label,
 )
-from training.data.reviewed import STORE
+from napari_hep2.widgets.progress import ProgressPanel
+from napari_hep2.widgets.quality_panel import QualityPanel
+from napari_hep2.widgets.reader_panel import ReaderPanel
 from training.patterns import Pattern
 
-FILTERS: dict[Filter, str] = {
-    "all": "All cells",
-    "undecided": "Undecided",
-    "accepted": "Accepted",
-    "rejected": "Rejected",
-    "relabelled": "Relabelled",
-    "dropped": "Dropped by extraction",
-}
-SORTS: dict[Sort, str] = {
-    "order": "In order",
-    "size": "Smallest",
-    "focus": "Blurriest",
-    "uncertainty": "Uncertain",
-    "suspicion": "Suspicious",
-}
+_LOOK_MS = 5000
+"""How often the file is asked whether another reviewer wrote into it."""
 
 
 class ReviewWidget(SessionWidget):
@@ -74,33 +49,49 @@ class ReviewWidget(SessionWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
-        self.decide.add_shortcuts(self)
-        add_shortcut(self.view, "Return", self._show_in_viewer)
+        in_view = {"show": self._show_in_viewer}
+        # Enter also ends a line of text and presses a button: it acts on tiles alone.
+        self.shortcuts = (
+            Shortcuts(self, self.key_table, self._actions()),
+            Shortcuts(self.view, self.key_table, in_view),
+        )
+        for opened in (self.choosers.entered, self.decide.reasons.aboutToShow):
+            opened.connect(self._pause_keys)
+        for closed in (self.choosers.left, self.decide.reasons.aboutToHide):
+            closed.connect(self._keys_go_on)
 
     # -- build
 
     def _build(self) -> None:
         self._make_source()
         self._make_gallery()
-        self.detail = CellDetail(self.state)
-        self.decide = DecisionBar(self.session.review)
-        self._make_footer()
+        self.key_table = KeyTable(key_settings())
+        self.choosers = Choosers(self.session)
+        self.progress = ProgressPanel(self.state, self.session.review)
+        self.detail = CellDetail(self.state, self.session.review)
+        self.decide = DecisionBar(self.session.review, self.key_table)
+        self.readers = ReaderPanel(self.session)
+        self.quality = QualityPanel(self.session)
+        self.specimens = text_label()
+        self.footer = Folds(
+            ("Specimens", capped(self.specimens)),
+            ("Quality", self.quality),
+            ("Reviewer and decisions", capped(self.readers, 110)),
+        )
+        self.keys = button("Keys", "The sheet of keys (?)", "keys")
         self.status = StatusStrip(self.session)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
-        layout.setSpacing(6)
-        for part in (
-            row(self.title, self.use_frame, self.open_cells),
-            row(self.filter, self.sort),
-            row(self.progress, self.saved),
-            row(self.hint, self.size),
-        ):
-            layout.addLayout(part)
+        layout.setSpacing(5)
+        layout.addLayout(row(self.title, self.use_frame, self.open_cells, self.keys))
+        layout.addWidget(self.choosers)
+        layout.addWidget(self.progress)
         layout.addWidget(self.view, 1)
-        layout.addWidget(self.detail)
-        layout.addWidget(self.decide)
-        layout.addWidget(self.footer)
-        layout.addWidget(self.status)
+        for part in (self.detail, self.decide, self.footer, self.status):
+            layout.addWidget(part)
         self.setMinimumWidth(320)
 
     def _make_source(self) -> None:
@@ -115,35 +106,6 @@ class ReviewWidget(SessionWidget):
         self.open_cells = button(
             "Cell folder\u2026", "Review the cells of a cell folder", "open_cells"
         )
-        self.filter, self.sort = QComboBox(), QComboBox()
-        for which, text in FILTERS.items():
-            self.filter.addItem(text, which)
-        for sort, text in SORTS.items():
-            self.sort.addItem(text, sort)
-        self.filter.setToolTip("Which cells are shown")
-        self.sort.setToolTip(
-            "What comes first; 'uncertain' and 'suspicious' (not called as the "
-            "specimen's pattern) need a prediction of the frame"
-        )
-        for box in (self.filter, self.sort):
-            box.setMinimumContentsLength(8)
-            box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.progress = QProgressBar()
-        self.progress.setMinimumWidth(120)
-        self.progress.setMinimumHeight(18)
-        self.saved = QLabel()
-        self.saved.setMinimumWidth(90)
-        self.hint = QLabel("Contrast stretched for display only")
-        self.hint.setToolTip("Each cell between its percentiles 1 and 99.7")
-        self.hint.setMinimumWidth(40)
-        self.hint.setSizePolicy(
-            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
-        )
-        self.size = QSlider(Qt.Orientation.Horizontal)
-        self.size.setRange(TILE_MIN, TILE_MAX)
-        self.size.setValue(TILE_START)
-        self.size.setMaximumWidth(80)
-        self.size.setToolTip("Size of the tiles")
 
     def _make_gallery(self) -> None:
         self.model = GalleryModel(self.state, self)
@@ -151,33 +113,58 @@ class ReviewWidget(SessionWidget):
         self.view = GalleryView(self.model, self.tiles)
         self._scores: npt.NDArray[np.float32] | None = None
         self._scored_for = (0, 0)
+        self._look = QTimer(self)
+        self._look.setInterval(_LOOK_MS)
+        # A key changes decisions, rows and the current cell: facts are read once.
+        self._facts = QTimer(self)
+        self._facts.setSingleShot(True)
+        self._facts.setInterval(0)
 
-    def _make_footer(self) -> None:
-        self.keys = text_label()
-        self.reviewer = QLineEdit()
-        self.reviewer.setToolTip(
-            "Each reviewer sees only their own decisions, so that two read blind"
-        )
-        self.store = text_label()
-        self.choose_store = button(
-            "Change\u2026", "Keep the decisions in another folder", "choose_store"
-        )
-        self.compare = button(
-            "Compare reviewers", "How far their decisions agree", "compare"
-        )
-        self.agreement = text_label()
-        content = QWidget()
-        inside = QVBoxLayout(content)
-        inside.setContentsMargins(12, 0, 0, 0)
-        inside.addLayout(row(QLabel("Reviewer"), self.reviewer))
-        where = row(self.store, self.choose_store)
-        where.setStretch(0, 1)
-        inside.addLayout(where)
-        inside.addWidget(self.compare)
-        inside.addWidget(self.agreement)
-        self.footer = Folds(
-            ("Keys", capped(self.keys)), ("Reviewer and decisions", capped(content))
-        )
+    # -- keys
+
+    def _actions(self) -> dict[str, Callable[[], Any]]:
+        """Return what each key of the table calls."""
+        review, choosers = self.session.review, self.choosers
+        return self.decide.actions() | {
+            "note": self.detail.write_note,
+            "back": review.back,
+            "filter": choosers.filter.showPopup,
+            "pattern": choosers.pattern.showPopup,
+            "specimen": choosers.specimen.showPopup,
+            "sort": choosers.sort.showPopup,
+            "group": choosers.group.showPopup,
+            "turn": choosers.turn_round,
+            "similar": choosers.sort_by_likeness,
+            "select_all": review.select_all,
+            "larger": choosers.larger,
+            "smaller": choosers.smaller,
+            "contours": choosers.turn_contours,
+            "contrast": choosers.turn_contrast,
+            "context": choosers.turn_context,
+            "blind": self.readers.turn_blind,
+            "keys": self.show_keys,
+        }
+
+    def _pause_keys(self) -> None:
+        for one in self.shortcuts:
+            one.pause()
+
+    def _keys_go_on(self) -> None:
+        for one in self.shortcuts:
+            one.go_on()
+
+    def show_keys(self) -> None:
+        """Open the sheet of keys."""
+        review = self.state.review
+        vocabulary = review.vocabulary if review else self.state.vocabulary
+        self.sheet = KeySheet(self.key_table, vocabulary, self._keys_changed, self)
+        self.sheet.open()
+
+    def _keys_changed(self) -> None:
+        for one in self.shortcuts:
+            one.bind()
+        self.decide.show_keys()
+        self._show_review()
 
     # -- connect
 
@@ -187,17 +174,24 @@ class ReviewWidget(SessionWidget):
         return [
             (events.review, self._show_review),
             (events.shown, self._show_rows),
+            (events.headings, self._show_rows),
             (events.decisions, self._show_decisions),
+            (events.marks, self._show_marks),
+            (events.others, self._show_marks),
             (events.current, self._show_current),
-            (events.selected, self._show_facts),
+            (events.selected, self._show_current),
             (events.prediction, self._show_prediction),
-            (events.saved, self._show_saved),
-            (events.store, self._show_store),
-            (events.writable, self._show_store),
-            (events.filter, self._show_choices),
-            (events.sort, self._show_choices),
-            (events.reviewer, self._show_store),
+            (events.measures, self._show_measures),
+            (events.cells, self._show_cells),
+            (events.contours, self._show_contours),
+            (events.context, self._show_facts),
+            (events.contrast, self._show_contrast),
+            (events.blind, self._show_blind),
+            (events.saved, self.progress.show_saved),
             (self.session.cell_clicked, self._take_focus),
+            *self.choosers.wiring(),
+            *self.readers.wiring(),
+            *self.quality.wiring(),
             *self.status.wiring(),
         ]
 
@@ -205,16 +199,31 @@ class ReviewWidget(SessionWidget):
         review = self.session.review
         self.use_frame.clicked.connect(self._review_frame)
         self.open_cells.clicked.connect(self._choose_cells)
-        self.filter.activated.connect(self._filter_chosen)
-        self.sort.activated.connect(self._sort_chosen)
-        self.size.valueChanged.connect(self._size_chosen)
+        self.keys.clicked.connect(self.show_keys)
+        self.choosers.sized.connect(self.view.set_side)
+        self.choosers.left.connect(self._take_focus)
+        self.detail.left.connect(self._take_focus)
+        self.decide.note_wanted.connect(self.detail.write_note)
         self.view.chosen.connect(review.select)
+        self.view.ranged.connect(review.select_range)
         self.view.stepped.connect(review.step)
+        self.view.extended.connect(review.extend)
         self.view.opened.connect(self._show_in_viewer)
         self.view.folded.connect(self._show_current)
-        self.reviewer.editingFinished.connect(self._reviewer_named)
-        self.choose_store.clicked.connect(self._choose_store)
-        self.compare.clicked.connect(self._compare)
+        self.tiles.contours.ready.connect(self.view.viewport().update)
+        self.footer.toggles[0].toggled.connect(self._show_specimens)
+        self._look.timeout.connect(review.refresh_store)
+        self._facts.timeout.connect(self._read_facts)
+
+    def showEvent(self, event: Any) -> None:
+        """Look for what other reviewers write while the widget is seen."""
+        super().showEvent(event)
+        self._look.start()
+
+    def hideEvent(self, event: Any) -> None:
+        """Stop looking."""
+        super().hideEvent(event)
+        self._look.stop()
 
     # -- from the user to the state
 
@@ -228,28 +237,6 @@ class ReviewWidget(SessionWidget):
         if chosen:
             self.session.start(self.session.review.open_cell_folder(Path(chosen)))
 
-    def _choose_store(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Folder of the decisions")
-        if chosen:
-            self.session.review.use_store(Path(chosen))
-
-    def _compare(self) -> None:
-        found = self.session.review.compare_reviewers()
-        self.agreement.setText("\n".join(found) or "There is no other reviewer.")
-        self.agreement.setVisible(True)
-
-    def _filter_chosen(self, index: int) -> None:
-        self.session.review.set_filter(self.filter.itemData(index))
-
-    def _sort_chosen(self, index: int) -> None:
-        self.session.start(self.session.review.set_sort(self.sort.itemData(index)))
-
-    def _size_chosen(self, side: int) -> None:
-        self.view.set_side(side)
-
-    def _reviewer_named(self) -> None:
-        self.session.review.set_reviewer(self.reviewer.text())
-
     def _show_in_viewer(self, _row: int | None = None) -> None:
         """Go to the current cell, and to its frame where another one is open."""
         review, frame = self.state.review, self.session.review.frame_of_current()
@@ -260,7 +247,8 @@ class ReviewWidget(SessionWidget):
             job = self.session.specimen.go_to_frame(frame, review.root)
             self.session.start(job)
             if job is None:
-                self.state.complain(f"The frame {frame} is not at hand.")
+                name = "Its frame" if self.state.blind else f"The frame {frame}"
+                self.state.complain(f"{name} is not at hand.")
             return
         self.session.link.zoom_to_current()
 
@@ -271,71 +259,87 @@ class ReviewWidget(SessionWidget):
     # -- from the state to the screen
 
     def _refresh(self) -> None:
-        self._show_choices()
+        self.choosers.refresh()
         self._show_review()
-        self._show_store()
-        self._show_saved()
+        self.readers.refresh()
+        self.progress.show_saved()
         self.status.refresh()
 
     def _show_review(self) -> None:
         review = self.state.review
         self.tiles.cache.clear()
-        self.title.setText(review.title if review else "No cells yet")
-        self.title.setToolTip(self.title.text())
+        self.tiles.contours.clear()
+        self._show_title()
         vocabulary = review.vocabulary if review else self.state.vocabulary
         self.decide.show_patterns(vocabulary)
-        self.keys.setText(keys_text(vocabulary))
         self.model.refresh()
         self._show_decisions()
         self._show_current()
+
+    def _show_title(self) -> None:
+        review = self.state.review
+        text = review.title if review else "No cells yet"
+        if review is not None and self.state.blind and not review.is_folder:
+            text = "A frame"
+        self.title.setText(text)
+        self.title.setToolTip(text)
 
     def _show_rows(self) -> None:
         self.model.refresh()
         self._show_current()
 
     def _show_decisions(self) -> None:
+        self.progress.refresh()
+        self._show_specimens()
+        self._show_marks()
+
+    def _show_marks(self) -> None:
         self.model.touch()
-        count = self.session.review.count()
-        self.progress.setRange(0, max(count.total, 1))
-        self.progress.setValue(count.decided)
-        self.progress.setFormat(f"{count.decided:,} of {count.total:,}")
-        self.progress.setToolTip(
-            f"{count.accepted:,} accepted, {count.rejected:,} rejected, "
-            f"{count.relabelled:,} relabelled"
-        )
         self._show_facts()
 
+    def _show_specimens(self) -> None:
+        if self.footer.toggles[0].isChecked():
+            self.specimens.setText(self.progress.specimens_text())
+
     def _show_current(self) -> None:
-        keep = set(self.view.chosen_rows()) == set(self.state.selected)
-        self.view.show_current(self.state.current, keep)
+        self.view.show_current(self.state.current, self.state.selected)
         self._show_facts()
 
     def _show_facts(self) -> None:
         self.decide.set_ready(self.state.current is not None)
+        if not self._facts.isActive():
+            self._facts.start()
+
+    def _read_facts(self) -> None:
+        self.progress.show_specimen()
         self.detail.refresh()
 
-    def _show_saved(self) -> None:
-        saved = self.state.saved
-        colour = WARNING_COLOUR if saved == NOT_SAVED else GOOD_COLOUR
-        self.saved.setText(saved)
-        self.saved.setStyleSheet(f"color: {colour};")
+    def _show_measures(self) -> None:
+        if self.state.sort in ("uncertainty", "suspicion"):
+            self.session.review.refresh()
 
-    def _show_store(self) -> None:
-        store = self.state.store
-        text = f"Decisions in {store / STORE}" if store else "No folder chosen."
-        text += "" if self.state.writable else " (read-only)"
-        self.store.setText(text)
-        self.reviewer.setText(self.state.reviewer)
-        self.agreement.setVisible(False)
+    def _show_cells(self) -> None:
+        """Take outlines from the mask of the frame that is open now."""
+        self.tiles.contours.clear()
+        self.view.viewport().update()
+        self._show_facts()
 
-    def _show_choices(self) -> None:
-        self.filter.setCurrentIndex(self.filter.findData(self.state.filter))
-        self.sort.setCurrentIndex(self.sort.findData(self.state.sort))
+    def _show_contours(self) -> None:
+        self.view.viewport().update()
+
+    def _show_contrast(self) -> None:
+        self.tiles.cache.clear()
+        self.view.viewport().update()
+        self._show_facts()
+
+    def _show_blind(self) -> None:
+        self._show_title()
+        self._show_decisions()
+        self.view.viewport().update()
 
     def _show_prediction(self) -> None:
         self._scored_for = (0, 0)
-        if self.state.sort in ("uncertainty", "suspicion"):
-            self.session.review.refresh()
+        self.session.review.refresh()
         self.model.touch()
 
     def _predicted(self, cell: int) -> tuple[Pattern, float] | None:

@@ -8,10 +8,13 @@ from typing import Any, ClassVar
 from psygnal import Signal
 
 from napari_hep2.controllers.classify import ClassifyController
+from napari_hep2.controllers.mending import MendingController
+from napari_hep2.controllers.quality import QualityController
 from napari_hep2.controllers.review import ReviewController
 from napari_hep2.controllers.specimen import SpecimenController
 from napari_hep2.jobs import Job
 from napari_hep2.layers import LayerLink
+from napari_hep2.mending_tool import MendingDesk, MendingTool
 from napari_hep2.state import SessionState
 from napari_hep2.workers import Runner
 
@@ -36,9 +39,19 @@ class ViewerSession:
         self.state = SessionState()
         self.specimen = SpecimenController(self.state)
         self.review = ReviewController(self.state)
+        self.quality = QualityController(self.state, self.review)
         self.classify = ClassifyController(self.state)
         self.runner = Runner(self.state)
         self.link = LayerLink(weakref.proxy(viewer), self.state, self._clicked)
+        self.mending = MendingController(
+            self.state, self.specimen, self.link.mask.paint, self.review.select_cell
+        )
+        self.tool = MendingTool(
+            weakref.proxy(viewer), self.link, self.mending.follow, self.state.tell
+        )
+        self.desk = MendingDesk(self.link, self.mending, self.tool, self.start)
+        self.link.mask.painted.connect(self.mending.edited)
+        self.mending.changed.connect(self._mask_changed)
         self.state.events.cells.connect(self._frame_opened)
         for names in (self.state.events.specimen, self.state.events.pattern):
             names.connect(self._names_changed)
@@ -49,9 +62,15 @@ class ViewerSession:
 
     def _frame_opened(self) -> None:
         """Review the open frame's cells, unless a cell folder is under review."""
+        self.mending.frame_opened()
         review = self.state.review
         if review is None or not review.is_folder:
             self.review.review_frame()
+
+    def _mask_changed(self) -> None:
+        if self.mending.painted is not None:
+            self.link.mask.show(self.mending.painted)
+            self.desk.bind_keys()
 
     def _names_changed(self) -> None:
         cells, review = self.state.cells, self.state.review

@@ -22,6 +22,7 @@ from napari_hep2.forms import SettingsForm
 from napari_hep2.layers import as_frame
 from napari_hep2.samples import SampleDataError, sample_specimens
 from napari_hep2.widgets.frame_tree import NOT_KNOWN, FrameTree
+from napari_hep2.widgets.mending import MendingPanel
 from napari_hep2.widgets.parts import (
     CommandLine,
     Folds,
@@ -64,7 +65,10 @@ class SpecimenWidget(SessionWidget):
             ("From open layers", self._make_layers()),
             ("Settings", self._make_settings()),
         )
+        self.mending = MendingPanel(self.session)
+        self.mending_fold = Folds(("Mend the mask", self.mending))
         inside.addWidget(self.folds)
+        inside.addWidget(self.mending_fold)
         self._build_writing(inside)
         self.status = StatusStrip(self.session)
         layout = QVBoxLayout(self)
@@ -157,6 +161,7 @@ class SpecimenWidget(SessionWidget):
             (layers.inserted, self._list_layers),
             (layers.inserted, self._follow_reader),
             (layers.removed, self._list_layers),
+            *self.mending.wiring(),
             *self.status.wiring(),
         ]
 
@@ -269,6 +274,7 @@ class SpecimenWidget(SessionWidget):
         self._show_collection()
         self._show_cells()
         self._show_toggle()
+        self.mending.refresh()
         self.status.refresh()
         if self.state.cells is None and not self.state.busy:
             for layer in list(self.viewer.layers)[:1]:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import psutil
 from napari.components import ViewerModel
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QEvent, QObject, QSettings, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 from side_by_side import Row, print_rows
@@ -96,6 +96,12 @@ def wait_until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.perf_counter() < end, "the window never came so far"
         QApplication.processEvents()
+
+
+def use_own_settings(folder: Path) -> None:
+    """Leave the keys that the user changed aside."""
+    ini, user = QSettings.Format.IniFormat, QSettings.Scope.UserScope
+    QSettings.setPath(ini, user, str(folder / "settings"))
 
 
 def forget_pages(folder: Path) -> bool:
@@ -191,6 +197,7 @@ def measure(folder: Path) -> dict[str, Any]:
     # The main window of napari is not needed, and neither is a screen.
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     app = QApplication.instance() or QApplication(sys.argv[:1])
+    use_own_settings(folder.parent)
     widget = ReviewWidget(ViewerModel())
     widget.resize(1000, 900)
     widget.show()

@@ -34,6 +34,8 @@ def loaded_by(module):
         "napari_hep2.controllers.specimen",
         "napari_hep2.controllers.review",
         "napari_hep2.controllers.classify",
+        "napari_hep2.controllers.mending",
+        "napari_hep2.mending_tool",
     ],
 )
 def test_the_model_of_the_plugin_loads_neither_torch_nor_qt_nor_napari(module):

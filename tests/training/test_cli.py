@@ -13,6 +13,11 @@ from typer.testing import CliRunner
 
 from training.cards import read_card
 from training.cli import app
+from training.data.images import read_mask
+from training.data.label_diff import settle_labels
+from training.data.layouts import read_collection
+from training.data.mend_writer import MendWriter
+from training.data.mended import read_mends
 from training.data.packed_cells import load_cell_set
 
 TINY = ["width=0.04", "input_size=32", "batch_size=16", "learning_rate=0.02"]
@@ -136,6 +141,26 @@ def test_run_report_status_and_fit(tmp_path, data):
     assert "grouped k-fold, 48 held-out cells" in card.measured
 
 
+def test_extract_uses_mended_masks_unless_told_not_to(tmp_path, write_task2):
+    data = write_task2(tmp_path / "data").resolve()
+    frame = read_collection(data).specimens[0].frames[0]
+    labels = read_mask(frame.mask, (120, 140))
+    labels[90:110, 100:120] = 2
+    history = read_mends(data, frame.name)
+    change = settle_labels(np.zeros_like(labels), labels, 0)
+    MendWriter(data, frame, "ann").save(history, change, "painted")
+    both = []
+    for option in ([], ["--original-masks"]):
+        done = run("extract", data, "--out", tmp_path / "cells", *option, "--json")
+        assert done.returncode == 0, done.stderr
+        both.append(json.loads(done.stdout))
+    assert [one["mended_masks"] for one in both] == [1, 0]
+    assert [one["kept"] for one in both] == [13, 12]
+    frame.mask.write_bytes(frame.mask.read_bytes() + b"0")
+    done = run("extract", data, "--out", tmp_path / "cells")
+    assert "has changed since its mask was mended" in " ".join(done.stderr.split())
+
+
 def test_simulate_extract_and_predict(tmp_path, cells, task1):
     made = run(
         *("simulate", tmp_path / "s", "--specimens", 2, "--json"),
@@ -147,6 +172,7 @@ def test_simulate_extract_and_predict(tmp_path, cells, task1):
     answer = json.loads(cut.stdout)
     assert answer["frames"] == 2
     assert answer["kept"] > 60
+    assert answer["mended_masks"] == 0
     assert len(load_cell_set(tmp_path / "cells")) == answer["kept"]
     model = tmp_path / "m.safetensors"
     fitted = run(

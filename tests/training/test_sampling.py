@@ -127,3 +127,55 @@ def test_samples_are_counted_as_they_are_chosen(both, chosen, protocol):
     each = [len(choose_samples(both, f.train, settings, 3)) for f in plan.folds]
     held = (fold.held for fold in plan.folds)
     assert count_samples(both, held, settings, 3) == sum(each)
+
+
+def drawn(cells, train=None, **settings):
+    train = np.arange(len(cells)) if train is None else train
+    return choose_samples(cells, train, TrainingSetSettings(**settings), seed=3).rows
+
+
+def test_a_share_of_the_specimens_of_each_pattern(make_cells):
+    cells = make_cells((8, 6, 3, 2, 1, 4), cells=3)
+    rows = drawn(cells, specimen_share=0.5)
+    kept = np.unique(cells.specimens[rows])
+    count = [int(np.char.startswith(kept, str(k)).sum()) for k in range(6)]
+    assert count == [4, 3, 2, 2, 1, 2], "two at least, where there are as many"
+    assert len(rows) == 3 * len(kept), "with all their cells"
+
+
+def test_a_larger_share_holds_the_smaller(make_cells):
+    cells = make_cells((8, 8, 0, 0, 0, 0), cells=6)
+    for setting in ("specimen_share", "cell_share"):
+        small, large = (set(drawn(cells, **{setting: share})) for share in (0.3, 0.6))
+        assert small < large
+
+
+def test_what_is_held_out_does_not_change_the_order_of_specimens(make_cells):
+    cells = make_cells((8, 8, 0, 0, 0, 0), cells=2)
+    whole = set(cells.specimens[drawn(cells, specimen_share=0.5)])
+    train = np.flatnonzero(cells.specimens != "00")
+    fold = set(cells.specimens[drawn(cells, train, specimen_share=0.5)])
+    assert len(whole - {"00"} - fold) == 0
+    assert "00" not in fold
+
+
+def test_a_share_of_the_cells_of_each_specimen(make_cells):
+    cells = make_cells((2, 2, 0, 0, 0, 0), cells=6)
+    rows = drawn(cells, cell_share=0.5)
+    _, counts = np.unique(cells.specimens[rows], return_counts=True)
+    assert counts.tolist() == [3, 3, 3, 3]
+    few = drawn(cells, cell_share=0.01)
+    assert len(few) == 4, "one at least"
+    assert len(drawn(cells, cell_share=0.5, cells_per_specimen=2)) == 8
+
+
+def test_samples_are_counted_where_specimens_are_drawn(make_cells):
+    cells = make_cells((4, 4, 0, 0, 0, 0), cells=2)
+    settings = TrainingSetSettings(specimen_share=0.5)
+    held = [np.flatnonzero(cells.specimens == name) for name in ("00", "11")]
+    everything = np.arange(len(cells))
+    each = [
+        len(choose_samples(cells, np.setdiff1d(everything, rows), settings, 3))
+        for rows in held
+    ]
+    assert count_samples(cells, held, settings, 3) == sum(each)

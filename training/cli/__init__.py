@@ -4,7 +4,27 @@ Exit codes: 0 done; 2 bad usage or input, told in one sentence; 3 interrupted an
 resumable.
 """
 
-from training.cli import bench, cells, models, reproduce, studies
+from training.cli import (
+    bench,
+    cells,
+    curate,
+    decisions,
+    models,
+    reproduce,
+    review,
+    studies,
+)
 from training.cli.app import app, main
 
-__all__ = ["app", "bench", "cells", "main", "models", "reproduce", "studies"]
+__all__ = [
+    "app",
+    "bench",
+    "cells",
+    "curate",
+    "decisions",
+    "main",
+    "models",
+    "reproduce",
+    "review",
+    "studies",
+]

@@ -28,11 +28,13 @@ BENCHMARKS = {
     "shape_index": "the shape-index features",
     "growth": "time and memory to 500,000 cells",
     "gallery": "the gallery of 50,000 cells",
+    "curate": "1,000 decisions by keys, and kill -9",
     "overlay": "recolouring boxes",
+    "cell_quality": "quality and near copies",
 }
 """Script in tests/benchmarks, and what it measures."""
 
-_NEEDS_SCREEN = {"overlay"}
+_NEEDS_SCREEN = {"overlay", "curate"}
 _SIGNS = {"at least": ">=", "at most": "<=", "under": "<"}
 
 

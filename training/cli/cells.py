@@ -33,6 +33,9 @@ def extract(
     specimens: Annotated[Path, typer.Argument(help="Folder of specimens.")],
     out: Annotated[Path, typer.Option(help="Cell folder to make.")],
     layout: Layout = "auto",
+    original_masks: Annotated[
+        bool, typer.Option("--original-masks", help="Leave mended masks aside.")
+    ] = False,
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:
@@ -42,11 +45,14 @@ def extract(
 
     extraction, segmentation = cutting(changes)
     collection = read_collection(specimens, layout)
-    steps = write_cell_folder(collection, out, extraction, segmentation)
+    steps = write_cell_folder(
+        collection, out, extraction, segmentation, original_masks=original_masks
+    )
     frames = sum(len(specimen.frames) for specimen in collection.specimens)
     done = list(progress(steps, frames, "frames"))
     faults = [str(step.fault) for step in done if step.fault]
-    for note in (*collection.notes, *faults):
+    left_aside = [f"{step.frame}: {step.note}" for step in done if step.note]
+    for note in (*collection.notes, *left_aside, *faults):
         console.print(note, highlight=False)
     tell(
         {
@@ -55,6 +61,7 @@ def extract(
             "frames": len(done) - len(faults),
             "kept": sum(step.kept for step in done),
             "dropped": sum(step.dropped for step in done),
+            "mended_masks": sum(step.mended for step in done),
             "faults": faults,
         },
         as_json,

@@ -4,6 +4,8 @@ from training.config.base import Settings, as_typed, parse_together
 from training.config.classifiers import AnyNetworkSettings, ClassifierSettings
 from training.config.data import (
     ExtractionSettings,
+    NearCopySettings,
+    QualitySettings,
     SegmentationSettings,
     SimulationSettings,
 )
@@ -35,9 +37,11 @@ __all__ = [
     "ImageNetSettings",
     "LeNetSettings",
     "LocalPatternsSettings",
+    "NearCopySettings",
     "NetworkSettings",
     "PaperNetworkSettings",
     "ProtocolSettings",
+    "QualitySettings",
     "ScaleSpaceSettings",
     "SegmentationSettings",
     "Settings",

@@ -1,4 +1,7 @@
-"""Settings of what turns images into cells: extraction, segmentation, simulation."""
+"""Settings of what turns images into cells and looks them over.
+
+Extraction, segmentation, quality, near copies, simulation.
+"""
 
 from __future__ import annotations
 
@@ -108,6 +111,123 @@ class SegmentationSettings(Settings):
         ge=0,
         lt=1,
         description="Share of a usual nucleus's area below which a region is left out.",
+    )
+
+
+class QualitySettings(Settings):
+    """From where on the rejection of a cell is proposed to a reviewer.
+
+    *Usual* is the median of the cells of its specimen that the extraction kept.
+    """
+
+    cut_share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description=(
+            "Most of a nucleus on the crop's edge, as a share of its diameter; above "
+            "it is cut off."
+        ),
+    )
+    doublet_share: float = Field(
+        0.08,
+        ge=0,
+        le=1,
+        description=(
+            "Most of the convex hull that a nucleus leaves empty; above, a large one "
+            "is several nuclei."
+        ),
+    )
+    doublet_area: float = Field(
+        1.2,
+        ge=0,
+        le=10,
+        description="Area above which one may be several nuclei.",
+        json_schema_extra=unit("usual areas"),
+    )
+    least_roundness: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description=(
+            "Roundness, 1 for a disc, below which a nucleus is debris, or mitotic "
+            "where it is small and convex."
+        ),
+    )
+    mitotic_area: float = Field(
+        0.7,
+        ge=0,
+        le=10,
+        description="Area below which one that is not round may be mitotic.",
+        json_schema_extra=unit("usual areas"),
+    )
+    debris_area: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="Area below which a nucleus is debris.",
+        json_schema_extra=unit("usual areas"),
+    )
+    least_detail: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Detail below which a cell is out of focus.",
+        json_schema_extra=unit("times the usual"),
+    )
+    least_signal: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="Signal below which a cell is too dim.",
+        json_schema_extra=unit("times the usual"),
+    )
+    most_saturated: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of a nucleus at full scale above which it is overexposed.",
+    )
+    fewest_cells: int = Field(
+        8,
+        ge=1,
+        le=1000,
+        description=(
+            "Fewest cells of a specimen that tell what is usual; in a smaller one "
+            "nothing is said of area, detail and signal."
+        ),
+    )
+
+
+class NearCopySettings(Settings):
+    """When two cells count as near copies."""
+
+    correlation: float = Field(
+        0.9,
+        ge=0,
+        le=1,
+        description="Least correlation of a pair in its best view and shift.",
+    )
+    shift: int = Field(
+        3,
+        ge=0,
+        le=16,
+        description="Furthest that one is moved against the other, in both directions.",
+        json_schema_extra=unit("pixels"),
+    )
+    coarse: float = Field(
+        0.75,
+        ge=-1,
+        le=1,
+        description=(
+            "Least correlation of the descriptors of a pair that is looked at closely."
+        ),
+    )
+    candidates: int = Field(
+        10,
+        ge=1,
+        le=1000,
+        description="Most later cells that one is looked at closely with, best first.",
     )
 
 

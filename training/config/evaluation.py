@@ -36,6 +36,31 @@ class TrainingSetSettings(Settings):
             "Golgi 8, as the paper's Table 1 does."
         ),
     )
+    specimen_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description=(
+            "Share of the training specimens of each pattern that are trained on, two "
+            "at least."
+        ),
+    )
+    cell_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description=(
+            "Share of the cells of each training specimen that are trained on, one at "
+            "least."
+        ),
+    )
+    reviewed: Literal["not-rejected", "accepted"] = Field(
+        "not-rejected",
+        description=(
+            "Cells of a cell folder to train and test on: all but those that reviewers "
+            "reject or disagree on, or only those that they accepted or relabelled."
+        ),
+    )
 
     _views_as_typed = field_validator("views", mode="before")(as_choice)
 

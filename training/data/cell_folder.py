@@ -52,6 +52,7 @@ from training.data.extraction import (
 from training.data.images import storage_error, sync_folder, write_json
 from training.data.layouts import Collection, Frame, Specimen
 from training.data.layouts.tables import safe_word
+from training.data.mended import STEPS, mended_files, with_mended
 from training.errors import BadCellsError, BadImageError, BadMaskError
 
 
@@ -67,6 +68,10 @@ class ExtractionProgress:
         Cells of this frame.
     fault
         Why the frame gave no cells, as a sentence, or None.
+    note
+        What the user should know of its mended mask, or an empty string.
+    mended
+        Whether the mended mask was used.
     """
 
     done: int
@@ -75,6 +80,8 @@ class ExtractionProgress:
     kept: int
     dropped: int
     fault: str | None
+    note: str = ""
+    mended: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,6 +126,17 @@ class CellFolder:
                     f"{self.path}: {entry['name']} {change} since the cells were cut; "
                     "extract them again."
                 )
+        return self._mended_since(root)
+
+    def _mended_since(self, root: Path) -> str | None:
+        known = {entry["name"] for entry in self.source["files"]}
+        for path, stands in mended_files(root):
+            name = path.relative_to(root).as_posix()
+            if stands and name not in known and not self.source.get("original_masks"):
+                return (
+                    f"{self.path}: the mask of {path.parent.name} was mended since the "
+                    "cells were cut; extract them again."
+                )
         return None
 
 
@@ -127,9 +145,12 @@ def write_cell_folder(
     out: Path,
     extraction: ExtractionSettings,
     segmentation: SegmentationSettings,
+    *,
+    original_masks: bool = False,
 ) -> Iterator[ExtractionProgress]:
     """Cut the cells of a collection frame by frame into the folder `out`.
 
+    Where a mask was mended the mended one is used, unless `original_masks` are wanted.
     A frame that cannot be read is reported and left out. Memory holds one frame at a
     time. The folder changes only at the end: where the generator is closed early, or
     anything fails, what was in it stays as it was. Files of other names in it, such as
@@ -142,6 +163,8 @@ def write_cell_folder(
     StorageError
         If the disk is full or the folder cannot be written.
     """
+    if not original_masks:
+        collection = with_mended(collection)
     frames = [(s, frame) for s in collection.specimens for frame in s.frames]
     if not frames:
         raise BadCellsError(
@@ -154,7 +177,7 @@ def write_cell_folder(
     try:
         with _storage_faults(out):
             part.mkdir(exist_ok=True)
-            writer = _Writer(part, extraction.size)
+            writer = _Writer(part, extraction.size, original_masks)
         try:
             for done, (specimen, frame) in enumerate(frames, start=1):
                 yield _one_frame(
@@ -204,6 +227,7 @@ class _Writer:
 
     folder: Path
     size: int
+    original_masks: bool = False
     dtype: np.dtype[Any] | None = None
     kept: int = 0
     dropped: int = 0
@@ -278,13 +302,17 @@ def _one_frame(
         cells = extract_frame(frame, extraction, segmentation)
         with _storage_faults(writer.folder.parent):
             writer.add(specimen, cells)
-        writer.notes += [f"{frame.name}: {note}" for note in cells.notes]
+        writer.notes += [
+            f"{frame.name}: {_without_root(note, collection.root)}"
+            for note in cells.notes
+        ]
     except (BadImageError, BadMaskError) as met:
         fault = str(met)
         writer.faults[frame.name] = _without_root(fault, collection.root)
     writer.files += [fingerprint(collection.root, path) for path in _files_of(frame)]
     new = writer.kept - kept, writer.dropped - dropped
-    return ExtractionProgress(done, total, frame.name, *new, fault)
+    mended = frame.mended is not None and fault is None
+    return ExtractionProgress(done, total, frame.name, *new, fault, frame.note, mended)
 
 
 def _finish(
@@ -309,6 +337,7 @@ def _finish(
         "dropped": writer.dropped,
         "extraction": extraction.model_dump(mode="json"),
         "segmentation": segmentation.model_dump(mode="json"),
+        "original_masks": writer.original_masks,
         "notes": [*collection.notes, *writer.notes],
         "faults": writer.faults,
         "files": writer.files,
@@ -345,8 +374,10 @@ def _our_version() -> str:
 
 
 def _files_of(frame: Frame) -> list[Path]:
-    files = [frame.image] if frame.mask is None else [frame.image, frame.mask]
-    return [path for path in files if path.is_file()]
+    files = [frame.image, frame.mask, frame.mended]
+    if frame.mended is not None:
+        files.append(frame.mended.with_name(STEPS))
+    return [path for path in files if path is not None and path.is_file()]
 
 
 def _without_root(sentence: str, root: Path) -> str:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from training.patterns import Vocabulary
+
+if TYPE_CHECKING:
+    from training.data.reviewed import ReviewManifest
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class CellSet:
         The nucleus, where a classifier asked for it.
     extra : (N,) bool or None
         Cells that are trained on and never tested; None where all may be tested.
+    reviews
+        The state of the decisions in each cell folder that the cells came from.
     """
 
     images: npt.NDArray[np.uint8]
@@ -51,6 +56,7 @@ class CellSet:
     notes: tuple[str, ...] = ()
     masks: npt.NDArray[np.bool_] | None = None
     extra: npt.NDArray[np.bool_] | None = None
+    reviews: tuple[ReviewManifest, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)

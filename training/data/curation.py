@@ -1,66 +1,38 @@
 """The store of decisions: what each reviewer said of each cell, and nothing forgotten.
 
 An SQLite file that is only ever appended to. An action, on one cell or on thousands, is
-one step, committed before the call returns; undo and redo are steps of their own. Two
-reviewers, or two windows of one, may use a file at the same time.
+one step, committed before the call returns; undo and redo are steps of their own. Flags
+and notes stand beside the verdicts and are undone as they are. Two reviewers, or two
+windows of one, may use a file at the same time.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, get_args
+from typing import Literal, Self
 
-from training.data.decision_file import (
-    can_write,
-    no_store,
-    open_file,
-    sentence,
-    transaction,
+from training.data.decision_file import can_write, open_file, sentence, transaction
+from training.data.decision_history import decision_of, read_history
+from training.data.decision_log import DecisionLog, Reader
+from training.data.decision_records import (
+    Marked,
+    Said,
+    StepRecord,
+    missing_steps,
+    new_rows,
+    read_records,
+    write_content,
+    write_records,
 )
-from training.data.decision_log import DecisionLog, Row
+from training.data.decisions import VERDICTS, Decision, Event, Mark, Verdict
 from training.errors import StorageError
 
-Verdict = Literal["accepted", "rejected", "relabelled", "cleared"]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What a reviewer said of a cell.
-
-    Attributes
-    ----------
-    pattern
-        The new pattern's name, where the verdict is ``relabelled``.
-    reason
-        In the reviewer's words, or None.
-    time
-        When it was made, by the clock of the machine; the order never rests on it.
-    """
-
-    cell: str
-    reviewer: str
-    verdict: Verdict
-    pattern: str | None
-    reason: str | None
-    time: datetime
-
-
-@dataclass(frozen=True)
-class Event:
-    """One line of a cell's history: a decision made, undone or redone."""
-
-    step: int
-    kind: Literal["decide", "undo", "redo"]
-    reviewer: str
-    time: datetime
-    decision: Decision
+__all__ = ["VERDICTS", "Decision", "DecisionStore", "Event", "Mark", "Verdict", "now"]
 
 
 def now() -> datetime:
@@ -162,14 +134,70 @@ class DecisionStore:
             If the arguments do not go together.
         """
         chosen = list(dict.fromkeys(cells))
-        _check(chosen, verdict, pattern)
+        return self.decide_each([(cell, verdict, pattern, reason) for cell in chosen])
+
+    def decide_each(
+        self, decisions: Iterable[tuple[str, Verdict, str | None, str | None]]
+    ) -> int:
+        """Record a verdict of its own on each of some cells as one step.
+
+        Parameters
+        ----------
+        decisions
+            Cell, verdict, pattern and reason, as `decide` takes them; at least one, and
+            one a cell.
+
+        Returns
+        -------
+        step
+            The number of the step, higher than all before.
+
+        Raises
+        ------
+        StorageError
+            If it could not be saved; then nothing of it is.
+        ValueError
+            If what is given does not go together.
+        """
+        said = [Said(*one) for one in decisions]
+        _check_cells([one.cell for one in said])
+        for one in said:
+            _check_verdict(one)
+        return self._do(said, ())
+
+    def flag(self, cells: Iterable[str], on: bool) -> int:
+        """Flag some cells, or take their flags off, as one step; return its number.
+
+        Raises
+        ------
+        StorageError
+            If it could not be saved; then nothing of it is.
+        ValueError
+            If there is no cell.
+        """
+        return self._mark(cells, int(on), None)
+
+    def note(self, cells: Iterable[str], text: str) -> int:
+        """Put a note on some cells as one step; an empty one takes it off.
+
+        Raises
+        ------
+        StorageError
+            If it could not be saved; then nothing of it is.
+        ValueError
+            If there is no cell.
+        """
+        return self._mark(cells, None, text)
+
+    def _mark(self, cells: Iterable[str], flag: int | None, note: str | None) -> int:
+        chosen = list(dict.fromkeys(cells))
+        _check_cells(chosen)
+        return self._do((), [Marked(cell, flag, note) for cell in chosen])
+
+    def _do(self, decisions: Sequence[Said], marks: Sequence[Marked]) -> int:
         with self._transaction():
             step = self._add_step("decide", None)
-            self._db.executemany(
-                "INSERT INTO decisions (step, cell, verdict, pattern, reason) "
-                "VALUES (?, ?, ?, ?, ?)",
-                [(step, cell, verdict, pattern, reason) for cell in chosen],
-            )
+            write_content(self._db, step, decisions, marks)
         self._refresh()
         return step
 
@@ -203,54 +231,114 @@ class DecisionStore:
         """Whether `redo` would do something."""
         return bool(self._log.reader(self.reviewer).undone)
 
-    def current(self, reviewer: str | None = None) -> dict[str, Decision]:
+    @property
+    def last_step(self) -> int:
+        """The number of the last step, by whomever; 0 in an empty store."""
+        self._refresh()
+        return self._log.last
+
+    def current(
+        self, reviewer: str | None = None, cells: Iterable[str] | None = None
+    ) -> dict[str, Decision]:
         """Return the standing decision on each decided cell, by its id.
 
         Parameters
         ----------
         reviewer
             Whose; the one at the screen if not given.
+        cells
+            Look at these alone.
         """
         self._refresh()
-        name = reviewer or self.reviewer
-        return {
-            cell: self._decision(name, row)
-            for cell, row in self._log.reader(name).standing().items()
-        }
+        return self._decisions(reviewer, None, cells)
+
+    def at(self, step: int, reviewer: str | None = None) -> dict[str, Decision]:
+        """Return the decisions that stood after a step; see `current`."""
+        self._refresh()
+        return self._decisions(reviewer, step)
+
+    def marks(
+        self,
+        reviewer: str | None = None,
+        step: int | None = None,
+        cells: Iterable[str] | None = None,
+    ) -> dict[str, Mark]:
+        """Return the flag and note of each cell that has one, by its id.
+
+        Parameters
+        ----------
+        reviewer
+            Whose; the one at the screen if not given.
+        step
+            After which they stood; now if not given.
+        cells
+            Look at these alone.
+        """
+        self._refresh()
+        reader = self._reader(reviewer, step)
+        asked = reader.marks if cells is None else cells
+        found = {cell: Mark(*reader.mark_on(cell)) for cell in asked}
+        return {cell: mark for cell, mark in found.items() if mark != Mark()}
 
     def decision_on(self, cell: str, reviewer: str | None = None) -> Decision | None:
         """Return the standing decision on one cell, or None; see `current`."""
-        self._refresh()
-        name = reviewer or self.reviewer
-        row = self._log.reader(name).standing_on(cell)
-        return None if row is None else self._decision(name, row)
+        return self.current(reviewer, [cell]).get(cell)
 
     def reviewers(self) -> tuple[str, ...]:
-        """Return who has decided anything in this file, in order of appearance."""
+        """Return who has made a step in this file, in order of appearance."""
         self._refresh()
         return self._log.reviewers()
+
+    def changed_since(self, step: int) -> tuple[str, ...]:
+        """Return the cells that anybody touched after a step."""
+        self._refresh()
+        return self._log.cells_since(step)
 
     def history(self, cell: str) -> list[Event]:
         """Return all that was done to a cell, by anybody, oldest first."""
         with self._faults():
-            rows = self._db.execute(
-                "SELECT s.step, s.kind, s.reviewer, s.time, d.step, d.cell, d.verdict,"
-                " d.pattern, d.reason, made.time, made.reviewer FROM decisions d"
-                " JOIN steps s ON COALESCE(s.target, s.step) = d.step"
-                " JOIN steps made ON made.step = d.step"
-                " WHERE d.cell = ? ORDER BY s.step",
-                (cell,),
-            ).fetchall()
-        return [
-            Event(
-                row[0],
-                row[1],
-                row[2],
-                datetime.fromisoformat(row[3]),
-                self._decision(row[10], Row(*row[4:10])),
-            )
-            for row in rows
-        ]
+            return read_history(self._db, cell, self.path)
+
+    def records(self) -> list[StepRecord]:
+        """Return every step with all that it said, in order."""
+        with self._faults():
+            return read_records(self._db)
+
+    def merge(self, records: Sequence[StepRecord]) -> int:
+        """Add the steps of another store that are not here; return how many.
+
+        Raises
+        ------
+        DivergedError
+            If a reviewer went on differently in both; then nothing is added.
+        StorageError
+            If they could not be saved; then none is.
+
+        See Also
+        --------
+        training.data.decision_records.missing_steps
+        """
+        with self._transaction():
+            new = missing_steps(read_records(self._db), records)
+            write_records(self._db, new)
+        self._refresh()
+        return len(new)
+
+    def _reader(self, reviewer: str | None, step: int | None) -> Reader:
+        reader = self._log.reader(reviewer or self.reviewer)
+        return reader if step is None else reader.at(step)
+
+    def _decisions(
+        self,
+        reviewer: str | None,
+        step: int | None,
+        cells: Iterable[str] | None = None,
+    ) -> dict[str, Decision]:
+        name = reviewer or self.reviewer
+        return {
+            cell: decision_of(name, row, self.path)
+            for cell, row in self._reader(name, step).standing(cells).items()
+        }
 
     def _turn(self, kind: Literal["undo", "redo"]) -> tuple[str, ...]:
         with self._transaction():
@@ -287,27 +375,7 @@ class DecisionStore:
     def _refresh(self) -> None:
         """Read the steps that were added since, by whomever."""
         with self._faults():
-            steps = self._db.execute(
-                "SELECT step, reviewer, kind, target, time FROM steps"
-                " WHERE step > ? ORDER BY step",
-                (self._log.last,),
-            ).fetchall()
-            if not steps:
-                return
-            rows = self._db.execute(
-                "SELECT d.step, cell, verdict, pattern, reason, s.time FROM decisions d"
-                " JOIN steps s ON s.step = d.step"
-                " WHERE d.step > ? AND d.step <= ? ORDER BY sequence",
-                (self._log.last, steps[-1][0]),
-            ).fetchall()
-        self._log.add(steps, [Row(*row) for row in rows])
-
-    def _decision(self, reviewer: str, row: Row) -> Decision:
-        verdict = next((v for v in VERDICTS if v == row.verdict), None)
-        if verdict is None:
-            raise no_store(self.path)
-        time = datetime.fromisoformat(row.time)
-        return Decision(row.cell, reviewer, verdict, row.pattern, row.reason, time)
+            self._log.add(*new_rows(self._db, self._log.last))
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -317,10 +385,15 @@ class DecisionStore:
             raise sentence(self.path, fault) from fault
 
 
-def _check(cells: list[str], verdict: Verdict, pattern: str | None) -> None:
+def _check_cells(cells: list[str]) -> None:
     if not cells:
         raise ValueError("a decision is on at least one cell")
-    if verdict not in VERDICTS:
-        raise ValueError(f"{verdict!r} is none of {', '.join(VERDICTS)}")
-    if (verdict == "relabelled") != (pattern is not None):
+    if len(set(cells)) < len(cells):
+        raise ValueError("a step says one thing of a cell")
+
+
+def _check_verdict(said: Said) -> None:
+    if said.verdict not in VERDICTS:
+        raise ValueError(f"{said.verdict!r} is none of {', '.join(VERDICTS)}")
+    if (said.verdict == "relabelled") != (said.pattern is not None):
         raise ValueError("a pattern goes with 'relabelled', and with nothing else")

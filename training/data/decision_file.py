@@ -10,7 +10,7 @@ from pathlib import Path
 
 from training.errors import BadCellsError, StorageError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _BUSY_SECONDS = 10
 _SCHEMA = """
 CREATE TABLE steps (
@@ -39,10 +39,36 @@ CREATE TRIGGER decisions_stay BEFORE UPDATE ON decisions
 CREATE TRIGGER decisions_last BEFORE DELETE ON decisions
     BEGIN SELECT RAISE (ABORT, 'decisions are never deleted'); END;
 """
+_MARKS = """
+CREATE TABLE marks (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    step INTEGER NOT NULL REFERENCES steps (step),
+    cell TEXT NOT NULL,
+    flag INTEGER CHECK (flag IN (0, 1)),
+    note TEXT,
+    CHECK ((flag IS NULL) <> (note IS NULL))
+);
+CREATE INDEX marks_of_cell ON marks (cell);
+CREATE INDEX marks_of_step ON marks (step);
+CREATE INDEX steps_of_target ON steps (target);
+CREATE TRIGGER marks_stay BEFORE UPDATE ON marks
+    BEGIN SELECT RAISE (ABORT, 'marks are never changed'); END;
+CREATE TRIGGER marks_last BEFORE DELETE ON marks
+    BEGIN SELECT RAISE (ABORT, 'marks are never deleted'); END;
+"""
+_NO_MARKS = """
+CREATE TEMP TABLE marks (
+    sequence INTEGER, step INTEGER, cell TEXT, flag INTEGER, note TEXT
+);
+"""
+_TABLES = {1: {"steps", "decisions"}, 2: {"steps", "decisions", "marks"}}
 
 
 def open_file(path: Path, read_only: bool) -> sqlite3.Connection:
     """Open the file, or make it; where nothing can be written an empty one in memory.
+
+    A file of version 1, which knew no marks, is brought to the present version in one
+    transaction; where it cannot be written it is read as it is.
 
     Raises
     ------
@@ -105,9 +131,18 @@ def _connected(path: Path, read_only: bool) -> sqlite3.Connection:
 
 
 def _create(db: sqlite3.Connection) -> None:
-    for statement in _statements(_SCHEMA):
-        db.execute(statement)
+    _run(db, _SCHEMA)
+    _upgrade(db)
+
+
+def _upgrade(db: sqlite3.Connection) -> None:
+    _run(db, _MARKS)
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _run(db: sqlite3.Connection, script: str) -> None:
+    for statement in _statements(script):
+        db.execute(statement)
 
 
 def _statements(script: str) -> Iterator[str]:
@@ -132,8 +167,21 @@ def _set_up(db: sqlite3.Connection, path: Path, read_only: bool) -> None:
             "its decisions were written by a newer version",
             "update this program; the file was left as it is",
         )
-    if _version(db) < SCHEMA_VERSION or not {"steps", "decisions"} <= _tables(db):
+    if not _TABLES.get(_version(db), {""}) <= _tables(db):
         raise no_store(path)
+    if _version(db) < SCHEMA_VERSION:
+        _bring_up(db, read_only)
+
+
+def _bring_up(db: sqlite3.Connection, read_only: bool) -> None:
+    if read_only:
+        db.execute("PRAGMA temp_store = MEMORY")
+        _run(db, _NO_MARKS)
+        return
+    with transaction(db):
+        # As above: another process may have done it meanwhile.
+        if _version(db) < SCHEMA_VERSION:
+            _upgrade(db)
 
 
 def _version(db: sqlite3.Connection) -> int:

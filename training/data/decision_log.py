@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -21,6 +21,15 @@ class Row(NamedTuple):
     time: str
 
 
+class MarkRow(NamedTuple):
+    """A flag, set (1) or taken off (0), or a note; the other is None."""
+
+    step: int
+    cell: str
+    flag: int | None
+    note: str | None
+
+
 @dataclass
 class Reader:
     """One reviewer's steps.
@@ -29,17 +38,22 @@ class Reader:
     ----------
     done, undone
         Steps that stand, oldest first, and steps that can be redone, next one last.
-    rows
-        Every decision made on each cell, oldest first.
+    rows, marks
+        Every decision and every mark made on each cell, oldest first.
+    moves
+        Every step with its kind and its target, oldest first.
     """
 
     done: list[int] = field(default_factory=list)
     undone: list[int] = field(default_factory=list)
     rows: dict[str, list[Row]] = field(default_factory=dict)
+    marks: dict[str, list[MarkRow]] = field(default_factory=dict)
+    moves: list[tuple[int, str, int | None]] = field(default_factory=list)
 
-    def standing(self) -> dict[str, Row]:
-        """Return the standing decision on each cell that has one."""
-        rows = ((cell, self.standing_on(cell)) for cell in self.rows)
+    def standing(self, cells: Iterable[str] | None = None) -> dict[str, Row]:
+        """Return the standing decision on each cell, or each of some, that has one."""
+        asked = self.rows if cells is None else cells
+        rows = ((cell, self.standing_on(cell)) for cell in asked)
         return {cell: row for cell, row in rows if row is not None}
 
     def standing_on(self, cell: str) -> Row | None:
@@ -49,20 +63,50 @@ class Reader:
                 return None if row.verdict == "cleared" else row
         return None
 
+    def mark_on(self, cell: str) -> tuple[bool, str]:
+        """Return whether a cell is flagged, and its note or an empty string."""
+        flag: int | None = None
+        note: str | None = None
+        for row in reversed(self.marks.get(cell, ())):
+            if self._stands(row.step):
+                flag = row.flag if flag is None else flag
+                note = row.note if note is None else note
+        return bool(flag), note or ""
+
+    def at(self, step: int) -> Reader:
+        """Return the reader as of a step; it is for reading only."""
+        past = Reader(rows=self.rows, marks=self.marks)
+        for move in self.moves:
+            if move[0] > step:
+                break
+            past.apply(*move)
+        return past
+
     def _stands(self, step: int) -> bool:
         # The steps done are in rising order: what is redone was undone last.
         place = bisect_left(self.done, step)
         return place < len(self.done) and self.done[place] == step
 
+    def allows(self, kind: str, target: int | None) -> bool:
+        """Whether a step can follow: only the last step done or undone is turned."""
+        if kind == "undo":
+            return bool(self.done) and self.done[-1] == target
+        if kind == "redo":
+            return bool(self.undone) and self.undone[-1] == target
+        return target is None
+
     def apply(self, step: int, kind: str, target: int | None) -> None:
-        """Take in one step: a decision ends what could be redone."""
-        if kind == "decide":
+        """Take in one step: a decision or a mark ends what could be redone."""
+        self.moves.append((step, kind, target))
+        if not self.allows(kind, target):
+            return
+        if kind == "undo":
+            self.undone.append(self.done.pop())
+        elif kind == "redo":
+            self.done.append(self.undone.pop())
+        elif kind == "decide":
             self.done.append(step)
             self.undone.clear()
-        elif kind == "undo" and self.done and self.done[-1] == target:
-            self.undone.append(self.done.pop())
-        elif kind == "redo" and self.undone and self.undone[-1] == target:
-            self.done.append(self.undone.pop())
 
 
 class DecisionLog:
@@ -72,20 +116,29 @@ class DecisionLog:
         self.last = 0
         self._readers: dict[str, Reader] = {}
         self._cells: dict[int, tuple[str, ...]] = {}
+        self._touches: list[tuple[int, int]] = []
 
-    def add(self, steps: Iterable[Step], rows: Iterable[Row]) -> None:
-        """Take in new steps with the decisions they made."""
-        by_step: dict[int, list[Row]] = {}
+    def add(
+        self, steps: Iterable[Step], rows: Iterable[Row], marks: Iterable[MarkRow] = ()
+    ) -> None:
+        """Take in new steps with the decisions and the marks they made."""
+        decided: dict[int, list[Row]] = {}
         for row in rows:
-            by_step.setdefault(row.step, []).append(row)
+            decided.setdefault(row.step, []).append(row)
+        marked: dict[int, list[MarkRow]] = {}
+        for mark in marks:
+            marked.setdefault(mark.step, []).append(mark)
         for step, reviewer, kind, target, _ in steps:
             reader = self._readers.setdefault(reviewer, Reader())
             reader.apply(step, kind, target)
-            made = by_step.get(step, [])
+            made, put = decided.get(step, ()), marked.get(step, ())
             for row in made:
                 reader.rows.setdefault(row.cell, []).append(row)
-            if made:
-                self._cells[step] = tuple(row.cell for row in made)
+            for mark in put:
+                reader.marks.setdefault(mark.cell, []).append(mark)
+            if made or put:
+                self._cells[step] = tuple(row.cell for row in (*made, *put))
+            self._touches.append((step, step if target is None else target))
             self.last = step
 
     def reader(self, reviewer: str) -> Reader:
@@ -97,5 +150,11 @@ class DecisionLog:
         return tuple(self._readers)
 
     def cells_of(self, step: int) -> tuple[str, ...]:
-        """Return the cells that a step decided on."""
+        """Return the cells that a step decided on or marked."""
         return self._cells.get(step, ())
+
+    def cells_since(self, step: int) -> tuple[str, ...]:
+        """Return the cells that steps after this one touched, each once."""
+        place = bisect_right(self._touches, step, key=lambda touch: touch[0])
+        touched = (self.cells_of(about) for _, about in self._touches[place:])
+        return tuple(dict.fromkeys(cell for cells in touched for cell in cells))

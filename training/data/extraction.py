@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from training.config import ExtractionSettings, SegmentationSettings
-from training.data.images import read_frame, read_mask
+from training.data.images import read_frame, read_labels, read_mask
 from training.data.layouts import Frame
 from training.data.nuclei import Floats, Nuclei, find_components, find_nuclei
 from training.data.segmentation import segment_nuclei
@@ -86,6 +86,9 @@ def extract_frame(
 ) -> FrameCells:
     """Read a frame and cut its cells; a mask is made where it has none.
 
+    A mended mask takes the place of the one that came with the data; its labels are
+    kept, also where a nucleus is in several pieces.
+
     Raises
     ------
     BadImageError, BadMaskError
@@ -93,8 +96,13 @@ def extract_frame(
     """
     grey = read_frame(frame.image)
     height, width = grey.pixels.shape
-    notes = [grey.note] if grey.note else []
-    if frame.mask is None:
+    notes = [note for note in (grey.note, frame.note) if note]
+    mended, made = frame.mended is not None, False
+    if frame.mended is not None:
+        labels = read_labels(frame.mended, (height, width))
+        notes.append("the mended mask was used")
+    elif frame.mask is None:
+        made = True
         try:
             labels = segment_nuclei(grey.pixels, segmentation)
         except BadImageError as fault:
@@ -102,11 +110,10 @@ def extract_frame(
         notes.append("the mask was made from the image")
     else:
         labels = read_mask(frame.mask, (height, width))
-    nuclei = _find(grey.pixels, labels)
+    nuclei = _find(grey.pixels, labels, as_given=mended)
     cells = _cells(grey.pixels, nuclei, extraction)
     if nuclei.apart:
         labels = nuclei.paint()
-    made = frame.mask is None
     return FrameCells(frame, grey.pixels, labels, cells, tuple(notes), made)
 
 
@@ -176,8 +183,10 @@ def extract_cells(
     return _cells(image, _find(image, labels), settings)
 
 
-def _find(image: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Nuclei:
-    if _check(image, labels) > 1:
+def _find(
+    image: npt.NDArray[Any], labels: npt.NDArray[Any], *, as_given: bool = False
+) -> Nuclei:
+    if _check(image, labels) > 1 or as_given:
         return find_nuclei(labels.astype(np.int32, copy=False))
     return find_components(labels)
 

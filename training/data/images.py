@@ -149,6 +149,36 @@ def read_mask(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.int32]:
     return _labels(path, pixels)
 
 
+def read_labels(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.int32]:
+    """Read a label image made by `label_bytes`: its values as they are.
+
+    Parameters
+    ----------
+    shape
+        The (height, width) of the frame that it belongs to.
+
+    Returns
+    -------
+    labels : (H, W) int32, 0 is background
+
+    Raises
+    ------
+    BadMaskError
+        If it is missing, damaged, no label image or of another size than its frame.
+    """
+    try:
+        pixels = _decode(path)
+    except BadImageError as fault:
+        raise BadMaskError(fault.what, fault.fault, fault.remedy) from fault
+    if pixels.shape != shape or pixels.dtype not in (np.uint8, np.uint16, np.int32):
+        raise BadMaskError(
+            path,
+            f"it is no label image of {_size(shape)} pixels",
+            "take the mask that came with the data",
+        )
+    return pixels.astype(np.int32)
+
+
 def _labels(path: Path, pixels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     values, counts = np.unique(pixels, return_counts=True)
     if len(values) <= 2:
@@ -306,6 +336,21 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, indented and with a last newline, as `write_bytes` does."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def label_bytes(labels: npt.NDArray[np.int32]) -> bytes:
+    """Return a label image as a packed TIFF, for `write_bytes` and `read_labels`.
+
+    Parameters
+    ----------
+    labels : (H, W) int32, 0 or more
+        Stored with 16 bits where that is enough, else with 32.
+    """
+    small = labels.max(initial=0) < 2**16
+    buffer = io.BytesIO()
+    image = Image.fromarray(labels.astype(np.uint16) if small else labels)
+    image.save(buffer, "TIFF", compression="tiff_adobe_deflate")
+    return buffer.getvalue()
 
 
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:

@@ -23,6 +23,7 @@ from training.data.crop_masks import crop_mask
 from training.data.extraction import FrameCells, cell_id, crop_boxes, extract_frame
 from training.data.images import read_frame, read_mask
 from training.data.layouts import CellFile, Collection, read_collection
+from training.data.mended import mended_notes, with_mended
 from training.data.packed_files import (
     CACHE_FORMAT,
     PackedWriter,
@@ -30,9 +31,9 @@ from training.data.packed_files import (
     write_cell_set,
     write_joined,
 )
-from training.data.reviewed import apply_decisions, standing_decisions
+from training.data.reviewed import ReviewManifest, Rule, review_cells
 from training.data.simulation import simulated_specimens
-from training.errors import BadCellsError, BadMaskError
+from training.errors import BadCellsError, BadMaskError, BadSettingError
 from training.patterns import VOCABULARIES
 
 __all__ = [
@@ -60,6 +61,7 @@ def load_packed(
     *,
     extra: Path | None = None,
     masks: bool = False,
+    reviewed: Rule = "not-rejected",
 ) -> tuple[CellSet, Path]:
     """Load every usable cell of a folder, from the cache where it is still true.
 
@@ -76,6 +78,8 @@ def load_packed(
     masks
         Whether the nuclei's masks are needed. Where the data have none they are made
         from the crops, and a note says so.
+    reviewed : {'not-rejected', 'accepted'}
+        Which cells of a cell folder are used, by the decisions of its reviewers.
 
     Returns
     -------
@@ -90,11 +94,21 @@ def load_packed(
         As the readers do.
     BadCellsError
         If no cell with a pattern is left.
+    BadSettingError
+        If only accepted cells are asked for and no folder is one that is reviewed.
     """
-    own, packed = _load_one(path, input_size, layout, masks)
+    if reviewed == "accepted" and not any(
+        is_cell_folder(folder) for folder in (path, extra) if folder is not None
+    ):
+        raise BadSettingError(
+            "reviewed=accepted",
+            f"{path} is no cell folder, so that nobody accepted its cells",
+            "extract a cell folder and review it",
+        )
+    own, packed = _load_one(path, input_size, layout, masks, reviewed)
     if extra is None:
         return own, packed
-    other, other_packed = _load_one(extra, input_size, "auto", masks)
+    other, other_packed = _load_one(extra, input_size, "auto", masks, reviewed)
     name = hashlib.blake2b(
         f"{packed.name} {other_packed.name}".encode(), digest_size=12
     ).hexdigest()
@@ -105,22 +119,30 @@ def load_packed(
 
 
 def _load_one(
-    path: Path, input_size: int, layout: str, masks: bool
+    path: Path, input_size: int, layout: str, masks: bool, reviewed: Rule
 ) -> tuple[CellSet, Path]:
-    cached = cache_folder() / f"cells-{_cache_key(path, input_size, layout, masks)}"
+    key = _cache_key(path, input_size, layout, masks, reviewed)
+    cached = cache_folder() / f"cells-{key}"
     if not (cached / "cells.json").is_file():
         with PackedWriter(cached) as writer:
-            _pack(path, input_size, layout, masks, writer)
+            _pack(path, input_size, layout, masks, reviewed, writer)
     return read_cell_set(cached), cached
 
 
 def _pack(
-    path: Path, input_size: int, layout: str, masks: bool, writer: PackedWriter
+    path: Path,
+    input_size: int,
+    layout: str,
+    masks: bool,
+    reviewed: Rule,
+    writer: PackedWriter,
 ) -> None:
     if is_cell_folder(path):
-        _pack_cell_folder(path, input_size, masks, writer)
+        _pack_cell_folder(path, input_size, masks, reviewed, writer)
         return
-    collection = read_collection(path, layout)
+    collection = with_mended(read_collection(path, layout))
+    notes = (*collection.notes, *mended_notes(collection))
+    collection = replace(collection, notes=notes)
     if simulated_specimens(path) is not None:
         notes = ("the cells are simulated", *collection.notes)
         collection = replace(collection, notes=notes)
@@ -164,7 +186,9 @@ class _Gathered:
         self.made += len(images)
         return np.stack([crop_mask(image) for image in images])
 
-    def finish(self, notes: list[str]) -> None:
+    def finish(
+        self, notes: list[str], reviews: tuple[ReviewManifest, ...] = ()
+    ) -> None:
         """Put the cells in place, with what the user should read of them.
 
         Raises
@@ -184,7 +208,7 @@ class _Gathered:
         if self.made:
             notes.append(f"{self.made} cells have no mask: it was made from the crop")
         source = f"{collection.root.name} ({collection.layout})"
-        self.writer.finish(collection.vocabulary, source, notes)
+        self.writer.finish(collection.vocabulary, source, notes, reviews=reviews)
 
 
 def _pack_cell_files(gathered: _Gathered, size: int, masks: bool) -> None:
@@ -245,10 +269,13 @@ def _masks_of(
     ]
 
 
-def _pack_cell_folder(path: Path, size: int, masks: bool, writer: PackedWriter) -> None:
+def _pack_cell_folder(
+    path: Path, size: int, masks: bool, reviewed: Rule, writer: PackedWriter
+) -> None:
     """Take the cells that the extraction kept, as reviewers changed them."""
     folder = read_cell_folder(path)
-    table, notes = apply_decisions(folder.table, standing_decisions(path))
+    review = review_cells(path, folder.table, reviewed)
+    table = review.table
     rows = np.flatnonzero((table["dropped"] == "") & (table["pattern"] != ""))
     vocabulary = VOCABULARIES[folder.source["vocabulary"]]
     gathered = _Gathered(writer, Collection("cells", path, vocabulary))
@@ -258,9 +285,10 @@ def _pack_cell_folder(path: Path, size: int, masks: bool, writer: PackedWriter) 
         image = pack_images([folder.crops[row]], size, top)
         mask = gathered.make_masks(image) if masks else None
         gathered.add(image, mask, str(pattern), str(specimen), [str(name)])
+    notes = review.notes
     if folder.root is not None and simulated_specimens(folder.root) is not None:
         notes = ["the cells are simulated", *notes]
-    gathered.finish(notes)
+    gathered.finish(notes, (review.manifest,))
 
 
 def cache_folder() -> Path:
@@ -269,10 +297,12 @@ def cache_folder() -> Path:
     return Path(named) if named else Path(platformdirs.user_cache_dir("napari-hep2"))
 
 
-def _cache_key(path: Path, input_size: int, layout: str, masks: bool) -> str:
+def _cache_key(
+    path: Path, input_size: int, layout: str, masks: bool, reviewed: Rule
+) -> str:
     """Hash names, sizes and times of all files, so that any change is noticed."""
     digest = hashlib.blake2b(digest_size=12)
-    asked = (CACHE_FORMAT, str(path.resolve()), input_size, masks)
+    asked = (CACHE_FORMAT, str(path.resolve()), input_size, masks, reviewed)
     digest.update(repr(asked).encode())
     digest.update(repr((layout, ExtractionSettings(), SegmentationSettings())).encode())
     for folder, _, names in sorted(os.walk(path)):

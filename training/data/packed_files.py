@@ -24,6 +24,7 @@ import psutil
 from training.data.cell_files import HEADER_BYTES, npy_header
 from training.data.cells import CellSet
 from training.data.images import storage_error, write_array, write_json
+from training.data.reviewed import ReviewManifest
 from training.errors import BadCellsError
 from training.patterns import VOCABULARIES, Vocabulary
 
@@ -129,6 +130,7 @@ class PackedWriter:
         source: str,
         notes: Iterable[str],
         extra: npt.NDArray[np.bool_] | None = None,
+        reviews: Iterable[ReviewManifest] = (),
     ) -> None:
         """Write what is said of all cells, and put them in place.
 
@@ -154,6 +156,7 @@ class PackedWriter:
             "vocabulary": vocabulary.name,
             "source": source,
             "notes": list(notes),
+            "reviews": [review.content() for review in reviews],
         }
         write_json(self._part / "cells.json", content)
         try:
@@ -214,7 +217,9 @@ def write_cell_set(cells: CellSet, folder: Path) -> None:
     """
     with PackedWriter(folder) as writer:
         writer.add_set(cells, np.arange(len(cells)), masks=cells.masks is not None)
-        writer.finish(cells.vocabulary, cells.source, cells.notes, cells.extra)
+        writer.finish(
+            cells.vocabulary, cells.source, cells.notes, cells.extra, cells.reviews
+        )
 
 
 def write_joined(own: CellSet, extra: CellSet, folder: Path) -> None:
@@ -246,6 +251,7 @@ def write_joined(own: CellSet, extra: CellSet, folder: Path) -> None:
             f"{own.source} with {extra.source}",
             notes,
             np.repeat([False, True], [len(own), len(known)]),
+            (*own.reviews, *(replace(one, extra=True) for one in extra.reviews)),
         )
 
 
@@ -283,6 +289,7 @@ def read_cell_set(folder: Path) -> CellSet:
             tuple(said["notes"]),
             masks,
             extra,
+            tuple(map(ReviewManifest.from_content, said["reviews"])),
         )
         lengths = {said["cells"], *map(len, (images, patterns, specimens, ids))}
         lengths |= {len(some) for some in (masks, extra) if some is not None}

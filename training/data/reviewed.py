@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -11,30 +17,196 @@ from training.data.curation import Decision, DecisionStore
 STORE = "curation.sqlite"
 """Name of the store of decisions in a cell folder."""
 
+Rule = Literal["not-rejected", "accepted"]
+"""Which cells are used: all but those left out, or only those that were decided on."""
+
+Decisions = dict[str, tuple[Decision, ...]]
+
+_READER = "training"
 _DISAGREED = "disagreed"
+_UNDECIDED = "undecided"
 
 
-def standing_decisions(folder: Path) -> dict[str, tuple[Decision, ...]]:
+@dataclass(frozen=True)
+class ReviewManifest:
+    """The exact state of a store that a cell set was made from.
+
+    Attributes
+    ----------
+    store
+        The file, in the folder as it was given.
+    last_step
+        Number of the last step that was read; 0 where nothing was ever decided.
+    decisions
+        Hash of the standing decisions, see `hash_decisions`.
+    table
+        Hash of the cells before any decision, see `hash_table`.
+    reviewers
+        Who has a standing decision, in order of the alphabet.
+    rule
+        Which cells were used.
+    used
+        Cells with a pattern that were not left out.
+    accepted, rejected, relabelled
+        Cells of which all who decided said the same.
+    disagreed
+        Cells left out because reviewers disagree on them.
+    left_out
+        Cells that are not used, for whatever reason: rejected, disagreed on, dropped
+        by the extraction, without a pattern, or undecided under the rule ``accepted``.
+    extra
+        Whether the cells are trained on and never tested.
+    """
+
+    store: str
+    last_step: int
+    decisions: str
+    table: str
+    reviewers: tuple[str, ...]
+    rule: Rule
+    used: int
+    accepted: int
+    rejected: int
+    relabelled: int
+    disagreed: int
+    left_out: int
+    extra: bool = False
+
+    def content(self) -> dict[str, Any]:
+        """Return it as JSON content."""
+        return {**asdict(self), "reviewers": list(self.reviewers)}
+
+    @classmethod
+    def from_content(cls, content: dict[str, Any]) -> ReviewManifest:
+        """Read what `content` returned.
+
+        Raises
+        ------
+        TypeError, KeyError
+            If it is none.
+        """
+        return cls(**{**content, "reviewers": tuple(content["reviewers"])})
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """The cells of a cell folder as its reviewers want them.
+
+    Attributes
+    ----------
+    table
+        The table of the folder with ``dropped`` and ``pattern`` as decided.
+    notes
+        One sentence a kind of change, with its number of cells.
+    manifest
+        The state of the store it was made from.
+    """
+
+    table: pd.DataFrame
+    notes: list[str]
+    manifest: ReviewManifest
+
+    def outcomes(self) -> dict[str, str]:
+        """Return the pattern of each cell by its id, '' where it is left out."""
+        kept = self.table["pattern"].where(self.table["dropped"] == "", "")
+        return dict(zip(self.table["id"].tolist(), kept.tolist(), strict=True))
+
+
+def last_step(folder: Path) -> int:
+    """Return the number of the last step in the store of a cell folder, 0 for none."""
+    path = folder / STORE
+    if not path.is_file():
+        return 0
+    with DecisionStore(path, _READER) as store:
+        return store.last_step
+
+
+def standing_decisions(folder: Path, step: int | None = None) -> Decisions:
     """Return the standing decisions on each decided cell, one a reviewer.
 
     Parameters
     ----------
     folder
         A cell folder; nothing was decided where it holds no store.
+    step
+        As they stood after this step; None takes them as they stand now.
     """
     path = folder / STORE
     if not path.is_file():
         return {}
-    found: dict[str, tuple[Decision, ...]] = {}
-    with DecisionStore(path, "training") as store:
-        for reviewer in store.reviewers():
-            for cell, decision in store.current(reviewer).items():
+    found: Decisions = {}
+    with DecisionStore(path, _READER) as store:
+        step = store.last_step if step is None else step
+        for name in store.reviewers():
+            for cell, decision in store.at(step, name).items():
                 found[cell] = (*found.get(cell, ()), decision)
     return found
 
 
+def review_cells(
+    folder: Path, table: pd.DataFrame, rule: Rule, step: int | None = None
+) -> Reviewed:
+    """Return the cells of a cell folder as its reviewers want them, and say of when.
+
+    Parameters
+    ----------
+    folder
+        The cell folder.
+    table
+        Its table.
+    rule
+        Which cells are used.
+    step
+        As in `standing_decisions`.
+    """
+    step = last_step(folder) if step is None else step
+    decisions = standing_decisions(folder, step)
+    changed, notes = apply_decisions(table, decisions, rule)
+    said = Counter(_said(decisions.get(cell, ()))[0] for cell in table["id"])
+    used = int(((changed["dropped"] == "") & (changed["pattern"] != "")).sum())
+    manifest = ReviewManifest(
+        str(folder / STORE),
+        step,
+        hash_decisions(decisions),
+        hash_table(table),
+        tuple(sorted({one.reviewer for them in decisions.values() for one in them})),
+        rule,
+        used,
+        said["accepted"],
+        said["rejected"],
+        said["relabelled"],
+        said[_DISAGREED],
+        len(table) - used,
+    )
+    return Reviewed(changed, notes, manifest)
+
+
+def hash_decisions(decisions: Decisions) -> str:
+    """Return a hash of who said what of which cell; not of when or why."""
+    return _hash(
+        sorted(
+            (cell, one.reviewer, one.verdict, one.pattern or "")
+            for cell, them in decisions.items()
+            for one in them
+        )
+    )
+
+
+def hash_table(table: pd.DataFrame) -> str:
+    """Return a hash of the ids of cells, their specimens, patterns and drops."""
+    columns = table[["id", "specimen", "pattern", "dropped"]]
+    return _hash(columns.itertuples(index=False, name=None))
+
+
+def _hash(rows: Iterable[tuple[Any, ...]]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for row in rows:
+        digest.update(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    return digest.hexdigest()
+
+
 def apply_decisions(
-    table: pd.DataFrame, decisions: dict[str, tuple[Decision, ...]]
+    table: pd.DataFrame, decisions: Decisions, rule: Rule = "not-rejected"
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the table of a cell folder as its reviewers want it.
 
@@ -48,6 +220,8 @@ def apply_decisions(
         With the columns ``id``, ``pattern`` and ``dropped``; not changed.
     decisions
         As `standing_decisions` returns them.
+    rule : {'not-rejected', 'accepted'}
+        ``accepted`` drops what nobody accepted or relabelled as well.
 
     Returns
     -------
@@ -57,19 +231,26 @@ def apply_decisions(
         One sentence a kind of change, with its number of cells.
     """
     dropped, patterns = table["dropped"].tolist(), table["pattern"].tolist()
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for row, cell in enumerate(table["id"]):
-        said = {(one.verdict, one.pattern) for one in decisions.get(cell, ())}
-        said.discard(("cleared", None))
-        if not said:
+        verdict, pattern = _said(decisions.get(cell, ()))
+        if verdict == _UNDECIDED and (rule != "accepted" or dropped[row]):
             continue
-        verdict, pattern = said.pop() if len(said) == 1 else (_DISAGREED, None)
         wanted = verdict in ("accepted", "relabelled")
         dropped[row] = "" if wanted else verdict
         patterns[row] = pattern or patterns[row]
-        counts[verdict] = counts.get(verdict, 0) + 1
+        counts[verdict] += 1
     notes = [f"{n} cells {_WORDS[verdict]}" for verdict, n in sorted(counts.items())]
     return table.assign(dropped=dropped, pattern=patterns), notes
+
+
+def _said(decisions: tuple[Decision, ...]) -> tuple[str, str | None]:
+    """Return what the reviewers of a cell say together, and the pattern they give."""
+    said = {(one.verdict, one.pattern) for one in decisions}
+    said.discard(("cleared", None))
+    if not said:
+        return _UNDECIDED, None
+    return said.pop() if len(said) == 1 else (_DISAGREED, None)
 
 
 _WORDS = {
@@ -77,4 +258,5 @@ _WORDS = {
     "rejected": "were rejected by reviewers and left out",
     "relabelled": "were given another pattern by reviewers",
     _DISAGREED: "were left out because reviewers disagree on them",
+    _UNDECIDED: "were left out because nobody accepted them",
 }

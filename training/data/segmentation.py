@@ -82,6 +82,87 @@ def segment_nuclei(image: npt.NDArray[Any], settings: SegmentationSettings) -> L
     return labels
 
 
+def segment_around(
+    image: npt.NDArray[Any],
+    taken: npt.NDArray[np.bool_],
+    place: tuple[int, int],
+    diameter: float,
+) -> npt.NDArray[np.bool_] | None:
+    """Find the nucleus at a place of a frame, as `segment_nuclei` finds all of them.
+
+    Parameters
+    ----------
+    image : (H, W) uint8 or uint16
+    taken : (H, W) bool
+        Pixels of other nuclei; they are left as they are.
+    place
+        Row y and column x of a pixel of the nucleus.
+    diameter
+        Usual diameter of a nucleus of the frame, in pixels.
+
+    Returns
+    -------
+    nucleus : (H, W) bool or None
+        One piece. None where nothing of a nucleus's size stands out at the place.
+    """
+    box = _box_around(image.shape, place, 1.5 * diameter)
+    signal = np.sqrt(image[box].astype(np.float32))
+    smooth = ndimage.gaussian_filter(signal, 0.1 * diameter)
+    free = ~taken[box]
+    above = smooth - np.percentile(smooth[free], 10)
+    blobs = _blobs(signal, diameter)
+    at = (place[0] - box[0].start, place[1] - box[1].start)
+    own = _share_of(at, signal, blobs, taken[box], diameter)
+    core = own & (blobs > 0)
+    scale = diameter / _PEAK_TO_SIGMA
+    floor = _NOISE_SIGMAS * _noise(signal) / (np.sqrt(2 * np.pi) * scale)
+    if not core.any() or blobs[core].max() <= floor:
+        return None
+    level = above[core].mean()
+    inside = (above > _EDGE_LEVEL * level) & (blobs > -_EDGE_LEVEL / 2 * level)
+    inside &= own & free
+    found = tidy(inside.astype(np.int32), diameter, 0.2) > 0
+    found &= free
+    if not found.any() or found.sum() > 2 * np.pi / 4 * diameter**2:
+        return None
+    nucleus = np.zeros(image.shape, bool)
+    nucleus[box] = found
+    return nucleus
+
+
+def _box_around(
+    shape: tuple[int, ...], place: tuple[int, int], reach: float
+) -> tuple[slice, slice]:
+    y, x = (
+        slice(max(0, int(at - reach)), min(size, int(at + reach) + 1))
+        for at, size in zip(place, shape, strict=True)
+    )
+    return y, x
+
+
+def _share_of(
+    at: tuple[int, int],
+    signal: Grey,
+    blobs: Grey,
+    taken: npt.NDArray[np.bool_],
+    diameter: float,
+) -> npt.NDArray[np.bool_]:
+    """Return the pixels that belong to the blob at a place rather than to others."""
+    peaks = peak_local_max(
+        blobs, min_distance=max(1, int(0.3 * diameter)), exclude_border=False
+    )
+    away = np.hypot(*(peaks - at).T)
+    others = peaks[away > diameter / 2]
+    markers = np.where(taken, 2, 0).astype(np.int32)
+    markers[tuple(others.T)] = 2
+    markers[at] = 1
+    relief = ndimage.gaussian_filter(signal, diameter / _PEAK_TO_SIGMA / 2)
+    own = watershed(-relief, markers) == 1
+    y, x = np.ogrid[: own.shape[0], : own.shape[1]]
+    own &= np.hypot(y - at[0], x - at[1]) <= diameter
+    return own
+
+
 def measure_diameter(signal: Grey) -> float:
     """Return the usual diameter of the bright blobs of an image, in pixels.
 

@@ -79,6 +79,14 @@ def test_several_cells_are_decided_and_taken_back_as_one(state, review):
     assert review.count().rejected == 0
 
 
+def test_after_the_last_cells_the_nearest_before_them_is_next(state, review):
+    review.set_filter("undecided")
+    review.select(6, [4, 6])
+    review.accept()
+    assert state.shown.tolist() == [1, 2, 3, 5]
+    assert state.current == 5
+
+
 def test_a_decision_can_be_cleared(state, review):
     review.select(2)
     review.accept()
@@ -172,21 +180,6 @@ def test_two_reviewers_do_not_see_each_other(state, review):
     review.reject()
     review.set_reviewer("reviewer")
     assert verdict_of(review, "00001_p0_0002") == "accepted"
-
-
-def test_reviewers_are_compared_without_being_shown(state, review):
-    assert review.compare_reviewers() == []
-    for reviewer, reject in (("first", (3,)), ("second", (3, 4))):
-        review.set_reviewer(reviewer)
-        for row in (1, 2, 3, 4):
-            review.select(row)
-            if row in reject:
-                review.reject()
-            else:
-                review.accept()
-    assert review.compare_reviewers() == [
-        "second and first: 3 of 4 cells alike (75%), Cohen's kappa 0.50."
-    ]
 
 
 def test_without_a_folder_nothing_is_decided(state, specimen, frame):

@@ -3,16 +3,19 @@ import pandas as pd
 import pytest
 from qtpy.QtCore import QModelIndex, Qt
 
+from napari_hep2.review_order import Heading
 from napari_hep2.review_set import ReviewSet
 from napari_hep2.state import SessionState
 from napari_hep2.widgets.crop_tiles import (
+    HEADING,
     ROW_ROLE,
     PixmapCache,
     TileDelegate,
     crop_pixmap,
     stretched,
 )
-from napari_hep2.widgets.gallery import GalleryModel, GalleryView
+from napari_hep2.widgets.gallery import GalleryView
+from napari_hep2.widgets.gallery_model import GalleryModel
 from training.data.cell_files import CELL_COLUMNS
 from training.patterns import I3A
 
@@ -97,7 +100,7 @@ def test_several_are_chosen_with_control(qtbot, view, model):
 
 def test_showing_the_state_tells_nothing_back(qtbot, view, model):
     with qtbot.assertNotEmitted(view.chosen):
-        view.show_current(6, keep=False)
+        view.show_current(6, (6,))
     assert view.currentIndex() == model.index_of(6)
     assert view.chosen_rows() == [6]
 
@@ -126,11 +129,32 @@ def test_tiles_fill_the_width(qtbot, view, model):
     assert model.columns == 4
 
 
+def test_headings_span_the_width_and_stay_low(qtbot, state, model, view):
+    state.group = "pattern"
+    state.headings = (Heading(0, 0, 2, 0), Heading(1, 2, 3, 1))
+    model.refresh()
+    for height in (300, 420):
+        view.resize(320, height)
+        assert [view.rowHeight(line) for line in (0, 1, 2, 3)] == [
+            HEADING,
+            view.rowHeight(1),
+            HEADING,
+            view.rowHeight(1),
+        ]
+        assert view.columnSpan(2, 0) == 3
+    assert view.rowHeight(1) > HEADING
+    assert model.index_of(4) == model.index(3, 0)
+    view.show_current(4, (4,))
+    with qtbot.waitSignal(view.stepped) as told:
+        qtbot.keyClick(view, Qt.Key.Key_Up)
+    assert told.args == [-2]
+
+
 def test_thousands_of_cells_are_shown_at_once(qtbot, state, model, view):
     state.review = many_cells(50_000)
     state.shown = np.arange(50_000)
     model.refresh()
-    view.show_current(49_999, keep=False)
+    view.show_current(49_999, (49_999,))
     assert view.currentIndex() == model.index_of(49_999)
     view.grab()
     assert 0 < len(view.itemDelegate().cache) < 200

@@ -164,7 +164,7 @@ def test_journal_and_append_only(path):
         store.decide(["a"], "accepted")
         get = lambda name: store._db.execute(f"PRAGMA {name}").fetchone()[0]  # noqa: E731
         assert (get("journal_mode"), get("synchronous")) == ("delete", 3)
-        assert (get("user_version"), get("busy_timeout")) == (1, 10_000)
+        assert (get("user_version"), get("busy_timeout")) == (2, 10_000)
     with sqlite3.connect(path) as db:
         for statement in (
             "UPDATE decisions SET verdict = 'rejected'",
@@ -206,7 +206,7 @@ def test_a_file_of_schema_1_is_read(path):
 
 
 def test_a_newer_schema_is_refused_and_left_alone(path):
-    _script(path, GOLDEN_1 + "PRAGMA user_version = 2;")
+    _script(path, GOLDEN_1 + "PRAGMA user_version = 3;")
     before = path.read_bytes()
     with pytest.raises(BadCellsError, match="newer version"):
         DecisionStore(path, "ann")
@@ -297,8 +297,13 @@ def test_a_locked_file_is_said_and_nothing_is_half_saved(path):
 
 # --- against a model -------------------------------------------------------------
 
-CELLS = st.lists(st.sampled_from("abcd"), min_size=1, max_size=3)
+CELLS = st.lists(st.sampled_from("abcd"), min_size=1, max_size=3, unique=True)
 WHO = st.sampled_from(["ann", "bob"])
+VERDICT = st.sampled_from(curation.VERDICTS)
+
+
+def _pattern(verdict):
+    return "Golgi" if verdict == "relabelled" else None
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -310,51 +315,96 @@ class StoreMachine(RuleBasedStateMachine):
         self.path = Path(self.folder.name) / "curation.sqlite"
         self.done = {"ann": [], "bob": []}
         self.undone = {"ann": [], "bob": []}
-        self.stores = {who: DecisionStore(self.path, who) for who in self.done}
-        for store in self.stores.values():
-            store._db.execute("PRAGMA synchronous = OFF")
-        self.last = 0
+        self.past = [{"ann": ({}, {}), "bob": ({}, {})}]
+        self.stores = {who: self._open(who) for who in self.done}
 
-    @rule(who=WHO, cells=CELLS, verdict=st.sampled_from(curation.VERDICTS))
-    def decide(self, who, cells, verdict):
-        pattern = "Golgi" if verdict == "relabelled" else None
-        step = self.stores[who].decide(cells, verdict, pattern)
-        assert step > self.last
-        self.last = step
-        self.done[who].append((tuple(dict.fromkeys(cells)), verdict))
+    def _open(self, who):
+        store = DecisionStore(self.path, who)
+        store._db.execute("PRAGMA synchronous = OFF")
+        return store
+
+    def _did(self, who, step, said):
+        assert step == len(self.past)
+        self.done[who].append(said)
         self.undone[who].clear()
+        self._remember()
+
+    def _remember(self):
+        self.past.append({who: self._expected(who) for who in self.done})
+
+    def _expected(self, who):
+        decisions, flags, notes = {}, {}, {}
+        kinds = {"verdict": decisions, "flag": flags, "note": notes}
+        for kind, content in self.done[who]:
+            kinds[kind].update(content)
+        marked = {
+            c: curation.Mark(flags.get(c, False), notes.get(c, "")) for c in "abcd"
+        }
+        return (
+            {cell: v for cell, v in decisions.items() if v != "cleared"},
+            {cell: mark for cell, mark in marked.items() if mark != curation.Mark()},
+        )
+
+    @rule(who=WHO, cells=CELLS, verdict=VERDICT)
+    def decide(self, who, cells, verdict):
+        step = self.stores[who].decide(cells, verdict, _pattern(verdict))
+        self._did(who, step, ("verdict", dict.fromkeys(cells, verdict)))
+
+    @rule(who=WHO, said=st.dictionaries(st.sampled_from("abcd"), VERDICT, min_size=1))
+    def decide_each(self, who, said):
+        each = [(cell, v, _pattern(v), None) for cell, v in said.items()]
+        self._did(who, self.stores[who].decide_each(each), ("verdict", said))
+
+    @rule(who=WHO, cells=CELLS, on=st.booleans())
+    def flag(self, who, cells, on):
+        step = self.stores[who].flag(cells, on)
+        self._did(who, step, ("flag", dict.fromkeys(cells, on)))
+
+    @rule(who=WHO, cells=CELLS, text=st.sampled_from(["", "odd", "ask bob"]))
+    def note(self, who, cells, text):
+        step = self.stores[who].note(cells, text)
+        self._did(who, step, ("note", dict.fromkeys(cells, text)))
+
+    def _turned(self, source, target, cells):
+        if not source:
+            assert cells == ()
+            return
+        target.append(source.pop())
+        assert cells == tuple(target[-1][1])
+        self._remember()
 
     @rule(who=WHO)
     def undo(self, who):
-        expected = ()
-        if self.done[who]:
-            self.undone[who].append(self.done[who].pop())
-            expected = self.undone[who][-1][0]
-        assert self.stores[who].undo() == expected
+        self._turned(self.done[who], self.undone[who], self.stores[who].undo())
 
     @rule(who=WHO)
     def redo(self, who):
-        expected = ()
-        if self.undone[who]:
-            self.done[who].append(self.undone[who].pop())
-            expected = self.done[who][-1][0]
-        assert self.stores[who].redo() == expected
+        self._turned(self.undone[who], self.done[who], self.stores[who].redo())
 
     @rule(who=WHO)
     def reopen(self, who):
         self.stores[who].close()
-        self.stores[who] = DecisionStore(self.path, who)
-        self.stores[who]._db.execute("PRAGMA synchronous = OFF")
+        self.stores[who] = self._open(who)
 
     @invariant()
     def agree(self):
         for who, store in getattr(self, "stores", {}).items():
-            expected = {c: v for cells, v in self.done[who] for c in cells}
-            expected = {c: v for c, v in expected.items() if v != "cleared"}
-            assert {c: d.verdict for c, d in store.current().items()} == expected
+            decisions, marks = self._expected(who)
+            assert {c: d.verdict for c, d in store.current().items()} == decisions
+            assert store.marks() == marks
+            assert store.last_step == len(self.past) - 1
             for cell in "abcd":
                 found = store.decision_on(cell)
-                assert (found and found.verdict) == expected.get(cell)
+                assert (found and found.verdict) == decisions.get(cell)
+
+    @rule(data=st.data(), who=WHO)
+    def look_back(self, data, who):
+        step = data.draw(st.integers(0, len(self.past) - 1))
+        for store in self.stores.values():
+            found = store.at(step, who)
+            decisions, marks = self.past[step][who]
+            assert {c: d.verdict for c, d in found.items()} == decisions
+            assert store.marks(who, step) == marks
 
     def teardown(self):
         for store in getattr(self, "stores", {}).values():

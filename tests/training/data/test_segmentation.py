@@ -6,7 +6,11 @@ from scipy import ndimage
 
 from training.config import SegmentationSettings
 from training.data.scale_bars import find_scale_bars, without
-from training.data.segmentation import measure_diameter, segment_nuclei
+from training.data.segmentation import (
+    measure_diameter,
+    segment_around,
+    segment_nuclei,
+)
 from training.data.shapes import join_halves, part_touching, solidity, tidy
 from training.errors import BadImageError
 
@@ -198,3 +202,25 @@ def test_tidy_fills_holes_and_leaves_out_specks():
     clean = tidy(labels, 40, 0.2)
     assert clean[30, 30] == 1
     assert set(np.unique(clean)) == {0, 1}
+
+
+@pytest.mark.parametrize("texture", ["smooth", "rim", "dots"])
+def test_the_nucleus_around_a_place_is_found_among_others(texture):
+    frame, centres = _field(60, texture=texture)
+    labels = segment_nuclei(frame, AUTO)
+    for cy, cx in centres:
+        place = round(cy) + 5, round(cx) - 4
+        label = labels[round(cy), round(cx)]
+        taken = (labels > 0) & (labels != label)
+        found = segment_around(frame, taken, place, 60)
+        assert found is not None
+        assert not (found & taken).any()
+        shared = (found & (labels == label)).sum() / (found | (labels == label)).sum()
+        assert shared > 0.7
+
+
+def test_around_a_place_with_nothing_there_is_nothing():
+    frame = np.random.default_rng(0).poisson(14, (300, 300)).astype(np.uint8)
+    nowhere = np.zeros(frame.shape, bool)
+    assert segment_around(frame, nowhere, (150, 150), 60) is None
+    assert segment_around(frame, nowhere, (0, 299), 60) is None

@@ -19,11 +19,17 @@ class Frame:
     image, mask
         Files; `mask` is None in a collection without masks. Where the other frames
         have one and this one's is missing, `mask` is the file that should be there.
+    mended
+        A label image that takes the mask's place; see `training.data.mended`.
+    note
+        What the user should know of its masks, or an empty string.
     """
 
     name: str
     image: Path
     mask: Path | None
+    mended: Path | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)

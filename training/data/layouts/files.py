@@ -10,6 +10,11 @@ from pathlib import Path
 from training.data.images import IMAGE_SUFFIXES
 from training.errors import BadLayoutError
 
+MENDED = "mended"
+"""The folder beside the data that holds mended masks; it is none of the data."""
+MENDED_ABOUT = "mended.json"
+"""The file in it by which it is told from a specimen of that name."""
+
 _MASK_ENDINGS = ("_mask", "-mask", "_masks")
 
 
@@ -87,11 +92,15 @@ def files_in(root: Path, folder: Path, suffixes: Iterable[str]) -> list[Path]:
 
 
 def folders_in(root: Path, folder: Path) -> list[Path]:
-    """Return the visible subfolders that lie in `root`, sorted by name."""
+    """Return the visible subfolders that lie in `root`, sorted by name.
+
+    The folder of mended masks is left out.
+    """
     return sorted(
         path
         for path in folder.iterdir()
         if not path.name.startswith(".") and path.is_dir() and is_inside(root, path)
+        if not (path.name == MENDED and (path / MENDED_ABOUT).is_file())
     )
 
 

@@ -58,7 +58,7 @@ def read_table(path: Path, header: Sequence[str] | None = None) -> Table:
     BadLayoutError
         If it is missing, empty, too large or ragged.
     """
-    text = _text(path)
+    text = table_text(path)
     lines = _split(path, text)
     if header is None:
         if not lines:
@@ -71,7 +71,7 @@ def read_table(path: Path, header: Sequence[str] | None = None) -> Table:
 
 def first_row(path: Path) -> tuple[str, ...]:
     """Return the first row as it stands, or an empty tuple."""
-    lines = _split(path, _text(path))
+    lines = _split(path, table_text(path))
     return tuple(lines[0]) if lines else ()
 
 
@@ -89,7 +89,14 @@ def plain_word(word: str) -> str:
     return word[1:] if word.startswith("'") else word
 
 
-def _text(path: Path) -> str:
+def table_text(path: Path) -> str:
+    """Return the text of a table, in whatever encoding `read_table` takes.
+
+    Raises
+    ------
+    BadLayoutError
+        If it is missing or too large.
+    """
     if not path.is_file():
         raise BadLayoutError(path, "the table is missing", "put it back in its folder")
     if path.stat().st_size > MAX_TABLE_BYTES:
@@ -109,9 +116,14 @@ def _text(path: Path) -> str:
         return content.decode("cp1252", errors="replace")
 
 
-def _split(path: Path, text: str) -> list[list[str]]:
+def separator_of(text: str) -> str:
+    """Return what separates the columns of a table: comma, semicolon or tab."""
     start = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max(",;\t", key=start.count)
+    return max(",;\t", key=start.count)
+
+
+def _split(path: Path, text: str) -> list[list[str]]:
+    separator = separator_of(text)
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
     except csv.Error as fault:

@@ -1,0 +1,63 @@
+"""Proposals in the real window: measured in the worker, seen and rejected by a key."""
+
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_hep2.jobs import run_here
+from napari_hep2.widgets.crop_tiles import ROW_ROLE
+from napari_hep2.widgets.review import ReviewWidget
+from training.config import QualitySettings
+
+
+@pytest.fixture
+def widget(qtbot, make_napari_viewer, specimens):
+    viewer = make_napari_viewer(show=True)
+    made = ReviewWidget(viewer)
+    viewer.window.add_dock_widget(made, name="Review cells", area="right")
+    run_here(made.session.specimen.open_folder(specimens))
+    viewer.window._qt_window.activateWindow()
+    made.view.setFocus()
+    qtbot.waitUntil(made.view.hasFocus)
+    yield made
+    made.session.runner.cancel()
+    made.session.review.close()
+
+
+def test_proposed_cells_are_selected_in_the_gallery_and_one_key_rejects_them(
+    qtbot, widget
+):
+    session, state = widget.session, widget.state
+    session.quality.settings = QualitySettings(fewest_cells=2, least_detail=1)
+    session.start(session.quality.measure_job())
+    qtbot.waitUntil(lambda: "detail" in state.measures and not state.busy)
+    count = session.quality.propose_rejections("focus")
+    assert 2 <= count < 6, "else this tests nothing"
+    chosen = {index.data(ROW_ROLE) for index in widget.view.selectedIndexes()}
+    assert chosen == set(state.selected)
+    assert state.decisions == {}
+    widget.view.setFocus()
+    qtbot.keyClick(widget.view, Qt.Key.Key_R)
+    assert len(state.decisions) == count
+    qtbot.keyClick(widget.view, Qt.Key.Key_Z)
+    assert state.decisions == {}, "one step"
+
+
+def test_the_panel_measures_selects_and_rejects_for_its_reason(qtbot, widget):
+    session, state, panel = widget.session, widget.state, widget.quality
+    session.quality.settings = QualitySettings(fewest_cells=2, least_detail=1)
+    widget.footer.toggles[1].click()
+    qtbot.waitUntil(panel.isVisible)
+    assert not panel.propose.isEnabled()
+    qtbot.mouseClick(panel.measure, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: panel.reason.count() > 0 and not state.busy)
+    panel.reason.setCurrentIndex(panel.reason.findData("focus"))
+    assert panel.reason.currentText().startswith("out of focus: ")
+    qtbot.mouseClick(panel.propose, Qt.MouseButton.LeftButton)
+    count = len(state.selected)
+    assert count >= 2
+    assert state.decisions == {}
+    assert "detail" in panel.why.text()
+    qtbot.mouseClick(panel.reject, Qt.MouseButton.LeftButton)
+    assert {d.reason for d in state.decisions.values()} == {"focus"}
+    assert len(state.decisions) == count
+    assert panel.reason.findData("focus") == -1, "nothing of it is left to decide"

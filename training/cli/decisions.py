@@ -1,0 +1,238 @@
+"""Commands on the decisions of reviewers: export, import, history, at, agreement."""
+
+from collections import Counter
+from dataclasses import asdict
+from datetime import datetime
+from itertools import combinations
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from training.cli.app import app
+from training.cli.options import Json
+from training.errors import BadCellsError, BadSettingError
+from training.terminal import tell
+
+if TYPE_CHECKING:
+    from training.agreement import Agreement, Kappa
+    from training.data.curation import Decision, DecisionStore
+
+decisions = typer.Typer(
+    help="What reviewers decided: to a table and back, the past, and their agreement.",
+    no_args_is_help=True,
+)
+app.add_typer(decisions, name="decisions")
+
+Cells = Annotated[
+    Path, typer.Argument(help="Cell folder, folder of decisions, or the file itself.")
+]
+Reviewer = Annotated[str, typer.Option(help="Whose decisions; all if not given.")]
+
+
+@decisions.command("export")
+def export_table(
+    cells: Cells,
+    out: Annotated[Path, typer.Option(help="Table to write: .csv or .parquet.")],
+    as_json: Json = False,
+) -> None:
+    """Write every step, with who, when, what and why, without loss."""
+    from training.data.decision_exchange import export_decisions
+
+    with _opened(cells) as store:
+        steps = export_decisions(store, out)
+        tell({"table": str(out), "steps": steps}, as_json)
+
+
+@decisions.command("import")
+def import_table(
+    table: Annotated[Path, typer.Argument(help="Table that export wrote.")],
+    into: Annotated[Path, typer.Option(help="Cell folder, or folder of decisions.")],
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OLD=NEW", help="Take a reviewer under another name."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Add the steps that are not there yet; the same table twice adds nothing."""
+    from training.data.decision_exchange import import_decisions, read_decisions
+
+    read_decisions(table)  # a table that is refused leaves no empty store behind
+    names = dict(_renamed(word) for word in rename or [])
+    with _opened(into, must_exist=False) as store:
+        done = import_decisions(store, table, names)
+        tell(
+            {
+                "decisions": str(store.path),
+                "steps": done.steps,
+                "added": done.added,
+                "reviewers": list(done.reviewers),
+            },
+            as_json,
+        )
+
+
+@decisions.command()
+def history(
+    cells: Cells,
+    cell: Annotated[str, typer.Argument(help="Id of the cell.")],
+    as_json: Json = False,
+) -> None:
+    """Print all that was said of a cell, by whom and when, oldest first."""
+    from training.data.decisions import event_text
+
+    with _opened(cells) as store:
+        events = store.history(cell)
+    if as_json:
+        tell([_plain(event) for event in events], as_json)
+        return
+    for event in events:
+        print(event_text(event))
+    if not events:
+        print(f"Nothing was said of {cell}.")
+
+
+@decisions.command()
+def at(
+    cells: Cells,
+    step: Annotated[int, typer.Argument(min=0, help="Number of the step.")],
+    reviewer: Reviewer = "",
+    as_json: Json = False,
+) -> None:
+    """Print the decisions that stood after a step."""
+    with _opened(cells) as store:
+        if step > store.last_step:
+            raise BadSettingError(
+                f"step {step}", f"the last is {store.last_step}", "give that or less"
+            )
+        names = [reviewer] if reviewer else store.reviewers()
+        found = {name: store.at(step, name) for name in names}
+        marks = {name: store.marks(name, step) for name in names}
+    if as_json:
+        tell(
+            {
+                "step": step,
+                "decisions": [
+                    _plain(d) for one in found.values() for d in one.values()
+                ],
+                "marks": {
+                    name: {cell: _plain(mark) for cell, mark in one.items()}
+                    for name, one in marks.items()
+                },
+            },
+            as_json,
+        )
+        return
+    for name, one in found.items():
+        counts = Counter(decision.verdict for decision in one.values())
+        flagged = sum(mark.flagged for mark in marks[name].values())
+        notes = sum(bool(mark.note) for mark in marks[name].values())
+        words = [f"{n} {verdict}" for verdict, n in sorted(counts.items())]
+        print(f"{name}: {', '.join([*words, f'{flagged} flagged', f'{notes} notes'])}")
+
+
+@decisions.command()
+def agreement(
+    cells: Cells,
+    as_json: Json = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    show: Annotated[
+        bool, typer.Option("--cells", help="Print the cells that they disagree on.")
+    ] = False,
+) -> None:
+    """Print how far each two reviewers agree: Cohen's kappa, with intervals."""
+    import numpy as np
+
+    from training.agreement import agreement_text, compare, disagreements
+
+    with _opened(cells) as store:
+        standing = {name: store.current(name) for name in store.reviewers()}
+    patterns, specimens = _known(cells)
+    found = {}
+    for one, other in combinations(standing, 2):
+        rng = np.random.default_rng(seed)
+        both = standing[one], standing[other]
+        found[one, other] = compare(*both, rng, patterns, specimens)
+    apart = disagreements(_by_cell(standing), patterns)
+    if as_json:
+        rows = [
+            {"reviewers": list(names), **_agreement_content(one)}
+            for names, one in found.items()
+        ]
+        tell({"agreement": rows, "disagreements": apart}, as_json)
+        return
+    for names, result in found.items():
+        print("\n".join(agreement_text(*names, result)))
+    if not found:
+        print("There are no two reviewers.")
+    print(f"{len(apart)} cells are disagreed on.")
+    if show and apart:
+        print("\n".join(apart))
+
+
+def _by_cell(
+    standing: "dict[str, dict[str, Decision]]",
+) -> "dict[str, list[Decision]]":
+    out: dict[str, list[Decision]] = {}
+    for decided in standing.values():
+        for cell, decision in decided.items():
+            out.setdefault(cell, []).append(decision)
+    return out
+
+
+def _renamed(word: str) -> tuple[str, str]:
+    old, equals, new = word.partition("=")
+    if not equals or not new.strip():
+        raise BadSettingError(f"--rename {word}", "it has no name", "write OLD=NEW")
+    return old, new.strip()
+
+
+def _agreement_content(found: "Agreement") -> dict[str, Any]:
+    return {
+        "overall": _kappa_content(found.overall),
+        "patterns": _kappa_content(found.patterns),
+        "each": [_kappa_content(one) for one in found.each],
+        "specimens": found.specimens,
+    }
+
+
+def _kappa_content(one: "Kappa") -> dict[str, Any]:
+    content = asdict(one)
+    figures = {key: content[key] for key in ("kappa", "low", "high")}
+    return {**content, **{k: None if isnan(v) else v for k, v in figures.items()}}
+
+
+def _plain(one: Any) -> dict[str, Any]:
+    def word(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: word(part) for key, part in value.items()}
+        return value.isoformat() if isinstance(value, datetime) else value
+
+    plain: dict[str, Any] = word(asdict(one))
+    return plain
+
+
+def _known(cells: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return pattern and specimen of each cell, where a table of cells says so."""
+    from training.data.cell_files import CELLS, current, read_table
+
+    table = current(cells if cells.is_dir() else cells.parent, CELLS)
+    if not table.is_file():
+        return {}, {}
+    read = read_table(table)
+    ids = read["id"]
+    return (
+        dict(zip(ids, read["pattern"], strict=True)),
+        dict(zip(ids, read["specimen"], strict=True)),
+    )
+
+
+def _opened(cells: Path, must_exist: bool = True) -> "DecisionStore":
+    from training.data.curation import DecisionStore
+    from training.data.reviewed import STORE
+
+    path = cells / STORE if cells.is_dir() else cells
+    if must_exist and not path.is_file():
+        raise BadCellsError(path, "nothing was decided here", "check the folder")
+    return DecisionStore(path, "training")

@@ -1,0 +1,257 @@
+"""Commands from review to experiment and back.
+
+What decisions made later did to a run, which labels its models doubt, and whether more
+specimens or more cells would help.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from training.cli.app import app
+from training.cli.options import (
+    Changes,
+    Device,
+    DeviceOption,
+    Epochs,
+    Json,
+    Layout,
+    Workers,
+    pairs,
+)
+from training.terminal import console, print_metrics, run_progress, tell
+
+if TYPE_CHECKING:
+    from training.curated import Staleness
+    from training.learning_curves import CurveStudy
+
+
+@app.command()
+def stale(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    as_json: Json = False,
+) -> None:
+    """Tell which cells of runs were decided on otherwise since, and what is stale.
+
+    A changed cell makes every fold stale that trains on it. Of the fold that holds it
+    out only the metrics change: rescore measures them again at once.
+    """
+    from training.curated import find_stale
+    from training.runs import RunFolder
+
+    found = [find_stale(RunFolder.open(path)) for path in runs]
+    if as_json:
+        tell([one.content() for one in found], as_json)
+        return
+    for one in found:
+        _print_stale(one)
+
+
+_SHOWN = 20
+
+
+def _print_stale(one: "Staleness") -> None:
+    print(f"{one.run}: {one.state}; {one.reason}.")
+    if not one.cells:
+        return
+    table = Table("cell", "specimen", "before", "now", box=SIMPLE_HEAD)
+    for cell in one.cells[:_SHOWN]:
+        words = (cell.before or "left out", cell.now or "left out")
+        table.add_row(cell.id, cell.specimen, *words)
+    Console().print(table)
+    if len(one.cells) > _SHOWN:
+        print(f"and {len(one.cells) - _SHOWN} more; --json has them all")
+    folds = Table("fold", "trained on", "holds out", "", box=SIMPLE_HEAD)
+    for fold in one.folds:
+        word = "stale" if fold.stale else "only its metrics" if fold.holds_out else ""
+        folds.add_row(fold.name, str(fold.trains_on), str(fold.holds_out), word)
+    Console().print(folds)
+
+
+@app.command()
+def rescore(
+    run: Annotated[Path, typer.Argument(help="Run folder.")], as_json: Json = False
+) -> None:
+    """Measure a run's held-out cells with the labels as they stand now; no training.
+
+    Writes metrics-rescored.json and confusion-rescored.csv beside what was measured.
+    """
+    from training import curated
+    from training.runs import RunFolder
+
+    metrics, content = curated.rescore(RunFolder.open(run))
+    if as_json:
+        tell(content, as_json)
+        return
+    print_metrics(metrics, content["patterns"])
+    before = 100 * content["measured"]["mean_class_accuracy"]
+    print(f"with the labels it was trained on: {before:.2f} %")
+    print(
+        f"{content['relabelled']} cells have another label, {content['left_out']} are "
+        f"left out, {content['not_scored']} have no score; "
+        f"{content['stale_folds']} of {content['folds']} folds trained on old labels"
+    )
+
+
+@app.command("label-errors")
+def label_errors(
+    run: Annotated[Path, typer.Argument(help="Finished run folder.")],
+    top: Annotated[int, typer.Option(min=1, help="So many cells.")] = 20,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Scores these cells in their eight views: NAME.safetensors."),
+    ] = None,
+    device: DeviceOption = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """Rank cells by the doubt of models that never saw their specimen on their label.
+
+    It changes nothing: what is wrong is relabelled or rejected in the review.
+    """
+    from training.label_errors import crops_of, find_label_errors, scores_in_views
+    from training.runs import RunFolder
+    from training.scorers import load_scorer
+
+    opened = RunFolder.open(run)
+    queue = find_label_errors(opened)
+    rows = queue.rows(top)
+    if model is not None:
+        scorer = load_scorer(model, device=device.value)
+        crops = crops_of(opened, queue.ids[: len(rows)])
+        seen = set(scorer.card.specimens)
+        spread = scores_in_views(scorer, crops).spread
+        for row, value in zip(rows, spread, strict=True):
+            row["view_spread"] = round(float(value), 4)
+            row["model_saw_specimen"] = row["specimen"] in seen
+    if as_json:
+        content = {
+            "run": str(run),
+            "cells": len(queue.ids),
+            "candidates": int(queue.candidate.sum()),
+            "queue": rows,
+        }
+        tell(content, as_json)
+        return
+    _print_queue(rows)
+    print(
+        f"{int(queue.candidate.sum())} of {len(queue.ids)} held-out cells are "
+        "candidates (*); 'of specimen' is their share of its cells"
+    )
+
+
+def _print_queue(rows: list[dict[str, Any]]) -> None:
+    """Print a line a cell: a table of so many columns needs a wide screen."""
+    for row in rows:
+        words = [
+            f"suspicion {row['suspicion']:.2f}{'*' if row['candidate'] else ''}",
+            f"votes differ {row['disagreement']:.2f}",
+            f"of specimen {100 * row['of_specimen']:.0f} %",
+        ]
+        if "view_spread" in row:
+            words.append(f"views differ {row['view_spread']:.2f}")
+        print(
+            f"{row['id']} (specimen {row['specimen']}): "
+            f"{row['label']} {row['label_score']:.2f} or "
+            f"{row['proposed']} {row['proposed_score']:.2f}; {', '.join(words)}"
+        )
+
+
+@app.command("learning-curve")
+def learning_curve(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Finished runs; none: some are planned on --data."),
+    ] = None,
+    *,
+    out: Annotated[Path, typer.Option(help="Folder of the page; one goes on.")],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="An official layout, a cell or a plain folder."),
+    ] = None,
+    experiment: Annotated[
+        str, typer.Option(help="What is trained; see: python -m training list.")
+    ] = "shape-index",
+    shares: Annotated[
+        str, typer.Option(help="Of the specimens, and of the cells of each.")
+    ] = "0.25,0.5,1",
+    seeds: Annotated[int, typer.Option(min=1, max=20, help="Draws of each.")] = 2,
+    folds: Annotated[int, typer.Option(min=2, help="Groups of specimens.")] = 4,
+    epochs: Epochs = None,
+    device: DeviceOption = Device.auto,
+    workers: Workers = 0,
+    layout: Layout = "auto",
+    changes: Changes = None,
+    as_json: Json = False,
+) -> None:
+    """Tell whether more specimens or more cells of each would buy more accuracy.
+
+    The same held-out cells are scored by models trained on a share of the specimens,
+    and by models trained on a share of the cells of each specimen.
+    """
+    from training.curve_page import write_curves
+    from training.curve_runs import plan_curves
+    from training.errors import BadSettingError
+    from training.learning_curves import study_runs
+    from training.runs import RunFolder
+
+    if bool(runs) == (data is not None):
+        raise BadSettingError(
+            "learning-curve", "it takes runs or --data", "give one of the two"
+        )
+    if runs:
+        study = study_runs([RunFolder.open(path) for path in runs])
+    else:
+        given = pairs(changes) | {"protocol": "group-k", "folds": str(folds)}
+        given |= {"epochs": str(epochs)} if epochs else {}
+        planned = plan_curves(
+            str(data),
+            experiment,
+            shares=shares,
+            seeds=seeds,
+            changes=given,
+            layout=layout,
+            device=device.value,
+            workers=workers,
+        )
+        study = _run_planned(out, planned)
+    page = write_curves(out, study)
+    content = study.content()
+    if as_json:
+        tell({"page": str(page), **content}, as_json)
+        return
+    _print_points(content["points"])
+    print(content["sentence"])
+    print(f"page: {page}")
+
+
+def _run_planned(out: Path, planned: dict[str, Any]) -> "CurveStudy":
+    from training.curve_runs import run_planned
+    from training.learning_curves import study_runs
+    from training.runs import RunFolder
+
+    with run_progress() as show:
+        running = ""
+        for name, event in run_planned(out, planned):
+            if name != running:
+                running = name
+                console.print(name, highlight=False)
+            show(event)
+    return study_runs([RunFolder.open(out / "runs" / name) for name in planned])
+
+
+def _print_points(points: list[dict[str, Any]]) -> None:
+    table = Table("curve", "specimens", "cells", "right %", "95 %", box=SIMPLE_HEAD)
+    for point in points:
+        low, high = point["interval"]
+        table.add_row(
+            point["curve"],
+            f"{point['specimens']:.0f}",
+            f"{point['cells']:.0f}",
+            f"{100 * point['mean_class_accuracy']:.1f}",
+            f"{100 * low:.1f} to {100 * high:.1f}",
+        )
+    Console().print(table)

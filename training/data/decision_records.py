@@ -1,0 +1,172 @@
+"""Steps as they are stored, whole: read, written, and merged with another store's."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from training.data.decision_log import MarkRow, Row, Step
+
+
+class Said(NamedTuple):
+    """A decision on one cell in a step."""
+
+    cell: str
+    verdict: str
+    pattern: str | None
+    reason: str | None
+
+
+class Marked(NamedTuple):
+    """A flag (1 or 0) or a note on one cell in a step; the other is None."""
+
+    cell: str
+    flag: int | None
+    note: str | None
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step with everything it said.
+
+    Attributes
+    ----------
+    target
+        The step that is undone or redone, else None.
+    time
+        As it is stored: ISO 8601.
+    line
+        Where a file that it was read from has it, for messages; 0 where there is none.
+    """
+
+    step: int
+    reviewer: str
+    kind: str
+    target: int | None
+    time: str
+    decisions: tuple[Said, ...] = ()
+    marks: tuple[Marked, ...] = ()
+    line: int = field(default=0, compare=False)
+
+
+class DivergedError(ValueError):
+    """A reviewer's steps are not the beginning, or the sequel, of those known.
+
+    Parameters
+    ----------
+    record
+        The first that differs.
+    """
+
+    def __init__(self, record: StepRecord) -> None:
+        super().__init__(record)
+        self.record = record
+
+
+def new_rows(
+    db: sqlite3.Connection, after: int
+) -> tuple[list[Step], list[Row], list[MarkRow]]:
+    """Return the steps after one, and the decisions and marks they made, in order."""
+    steps: list[Step] = db.execute(
+        "SELECT step, reviewer, kind, target, time FROM steps WHERE step > ?"
+        " ORDER BY step",
+        (after,),
+    ).fetchall()
+    if not steps:
+        return [], [], []
+    span = (after, steps[-1][0])
+    rows = db.execute(
+        "SELECT d.step, cell, verdict, pattern, reason, s.time FROM decisions d"
+        " JOIN steps s ON s.step = d.step"
+        " WHERE d.step > ? AND d.step <= ? ORDER BY sequence",
+        span,
+    )
+    marks = db.execute(
+        "SELECT step, cell, flag, note FROM marks WHERE step > ? AND step <= ?"
+        " ORDER BY sequence",
+        span,
+    )
+    return steps, list(map(Row._make, rows)), list(map(MarkRow._make, marks))
+
+
+def read_records(db: sqlite3.Connection) -> list[StepRecord]:
+    """Return every step of a store, in order."""
+    steps, rows, marks = new_rows(db, 0)
+    said: dict[int, list[Said]] = defaultdict(list)
+    for row in rows:
+        said[row.step].append(Said(row.cell, row.verdict, row.pattern, row.reason))
+    marked: dict[int, list[Marked]] = defaultdict(list)
+    for mark in marks:
+        marked[mark.step].append(Marked(mark.cell, mark.flag, mark.note))
+    return [
+        StepRecord(*step, tuple(said[step[0]]), tuple(marked[step[0]]))
+        for step in steps
+    ]
+
+
+def write_records(db: sqlite3.Connection, records: Iterable[StepRecord]) -> None:
+    """Append steps under the numbers they have."""
+    for one in records:
+        db.execute(
+            "INSERT INTO steps (step, reviewer, kind, target, time)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (one.step, one.reviewer, one.kind, one.target, one.time),
+        )
+        write_content(db, one.step, one.decisions, one.marks)
+
+
+def write_content(
+    db: sqlite3.Connection,
+    step: int,
+    decisions: Iterable[Said] = (),
+    marks: Iterable[Marked] = (),
+) -> None:
+    """Append what a step said."""
+    db.executemany(
+        "INSERT INTO decisions (step, cell, verdict, pattern, reason)"
+        " VALUES (?, ?, ?, ?, ?)",
+        [(step, *said) for said in decisions],
+    )
+    db.executemany(
+        "INSERT INTO marks (step, cell, flag, note) VALUES (?, ?, ?, ?)",
+        [(step, *marked) for marked in marks],
+    )
+
+
+def missing_steps(
+    here: Sequence[StepRecord], other: Sequence[StepRecord]
+) -> list[StepRecord]:
+    """Return the steps of another store that are not here, numbered to follow.
+
+    Of each reviewer one of the two lists has to be the beginning of the other; so a
+    step is never taken twice. An empty store takes all steps under their own numbers.
+
+    Raises
+    ------
+    DivergedError
+        If a reviewer went on differently in both.
+    """
+    known: dict[str, list[StepRecord]] = defaultdict(list)
+    for record in here:
+        known[record.reviewer].append(record)
+    seen: dict[str, int] = defaultdict(int)
+    numbers: dict[int, int] = {}
+    following = here[-1].step + 1 if here else 0
+    new: list[StepRecord] = []
+    for record in other:
+        place = seen[record.reviewer]
+        seen[record.reviewer] += 1
+        target = None if record.target is None else numbers[record.target]
+        if place < len(known[record.reviewer]):
+            mine = known[record.reviewer][place]
+            if replace(record, step=mine.step, target=target) != mine:
+                raise DivergedError(record)
+            numbers[record.step] = mine.step
+            continue
+        number = following + len(new) if here else record.step
+        numbers[record.step] = number
+        new.append(replace(record, step=number, target=target))
+    return new
