@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def _shares(text: str) -> list[float]:
 
 def run_planned(
     out: Path, planned: dict[str, RunConfig]
-) -> Iterator[tuple[str, dict[str, Any]]]:
+) -> Generator[tuple[str, dict[str, Any]], None, None]:
     """Do the planned runs in ``out/runs``; those that are finished are left alone.
 
     Yields
@@ -99,5 +100,6 @@ def run_planned(
                     path, "it has other settings", "choose another folder for --out"
                 )
         if not (path / "metrics.json").is_file():
-            for event in execute(run):
-                yield name, event
+            with closing(execute(run)) as events:
+                for event in events:
+                    yield name, event

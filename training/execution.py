@@ -6,7 +6,7 @@ A generator of events: a terminal, a dock and a test drain the same one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def start_run(path: Path, config: RunConfig) -> RunFolder:
     return run
 
 
-def execute(run: RunFolder, engine: str | None = None) -> Iterator[Event]:
+def execute(run: RunFolder, engine: str | None = None) -> Generator[Event, None, None]:
     """Train all unfinished folds of a run.
 
     Parameters
@@ -79,7 +79,8 @@ def execute(run: RunFolder, engine: str | None = None) -> Iterator[Event]:
     Yields
     ------
     event
-        Each as it was appended to ``events.jsonl``.
+        Each as it was appended to ``events.jsonl``. Close the generator where it is
+        left before its end: the run is then stopped, and can be resumed.
 
     Raises
     ------
@@ -106,7 +107,8 @@ def execute(run: RunFolder, engine: str | None = None) -> Iterator[Event]:
                 where.check(run.path, packed)
                 folds = _describe_folds(run, cells, plan, codes)
                 yield from _train(run, config, cells, packed, plan, where, folds)
-        except InterruptedRunError:
+        except (InterruptedRunError, GeneratorExit):
+            # The second: whoever drains the events was interrupted between two of them.
             run.append("stopped")
             raise
         except Hep2Error as fault:

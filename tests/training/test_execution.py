@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,6 +148,23 @@ def test_stopped_and_resumed_gives_the_same_scores(tmp_path, config):
     assert np.array_equal(scores_of(straight, config), scores_of(stopped, config))
     started = [e for e in stopped.events() if e["kind"] == "fold-started"]
     assert [event["epoch"] for event in started] == [0, 2, 0]
+
+
+def test_an_interrupt_between_two_events_stops_the_run_too(tmp_path, config):
+    """Ctrl-C may come while the terminal draws what the run has told."""
+    run = start_run(tmp_path / "run", config)
+
+    def draw_until_interrupted():
+        with closing(execute(run)) as events:
+            for event in events:
+                if event["kind"] == "epoch":
+                    raise InterruptedRunError("the terminal", "Ctrl-C", "resume")
+
+    with pytest.raises(InterruptedRunError):
+        draw_until_interrupted()
+    assert run.events()[-1]["kind"] == "stopped"
+    assert run.status().state == "stopped"
+    assert [event["kind"] for event in execute(run)][-1] == "run-done"
 
 
 def test_a_finished_fold_is_not_trained_again(tmp_path, config):

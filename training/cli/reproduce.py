@@ -1,6 +1,7 @@
 """The command that does every table of the paper again."""
 
 import shlex
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -108,9 +109,9 @@ def _follow(out: Path, study: "Study") -> None:
     from training.experiments import EXPERIMENTS
     from training.reproduction.study import run_study
 
-    with run_progress() as show:
+    with run_progress() as show, closing(run_study(out, study)) as events:
         running = ""
-        for name, event in run_study(out, study):
+        for name, event in events:
             if name != running:
                 running = name
                 console.print(f"{name}: {EXPERIMENTS[name].title}", highlight=False)

@@ -4,6 +4,7 @@ What decisions made later did to a run, which labels its models doubt, and wheth
 specimens or more cells would help.
 """
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -233,9 +234,9 @@ def _run_planned(out: Path, planned: dict[str, Any]) -> "CurveStudy":
     from training.learning_curves import study_runs
     from training.runs import RunFolder
 
-    with run_progress() as show:
+    with run_progress() as show, closing(run_planned(out, planned)) as events:
         running = ""
-        for name, event in run_planned(out, planned):
+        for name, event in events:
             if name != running:
                 running = name
                 console.print(name, highlight=False)

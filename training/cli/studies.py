@@ -1,6 +1,7 @@
 """Commands on experiments and their runs: list, run, resume, status, report."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -184,8 +185,8 @@ def _follow(run: "RunFolder", as_json: bool, engine: str | None = None) -> None:
     from training.execution import execute
     from training.reports import load_metrics, write_report
 
-    with run_progress() as show:
-        for event in execute(run, engine):
+    with run_progress() as show, closing(execute(run, engine)) as events:
+        for event in events:
             show(event)
     write_report(run)
     metrics, patterns = load_metrics(run)

@@ -8,7 +8,8 @@ same command: finished runs are kept, the others are resumed.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,7 @@ def simulate_tasks(
         yield path
 
 
-def run_study(folder: Path, study: Study) -> Iterator[tuple[str, Event]]:
+def run_study(folder: Path, study: Study) -> Generator[tuple[str, Event], None, None]:
     """Run what is not finished; yield each event with its experiment.
 
     A run that fails does not end the study: an event ``run-failed`` tells it.
@@ -165,8 +166,9 @@ def run_study(folder: Path, study: Study) -> Iterator[tuple[str, Event]]:
             continue
         try:
             run = run or start_run(run_path(folder, name), config)
-            for event in execute(run, config.engine):
-                yield name, event
+            with closing(execute(run, config.engine)) as events:
+                for event in events:
+                    yield name, event
         except InterruptedRunError as stop:
             raise InterruptedRunError(
                 folder, "it was stopped", "give the same command to go on"
