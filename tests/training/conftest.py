@@ -7,6 +7,7 @@ from PIL import Image
 
 from training.config import PaperNetworkSettings
 from training.data.cells import CellSet
+from training.data.images import write_json, write_text
 from training.patterns import I3A
 
 
@@ -81,6 +82,27 @@ def task1(tmp_path):
         (folder / "gt_training.csv").write_text("\n".join(truth))
         if specimens:
             (folder / "specimens.csv").write_text("\n".join(sides))
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def cell_folder(tmp_path):
+    """Return a function that writes a cell set as the cell folder of a test."""
+
+    def write(cells: CellSet):
+        folder = tmp_path / "cells"
+        folder.mkdir(exist_ok=True)
+        np.save(folder / "crops.npy", cells.images)
+        rows = ["id,specimen,pattern,frame,label,y,x,area,flags,dropped"]
+        named = zip(cells.ids, cells.specimens, strict=True)
+        for k, (name, specimen) in enumerate(named):
+            pattern = cells.vocabulary[cells.patterns[k]].name
+            rows.append(f"{name},{specimen},{pattern},f{specimen},{k},1.0,1.0,90,,")
+        write_text(folder / "cells.csv", "\n".join(rows) + "\n")
+        source = {"format": 1, "vocabulary": "i3a", "root": None, "files": []}
+        write_json(folder / "source.json", source)
         return folder
 
     return write

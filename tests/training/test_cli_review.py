@@ -2,14 +2,12 @@
 
 import json
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from training.cli import app
 from training.config import ProtocolSettings
 from training.data.curation import DecisionStore
-from training.data.images import write_json, write_text
 from training.data.reviewed import STORE
 from training.execution import execute, start_run
 from training.runs import RunConfig
@@ -18,19 +16,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
-def folder(tmp_path, make_cells):
-    cells = make_cells((8, 8, 0, 0, 0, 0))
-    folder = tmp_path / "cells"
-    folder.mkdir()
-    np.save(folder / "crops.npy", cells.images)
-    rows = ["id,specimen,pattern,frame,label,y,x,area,flags,dropped"]
-    for k, (name, specimen) in enumerate(zip(cells.ids, cells.specimens, strict=True)):
-        pattern = cells.vocabulary[cells.patterns[k]].name
-        rows.append(f"{name},{specimen},{pattern},f,{k},1.0,1.0,90,,")
-    write_text(folder / "cells.csv", "\n".join(rows) + "\n")
-    source = {"format": 1, "vocabulary": "i3a", "root": None, "files": []}
-    write_json(folder / "source.json", source)
-    return folder
+def folder(cell_folder, make_cells):
+    return cell_folder(make_cells((8, 8, 0, 0, 0, 0)))
 
 
 @pytest.fixture

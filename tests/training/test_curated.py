@@ -11,7 +11,6 @@ from training.config import ProtocolSettings, TrainingSetSettings
 from training.curated import find_stale, relabelled_predictions, rescore
 from training.data.cell_folder import read_cell_folder
 from training.data.curation import DecisionStore
-from training.data.images import write_json, write_text
 from training.data.packed_cells import load_packed
 from training.data.reviewed import STORE, review_cells
 from training.errors import BadRunError, BadSettingError
@@ -22,30 +21,14 @@ from training.runs import RunConfig, RunFolder
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def write_folder(folder, cells):
-    """Write a cell folder of crops that can be learned."""
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "crops.npy", cells.images)
-    rows = ["id,specimen,pattern,frame,label,y,x,area,flags,dropped"]
-    for k, (name, specimen) in enumerate(zip(cells.ids, cells.specimens, strict=True)):
-        pattern = cells.vocabulary[cells.patterns[k]].name
-        rows.append(f"{name},{specimen},{pattern},f{specimen},{k},1.0,1.0,90,,")
-    write_text(folder / "cells.csv", "\n".join(rows) + "\n")
-    write_json(
-        folder / "source.json",
-        {"format": 1, "vocabulary": "i3a", "root": None, "files": []},
-    )
-    return folder
-
-
 def decide(folder, cells, verdict, pattern=None, reviewer="ann"):
     with DecisionStore(folder / STORE, reviewer) as store:
         store.decide(cells, verdict, pattern)
 
 
 @pytest.fixture
-def folder(tmp_path, cells):
-    return write_folder(tmp_path / "cells", cells)
+def folder(cell_folder, cells):
+    return cell_folder(cells)
 
 
 @pytest.fixture
@@ -165,9 +148,9 @@ def test_where_folds_ignore_specimens_each_cell_has_its_own(tmp_path, folder, co
         assert held, "the specimen stands on both sides"
 
 
-def test_cells_cut_anew_make_a_run_stale_as_a_whole(finished, folder, make_cells):
+def test_cells_cut_anew_make_a_run_stale_as_a_whole(finished, cell_folder, make_cells):
     cells = make_cells()
-    write_folder(folder, replace(cells, specimens=np.char.add("x", cells.specimens)))
+    cell_folder(replace(cells, specimens=np.char.add("x", cells.specimens)))
     assert find_stale(finished).state == "recut"
     with pytest.raises(BadRunError, match="extracted anew"):
         rescore(finished)

@@ -12,7 +12,6 @@ from training.augmentation import turn
 from training.config import ProtocolSettings
 from training.curated import rescore
 from training.data.curation import DecisionStore
-from training.data.images import write_json, write_text
 from training.data.reviewed import STORE
 from training.errors import BadRunError
 from training.execution import execute, start_run
@@ -92,19 +91,8 @@ def test_scores_over_the_views_by_hand():
 
 
 @pytest.fixture
-def folder(tmp_path, make_cells):
-    cells = make_cells((3,) * 6)
-    folder = tmp_path / "cells"
-    folder.mkdir()
-    np.save(folder / "crops.npy", cells.images)
-    rows = ["id,specimen,pattern,frame,label,y,x,area,flags,dropped"]
-    for k, (name, specimen) in enumerate(zip(cells.ids, cells.specimens, strict=True)):
-        pattern = cells.vocabulary[cells.patterns[k]].name
-        rows.append(f"{name},{specimen},{pattern},f,{k},1.0,1.0,90,,")
-    write_text(folder / "cells.csv", "\n".join(rows) + "\n")
-    source = {"format": 1, "vocabulary": "i3a", "root": None, "files": []}
-    write_json(folder / "source.json", source)
-    return folder
+def folder(cell_folder, make_cells):
+    return cell_folder(make_cells((3,) * 6))
 
 
 def run_on(out, folder, network, protocol="group-k"):
