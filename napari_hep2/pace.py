@@ -36,4 +36,4 @@ def pace_text(pace: float | None, left: int) -> str:
         time = f"{minutes:.0f} min"
     else:
         time = f"{minutes / 60:.1f} h" if minutes < 600 else f"{minutes / 60:.0f} h"
-    return f"{pace:.0f}/min, {time} left"
+    return f"{pace:,.0f}/min, {time} left"

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import SignalGroupDescriptor
 
-from napari_hep2.review_order import Filter, Group, Heading, PatternChoice, Sort
-from napari_hep2.review_set import ReviewSet
 from training.config import ExtractionSettings, SegmentationSettings, Settings
+from training.data.review_order import Filter, Group, Heading, PatternChoice, Sort
+from training.data.review_set import ReviewSet
 from training.patterns import I3A, Vocabulary
 
 if TYPE_CHECKING:

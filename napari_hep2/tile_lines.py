@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from napari_hep2.review_order import Heading
+from training.data.review_order import Heading
 
 Rectangle = tuple[int, int, int, int]
 """First line, first column, last line, last column; all inclusive."""

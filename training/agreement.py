@@ -10,12 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from training.data.decisions import Decision
+from training.data.settling import REJECTED, Settled, said, settle
+
+__all__ = [
+    "PUBLISHED_KAPPA",
+    "Agreement",
+    "Kappa",
+    "agreement_text",
+    "compare",
+    "disagreements",
+    "kappa_of",
+    "said",
+]
 
 PUBLISHED_KAPPA = 0.627
 """Two experts in each of three laboratories, 556 samples, one pattern of six:
 Autoimmunity Reviews 2017, PII S1568997217302562."""
 
-REJECTED = "rejected"
 DRAWS = 2000
 _CHUNK = 200
 _Counts = npt.NDArray[np.float64]
@@ -121,7 +132,7 @@ def compare(
 def disagreements(
     standing: Mapping[str, Sequence[Decision]],
     patterns: Mapping[str, str] | None = None,
-) -> list[str]:
+) -> dict[str, Settled]:
     """Return the cells of which two reviewers or more said different things.
 
     Parameters
@@ -130,26 +141,15 @@ def disagreements(
         The standing decisions on each cell, one a reviewer.
     patterns
         As for `compare`: *accepted* and the same pattern given anew are no difference.
+
+    Returns
+    -------
+    apart
+        What the reviewers say together of each such cell: settled by most, or open.
     """
     known = patterns or {}
-    return [
-        cell
-        for cell, decisions in standing.items()
-        if len({said(one, known.get(cell)) for one in decisions}) > 1
-    ]
-
-
-def said(decision: Decision, pattern: str | None = None) -> str:
-    """Return what a decision comes to: a pattern's name, rejected, or accepted.
-
-    Parameters
-    ----------
-    pattern
-        The specimen's; empty or None where it is not known.
-    """
-    if decision.verdict == "accepted" and pattern:
-        return pattern
-    return decision.pattern or decision.verdict
+    found = {cell: settle(them, known.get(cell)) for cell, them in standing.items()}
+    return {k: one for k, one in found.items() if one.together in ("settled", "open")}
 
 
 def agreement_text(reviewer: str, other: str, found: Agreement) -> list[str]:

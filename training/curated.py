@@ -313,6 +313,7 @@ def rescore(run: RunFolder) -> tuple[Metrics, dict[str, Any]]:
         "measured": {
             key: measured[key] for key in ("n", "mean_class_accuracy", "interval")
         },
+        "held_out_specimens": len(np.unique(labelled.specimens)),
         "relabelled": int((said.truth[kept] != labelled.truth).sum()),
         "left_out": int((~kept).sum()),
         "not_scored": _not_scored(now, said),

@@ -225,7 +225,12 @@ def study_runs(runs: Sequence[RunFolder]) -> CurveStudy:
         If a run is not finished, ignored specimens, differs in more, held out other
         cells, or a curve has fewer than two sizes.
     """
-    measured = tuple(measured_run(run) for run in runs)
+    return study_measured([measured_run(run) for run in runs])
+
+
+def study_measured(runs: Sequence[Measured]) -> CurveStudy:
+    """Draw both curves through runs that were read; see `study_runs`."""
+    measured = tuple(runs)
     check_alike(measured)
     names, patterns, sums = _counts(measured)
     weights = draw_within(patterns, np.random.default_rng(0), DRAWS)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
+from napari_hep2.controllers.recutting import recutting
 from napari_hep2.controllers.specimen import SpecimenController
 from napari_hep2.jobs import Job, Progress, Work
 from napari_hep2.state import SessionState
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from training.data.layouts import Frame
     from training.data.mend_writer import MendWriter
     from training.data.mended import MendHistory
+    from training.data.review_set import ReviewSet
 
 Painted = npt.NDArray[Any]
 
@@ -39,6 +41,7 @@ class _Mended:
     cells: FrameCells
     text: str
     new: tuple[int, ...] = ()
+    review: ReviewSet | None = None
 
 
 class MendingController:
@@ -58,6 +61,9 @@ class MendingController:
         in `painted`.
     on_cell
         Takes the id of the first new cell.
+    on_recut
+        Takes the cell folder under review after its cells of the frame were cut anew;
+        without it the folder is left as it is.
 
     Attributes
     ----------
@@ -77,9 +83,11 @@ class MendingController:
         specimen: SpecimenController,
         paint: Callable[[Stroke], None] | None = None,
         on_cell: Callable[[str], None] | None = None,
+        on_recut: Callable[[ReviewSet], None] | None = None,
     ) -> None:
         self._state, self._specimen = state, specimen
         self._paint, self._on_cell = paint or self._paint_here, on_cell
+        self._on_recut = on_recut
         self._drafts: dict[Path, tuple[Painted, list[str]]] = {}
         self._said: list[str] = []
         self._pending = False
@@ -317,6 +325,8 @@ class MendingController:
     ) -> Job:
         frame, history, root = self._frame(), self.history, self._root()
         who, state = self._state.reviewer, self._state
+        review = state.review if self._on_recut is not None else None
+        recut = recutting(review, state.collection)
         assert frame is not None
         assert history is not None
 
@@ -328,8 +338,9 @@ class MendingController:
             if after is history:
                 return None
             cells = yield from self._specimen.cutting(frame, root)
-            text = _sentence(after, made)
-            return _Mended(after, cells, text, () if made is None else made.new)
+            found, told = yield from recut(frame.name)
+            text, new = _sentence(after, made), () if made is None else made.new
+            return _Mended(after, cells, f"{text}{told}", new, found)
 
         def done(mended: _Mended | None) -> None:
             if mended is None:
@@ -338,9 +349,11 @@ class MendingController:
             self._forget(frame)
             self._specimen.show_again(mended.cells)
             self.history = mended.history
+            if mended.review is not None and self._on_recut is not None:
+                self._on_recut(mended.review)
             self._choose(frame.name, mended.new)
             if not state.fault:
-                state.tell(mended.text + self._folder_is_older())
+                state.tell(mended.text)
             self.changed.emit()
 
         return Job(title, work, done, protected=True)
@@ -348,12 +361,6 @@ class MendingController:
     def _choose(self, frame: str, new: tuple[int, ...]) -> None:
         if new and self._on_cell is not None:
             self._on_cell(cell_id(frame, new[0]))
-
-    def _folder_is_older(self) -> str:
-        review = self._state.review
-        if review is None or not review.is_folder:
-            return ""
-        return " The cell folder under review is older: write it again."
 
 
 _Saved = tuple["MendHistory", "LabelChange | None"]

@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_hep2.crop_measures import (
-    distances,
     measure_descriptors,
     measure_limits,
     measure_looks,
 )
 from napari_hep2.jobs import Job, Work
-from napari_hep2.review_order import (
+from napari_hep2.state import SessionState
+from training.data.crop_measures import distances
+from training.data.decision_views import Opinions
+from training.data.extraction import cell_id
+from training.data.review_choice import Choice, Said, choose
+from training.data.review_order import (
+    OPEN,
     Filter,
     Group,
     PatternChoice,
     Sort,
-    disagreed,
-    headings,
-    others_opinions,
+    Votes,
+    apart,
     own_patterns,
-    passing,
-    shown_rows,
-    sort_key,
+    votes_of,
 )
-from napari_hep2.review_set import ReviewSet
-from napari_hep2.state import SessionState
-from training.data.extraction import cell_id
-
-if TYPE_CHECKING:
-    from training.data.curation import Decision
+from training.data.review_set import ReviewSet
 
 _LOOKS = ("focus", "brightness")
+_APART: tuple[Filter, ...] = ("disagreed", "settled")
 
 
 class CellOrder:
@@ -52,8 +50,9 @@ class CellOrder:
         self._codes = np.zeros(0, dtype=np.int8)
         self._ordered: ReviewSet | None = None
         self._described: npt.NDArray[np.float32] | None = None
-        self._theirs: tuple[object, npt.NDArray[np.int64]] | None = None
-        self._disputed = np.empty(0, dtype=np.int64)
+        self._opinions = Opinions()
+        self._counted: tuple[object, object, Votes] | None = None
+        self._frozen = np.zeros(0, dtype=np.int8)
 
     def refresh(self) -> None:
         """Filter and sort anew; the current cell stays where it is still shown."""
@@ -62,11 +61,11 @@ class CellOrder:
             return
         self._forget_another(review)
         scores = self.scores() if self._needs_scores() else None
-        groups = self._groups(review)
-        state_key = sort_key(review, state.sort, scores, self._measures(review))
-        passes = self._passing(review, scores)
-        rows = shown_rows(passes, state_key, state.descending, groups)
-        state.headings = () if groups is None else headings(rows, groups, self._codes)
+        said = Said(
+            review, self._codes, state.decisions, state.marks, self._apart_now()
+        )
+        measures = self._measures(review)
+        rows, state.headings = choose(said, self.choice(), measures, scores)
         state.shown = rows
         self._keep_selection()
 
@@ -100,52 +99,45 @@ class CellOrder:
             chosen is not None and chosen.kind == "predicted"
         )
 
-    def _passing(
-        self, review: ReviewSet, scores: npt.NDArray[np.float32] | None
-    ) -> npt.NDArray[np.bool_]:
-        out = self._passing_verdict(review)
-        specimen, chosen = self._state.specimen_filter, self._state.pattern_filter
-        if specimen:
-            found = review.specimen_names.index(specimen)
-            out = out & (review.specimen_index == found)
-        if chosen is not None and chosen.kind == "own":
-            out = out & (self._own(review) == chosen.index)
-        elif chosen is not None:
-            out = out & (called(review, scores) == chosen.index)
-        return out
+    def choice(self) -> Choice:
+        """Return what is chosen now: filters, order and groups."""
+        state, review = self._state, self._state.review
+        anchor = state.anchor if state.sort == "similarity" else None
+        return Choice(
+            state.filter,
+            state.pattern_filter,
+            state.specimen_filter,
+            sort=state.sort,
+            descending=state.descending,
+            group=state.group,
+            like="" if anchor is None or review is None else str(review.ids[anchor]),
+        )
 
-    def _passing_verdict(self, review: ReviewSet) -> npt.NDArray[np.bool_]:
-        state = self._state
-        if state.filter == "flagged":
-            out = np.zeros(len(review), dtype=np.bool_)
-            rows = (review.row_of.get(c) for c, m in state.marks.items() if m.flagged)
-            out[[row for row in rows if row is not None]] = True
-            return out
-        if state.filter == "disagreed" and state.blind:
+    def _apart_now(self) -> npt.NDArray[np.int8] | None:
+        """Return what the filters by disagreement go by, or None without one."""
+        state, review = self._state, self._state.review
+        if review is None or state.filter not in _APART:
+            return None
+        if state.blind:
             # Which cells is told, what was said of them is not.
-            return np.isin(np.arange(len(review)), self._disputed)
-        if state.filter == "disagreed":
-            own, theirs = self._own(review), self._others(review)
-            return disagreed(review, self._codes, own, theirs)
-        return passing(review, self._codes, state.filter)
+            is_known = len(self._frozen) == len(review)
+            return self._frozen if is_known else np.zeros(len(review), np.int8)
+        return self._apart(review, self._codes)
 
-    def _own(self, review: ReviewSet) -> npt.NDArray[np.int64]:
-        return own_patterns(review, self._codes, self._state.decisions)
+    def _apart(
+        self, review: ReviewSet, codes: npt.NDArray[np.int8]
+    ) -> npt.NDArray[np.int8]:
+        """Return (N,) int8, as `apart`, for these verdicts of the reviewer."""
+        own = own_patterns(review, codes, self._state.decisions)
+        return apart(review, codes, own, self._votes(review))
 
-    def _others(self, review: ReviewSet) -> npt.NDArray[np.int64]:
-        others: Mapping[str, tuple[Decision, ...]] = self._state.others
-        known = self._theirs
-        if known is None or known[0] is not others or len(known[1]) != len(review):
-            known = self._theirs = (others, others_opinions(review, others))
-        return known[1]
-
-    def _groups(self, review: ReviewSet) -> npt.NDArray[np.int64] | None:
-        group = self._state.group
-        if group == "specimen":
-            return review.specimen_index
-        if group == "pattern":
-            return self._own(review)
-        return self._codes.astype(np.int64) if group == "decision" else None
+    def _votes(self, review: ReviewSet) -> Votes:
+        """Return what the others say as arrays, which are made once."""
+        known = self._counted
+        if known is None or known[0] is not self._opinions or known[1] is not review:
+            made = votes_of(review, self._opinions.readers)
+            known = self._counted = self._opinions, review, made
+        return known[2]
 
     def is_shown(self, row: int) -> bool:
         """Whether a row passes the filters."""
@@ -155,18 +147,23 @@ class CellOrder:
 
     def set_filter(self, which: Filter) -> None:
         """Show only the cells that pass."""
-        if which == "disagreed" and self._state.blind:
-            self._disputed = self.disagreements()
+        review = self._state.review
+        if review is not None and which in _APART and self._state.blind:
+            # That a word of one's own settles a cell would tell what the others said.
+            own = self._codes if which == "disagreed" else np.zeros_like(self._codes)
+            self._frozen = self._apart(review, own)
         self._state.filter = which
         self._show_anew()
 
     def disagreements(self) -> npt.NDArray[np.int64]:
-        """Return (m,) int64, the rows that two reviewers say different things of."""
+        """Return (m,) int64, the rows that reviewers disagree on, and none settles.
+
+        It tells which cells and not what was said, so a blind reviewer may use it.
+        """
         review = self._state.review
         if review is None:
             return np.empty(0, dtype=np.int64)
-        own, theirs = self._own(review), self._others(review)
-        return np.flatnonzero(disagreed(review, self._codes, own, theirs))
+        return np.flatnonzero(self._apart(review, self._codes) == OPEN)
 
     def set_pattern_filter(self, chosen: PatternChoice | None) -> None:
         """Show only cells of a pattern, or called it by the model; None: of any."""
@@ -304,13 +301,3 @@ class CellOrder:
                 out[row] = 0
                 out[row, known] = scores[taken]
         return out
-
-
-def called(
-    review: ReviewSet, scores: npt.NDArray[np.float32] | None
-) -> npt.NDArray[np.int64]:
-    """Return (N,) int64, the pattern that a model calls each cell, -1 not scored."""
-    if scores is None:
-        return np.full(len(review), -1, dtype=np.int64)
-    best = np.nan_to_num(scores, nan=-1.0).argmax(axis=1)
-    return np.where(np.isnan(scores[:, 0]), -1, best)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shlex
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
+from psygnal import Signal
 
 from napari_hep2.controllers.order import CellOrder
 from napari_hep2.jobs import Job, Progress, Work
-from napari_hep2.review_set import ReviewSet
-from napari_hep2.state import SessionState
+from napari_hep2.state import SessionState, changed_words
 from training.config import QualitySettings
 from training.data.decisions import REASONS
 from training.data.nucleus_masks import NucleusMasks, cut_masks, nucleus_masks
 from training.data.proposals import propose_rejections
 from training.data.quality import measure_quality_parts
+from training.data.review_set import ReviewSet
 
 if TYPE_CHECKING:
     from training.data.quality import Masks
@@ -34,8 +36,12 @@ class QualityController:
     Attributes
     ----------
     settings
-        The limits; changed by `propose_anew`.
+        The limits by which rejections are proposed next.
+    proposed
+        Says that other rejections are proposed than before.
     """
+
+    proposed: ClassVar[Signal] = Signal()
 
     def __init__(self, state: SessionState, order: CellOrder) -> None:
         self.settings = QualitySettings()
@@ -83,12 +89,37 @@ class QualityController:
 
         return Job("Measuring quality", work, done)
 
-    def propose_anew(self, settings: QualitySettings) -> None:
-        """Propose by other limits; what was measured stays."""
+    def propose_anew(self, settings: QualitySettings) -> Job | None:
+        """Propose by other limits; what was measured stays.
+
+        Before the cells are measured the limits are kept for then.
+        """
         self.settings = settings
-        review = self._measured()
-        if review is not None:
-            self._propose(propose_rejections(self._quality, settings, review.table))
+        review, quality = self._measured(), self._quality
+        if review is None:
+            self._state.complain("Measure the quality of the cells first.")
+            return None
+
+        def work() -> Work[pd.DataFrame]:
+            yield Progress("comparing with the limits")
+            return propose_rejections(quality, settings, review.table)
+
+        def done(proposals: pd.DataFrame) -> None:
+            if self._state.review is not review:
+                self._state.complain("Other cells are under review now.")
+                return
+            self._propose(proposals)
+
+        return Job("Proposing anew", work, done)
+
+    def command(self) -> str:
+        """Return the command that proposes the same, or '': no cell folder is open."""
+        review = self._state.review
+        if review is None or not review.is_folder:
+            return ""
+        words = ["python", "-m", "training", "quality", str(review.store)]
+        words += ["--out", "quality.csv", *changed_words(self.settings)]
+        return shlex.join(words)
 
     def proposals(self) -> pd.DataFrame:
         """Return the proposals that the reviewer has not decided on yet.
@@ -106,6 +137,11 @@ class QualityController:
             if review is not None and str(review.ids[row]) not in decisions
         ]
         return pd.DataFrame(open_ones, columns=["row", "reason", "why"])
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the cells under review were measured."""
+        return self._measured() is not None
 
     def why(self, row: int) -> str:
         """Return why the rejection of a cell is proposed, or an empty string."""
@@ -168,6 +204,7 @@ class QualityController:
         if self._made:
             text += f" {self._made:,} masks were made from crops, less surely."
         self._state.tell(text)
+        self.proposed.emit()
 
     def _masks(self) -> Masks | None:
         """Return the masks of the open frame, where its cells are under review."""

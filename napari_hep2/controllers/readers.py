@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_hep2.controllers.decisions import DecisionVerbs
+from napari_hep2.controllers.standing import MANY, Standing, read_standing
 from napari_hep2.jobs import Job, Progress, Work
-from napari_hep2.review_set import ReviewSet
-from training.agreement import agreement_text, compare, disagreements
-from training.data.curation import Decision, Mark
+from training.agreement import agreement_text, compare
 from training.data.decisions import event_text
+from training.data.review_order import OPEN, SETTLED
+from training.data.review_set import ReviewSet
 from training.data.reviewed import STORE
+from training.data.settling import apart_text, settle, settled_text
 from training.errors import Hep2Error
 
 _SEED = 0
-_Decisions = tuple[Decision, ...]
-_Past = tuple[int, dict[str, Decision], dict[str, Mark], dict[str, _Decisions]]
 
 
 class ReaderVerbs(DecisionVerbs):
     """What is known of other reviewers and of the past, without changing either."""
 
-    _now: tuple[
-        Mapping[str, Decision], Mapping[str, Mark], Mapping[str, tuple[Decision, ...]]
-    ]
+    _now: Standing
 
     # -- others
 
@@ -47,28 +44,15 @@ class ReaderVerbs(DecisionVerbs):
             return
         try:
             if store is None:
-                if (state.store / STORE).is_file() and self._connect(state.store):
-                    self._reload()
-            elif store.last_step != self._seen:
-                self._absorb(store)
+                if (state.store / STORE).is_file() and not state.busy:
+                    self.use_store(state.store)
+            elif news := store.news(self._seen):
+                if news < MANY:
+                    self._absorb(store)
+                elif not state.busy:
+                    self._start(self._reading(state.store))
         except Hep2Error as fault:
             state.complain(fault)
-
-    def disagreements(self) -> npt.NDArray[np.int64]:
-        """Return (m,) int64, the rows that two reviewers say different things of.
-
-        It tells which cells and not what was said, so a blind reviewer may use it.
-        """
-        review, mine = self._state.review, self._state.decisions
-        if review is None:
-            return np.empty(0, np.int64)
-        standing = {
-            cell: (*theirs, mine[cell]) if cell in mine else theirs
-            for cell, theirs in self._opinions.items()
-        }
-        found = disagreements(standing, _patterns(review))
-        rows = [review.row_of[cell] for cell in found if cell in review.row_of]
-        return np.array(sorted(rows), np.int64)
 
     def compare_reviewers(self, show: Callable[[list[str]], None]) -> Job | None:
         """Compare the reviewer with each other one; `show` gets the sentences.
@@ -76,24 +60,41 @@ class ReaderVerbs(DecisionVerbs):
         It tells how far they agree and not on what, so that both still read blind.
         """
         store, review, name = self._store, self._state.review, self._state.reviewer
+        folder = self._state.store
         others = [n for n in store.reviewers() if n != name] if store else []
-        if store is None or review is None or not others:
+        if folder is None or review is None or not others:
             show([])
             return None
-        mine = store.current()
-        theirs = {other: store.current(other) for other in others}
+        found = self._apart(review, self._codes)
+        settled, left = (int((found == code).sum()) for code in (SETTLED, OPEN))
 
         def work() -> Work[list[str]]:
             patterns, specimens = _patterns(review), _specimens(review)
             lines: list[str] = []
-            for other, decisions in theirs.items():
-                yield Progress(f"comparing with {other}")
-                rng = np.random.default_rng(_SEED)
-                found = compare(mine, decisions, rng, patterns, specimens)
-                lines += agreement_text(name, other, found)
-            return lines
+            with self._open_store(folder / STORE, name) as read:
+                mine = read.current()
+                for other in others:
+                    yield Progress(f"comparing with {other}")
+                    rng = np.random.default_rng(_SEED)
+                    theirs = read.current(other)
+                    result = compare(mine, theirs, rng, patterns, specimens)
+                    lines += agreement_text(name, other, result)
+            return [*lines, apart_text(settled, left)]
 
         return Job("Comparing reviewers", work, show)
+
+    def settled_of_current(self) -> str:
+        """Return how a disagreement on the current cell stands, '' without one.
+
+        A blind reviewer is not told.
+        """
+        state, review = self._state, self._state.review
+        if review is None or state.current is None or state.blind:
+            return ""
+        cell = str(review.ids[state.current])
+        mine = state.decisions.get(cell)
+        said = (*state.others.get(cell, ()), *([mine] if mine else []))
+        return settled_text(settle(said, str(review.table["pattern"][state.current])))
 
     # -- the past
 
@@ -131,52 +132,51 @@ class ReaderVerbs(DecisionVerbs):
         if step is None or self._store is None or state.store is None:
             self._come_back()
             return None
-        wanted, path = min(max(step, 0), self._seen), state.store / STORE
+        wanted, folder = min(max(step, 0), self._seen), state.store
         reviewer = state.reviewer
+        if review is None:
+            return None
 
-        def work() -> Work[_Past]:
+        def work() -> Work[Standing]:
             yield Progress(f"going back to step {wanted}")
-            with self._open_store(path, reviewer) as store:
-                others: dict[str, _Decisions] = {}
-                for name in store.reviewers():
-                    if name != reviewer:
-                        _add(others, store.at(wanted, name))
-                return wanted, store.at(wanted), store.marks(step=wanted), others
+            with self._open_store(folder / STORE, reviewer) as store:
+                return read_standing(store, review, wanted)
 
-        def done(past: _Past) -> None:
+        def done(past: Standing) -> None:
             if state.review is review and state.reviewer == reviewer:
                 self._show_past(past)
 
         return Job("Going back", work, done)
 
-    def _show_past(self, past: _Past) -> None:
-        state = self._state
+    def _show_past(self, past: Standing) -> None:
+        state, seen = self._state, self._seen
         if state.as_of is None:
-            self._now = state.decisions, state.marks, self._opinions
-        state.as_of, decisions, state.marks, self._opinions = past
-        self._show_decisions(decisions)
-        self._show_others()
+            self._now = Standing(
+                self._store,
+                state.reviewer,
+                seen,
+                self._standing,
+                state.marks,
+                self._opinions,
+                self._codes,
+            )
+        state.as_of = past.step
+        self._show(past)
+        self._seen = seen
         self.refresh()
-        state.saved = f"as of step {past[0]}"
+        state.saved = f"as of step {past.step}"
 
     def _come_back(self) -> None:
         """Show again how it stands, with what was done meanwhile."""
         state, store = self._state, self._store
         if state.as_of is None or store is None:
             return
-        decisions, state.marks, self._opinions = self._now
         state.as_of, state.saved = None, ""
-        self._show_decisions(decisions)
-        self._show_others()
+        self._show(self._now)
         try:
             self._absorb(store)
         except Hep2Error as fault:
             state.complain(fault)
-
-
-def _add(found: dict[str, _Decisions], decisions: Mapping[str, Decision]) -> None:
-    for cell, decision in decisions.items():
-        found[cell] = (*found.get(cell, ()), decision)
 
 
 def _patterns(review: ReviewSet) -> dict[str, str]:

@@ -8,12 +8,22 @@ import numpy as np
 
 from napari_hep2.controllers.decisions import NOT_SAVED, REASONS, ReviewProgress
 from napari_hep2.controllers.readers import ReaderVerbs
+from napari_hep2.controllers.standing import Standing, open_standing
 from napari_hep2.jobs import Job, Progress, Work
-from napari_hep2.review_set import ReviewSet, frame_review
-from training.data.cell_folder import CellFolder, read_cell_folder
+from training.data.cell_folder import read_cell_folder
 from training.data.extraction import cell_id
-from training.patterns import I3A, vocabulary_for
+from training.data.review_set import (
+    ReviewSet,
+    carried,
+    frame_review,
+    review_of_folder,
+    verdict_codes,
+)
+from training.data.reviewed import STORE
+from training.errors import Hep2Error
+from training.patterns import I3A
 
+_Opened = tuple[ReviewSet, str | None, Standing | None]
 __all__ = ["NOT_SAVED", "REASONS", "ReviewController", "ReviewProgress"]
 
 
@@ -50,54 +60,100 @@ class ReviewController(ReaderVerbs):
         return None
 
     def open_cell_folder(self, folder: Path) -> Job:
-        """Take the cells of a cell folder, memory-mapped."""
+        """Take the cells of a cell folder, memory-mapped, with what was decided."""
+        store, reviewer = self._store_of(folder), self._state.reviewer
 
-        def work() -> Work[tuple[CellFolder, str | None]]:
+        def work() -> Work[_Opened]:
             yield Progress(f"reading {folder.name}")
             cells = read_cell_folder(folder)
             yield Progress("comparing with the frames")
-            return cells, cells.stale()
+            stale = cells.stale()
+            yield Progress("reading the decisions")
+            review = review_of_folder(folder, cells)
+            return review, stale, self._read(review, store, reviewer)
 
-        def done(result: tuple[CellFolder, str | None]) -> None:
-            cells, stale = result
-            self._take(review_of_folder(folder, cells))
+        def done(result: _Opened) -> None:
+            review, stale, found = result
+            self._take(review, found)
             if stale:
                 self._state.complain(stale)
             else:
-                self._state.tell(f"{len(cells.table):,} cells of {folder.name} opened.")
+                self._state.tell(f"{len(review):,} cells of {folder.name} opened.")
 
         return Job("Opening the cell folder", work, done)
 
-    def _take(self, review: ReviewSet) -> None:
+    def _read(
+        self, review: ReviewSet, folder: Path | None, reviewer: str
+    ) -> Standing | None:
+        """Read what stands; None where there is nothing, or it cannot be read."""
+        if folder is None or not (folder / STORE).is_file():
+            return None
+        try:
+            return open_standing(self._open_store, folder, reviewer, review)
+        except Hep2Error:
+            # It is opened again where the fault can be told.
+            return None
+
+    def _store_of(self, folder: Path | None) -> Path | None:
+        """Return where the decisions on cells of a folder are kept."""
         state = self._state
         previous = state.review
-        kept_id = self._current_id()
+        stays = previous is not None and folder in (None, previous.store)
+        return state.store if stays and state.store else folder
+
+    def _take(self, review: ReviewSet, found: Standing | None = None) -> None:
+        state = self._state
+        store, kept_id = self._store_of(review.store), self._current_id()
         state.current, state.selected = None, ()
         state.shown = np.empty(0, dtype=np.int64)
         self._codes = np.zeros(len(review), dtype=np.int8)
         state.review = review
-        stays = previous is not None and review.store in (None, previous.store)
-        self.use_store(state.store if stays and state.store else review.store)
+        self._go_on_with(review, store, found)
         row = review.row_of.get(kept_id or "")
         self.select(row if row is not None else self._first())
+
+    def retake(self, review: ReviewSet) -> None:
+        """Go on with a cell folder of which some cells were cut anew.
+
+        Decisions, filters, order and what was measured stay; a new cell is undecided
+        and not measured, and one that is gone is not shown.
+        """
+        state = self._state
+        before, kept_id = state.review, self._current_id()
+        if before is None or before.store != review.store:
+            return
+        anchor = None if state.anchor is None else str(before.ids[state.anchor])
+        measures = carried(state.measures, before, review)
+        state.current, state.selected = None, ()
+        state.shown = np.empty(0, dtype=np.int64)
+        self._ordered, self._described = review, None
+        self._codes = verdict_codes(review, state.decisions)
+        state.review = review
+        state.measures, state.anchor = measures, review.row_of.get(anchor or "")
+        if state.sort == "similarity":
+            state.sort = "order"
+        self.refresh()
+        row = review.row_of.get(kept_id or "")
+        self.select(row if row is not None else self._first())
+
+    def _go_on_with(
+        self, review: ReviewSet, store: Path | None, found: Standing | None
+    ) -> None:
+        """Show what was read of the store, or read it now."""
+        state = self._state
+        if found is None or found.store is None or store is None:
+            self.use_store(store)
+            return
+        self.close()
+        state.store, state.as_of = store, None
+        if found.store.path == store / STORE and self._fits(found, review, store):
+            self._take_standing(found)
+        else:
+            found.leave()
+            self.use_store(store)
 
     def _current_id(self) -> str | None:
         state = self._state
         if state.review is None or state.current is None:
             return None
         return str(state.review.ids[state.current])
-
-
-def review_of_folder(folder: Path, cells: CellFolder) -> ReviewSet:
-    """Return the cells of a cell folder for review; decisions are kept in it."""
-    names = [str(name) for name in cells.table["pattern"].dropna().unique() if name]
-    table = cells.table.fillna({"pattern": "", "flags": "", "dropped": ""})
-    return ReviewSet(
-        cells.crops,
-        table,
-        vocabulary_for(names, folder),
-        folder.name,
-        folder,
-        is_folder=True,
-        root=cells.root,
-    )

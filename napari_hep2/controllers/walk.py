@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_hep2.controllers.order import CellOrder
-from napari_hep2.review_order import passing
 from napari_hep2.state import SessionState
+from training.data.review_order import passing
 
 _VISITED = 1000
 

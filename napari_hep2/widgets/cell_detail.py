@@ -11,12 +11,12 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from napari_hep2.controllers.review import REASONS, ReviewController
 from napari_hep2.outlines import context_of
-from napari_hep2.review_set import ReviewSet
 from napari_hep2.state import SessionState
 from napari_hep2.widgets.crop_tiles import crop_pixmap, limits_of
 from napari_hep2.widgets.key_fields import EscapableField
 from napari_hep2.widgets.parts import capped, text_label
 from training.data.extraction import DROP_REASONS, FLAGS
+from training.data.review_set import ReviewSet
 
 _SIDE = 96
 _AROUND = 3
@@ -124,7 +124,8 @@ class CellDetail(QWidget):
         meaning = [DROP_REASONS.get(cell["dropped"], ""), *map(FLAGS.get, flags)]
         self.facts.setToolTip("\n".join(text for text in meaning if text))
         lines.append(decision_text(self._state, str(cell["id"])))
-        lines += self._marks(str(cell["id"]))
+        apart = self._review.settled_of_current()
+        lines += [*([apart] if apart else []), *self._marks(str(cell["id"]))]
         if self._is_wide() and context_of(self._state, current, 1) is None:
             lines.append("Its frame is not open: show the cell in the viewer first.")
         if len(self._state.selected) > 1:

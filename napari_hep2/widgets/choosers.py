@@ -9,38 +9,13 @@ from typing import Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QPushButton, QSlider, QVBoxLayout, QWidget
 
-from napari_hep2.review_order import Filter, Group, PatternChoice, Sort
 from napari_hep2.widgets.crop_tiles import TILE_MAX, TILE_MIN, TILE_START
 from napari_hep2.widgets.key_fields import Chooser
 from napari_hep2.widgets.parts import Wire, button, pattern_icon, row
 from napari_hep2.widgets.session import ViewerSession
+from training.data.review_choice import FILTERS, GROUPS, SORTS
+from training.data.review_order import PatternChoice
 
-FILTERS: dict[Filter, str] = {
-    "all": "All cells",
-    "undecided": "Undecided",
-    "mine": "Decided by me",
-    "disagreed": "Disagreed",
-    "flagged": "Flagged",
-    "accepted": "Accepted",
-    "rejected": "Rejected",
-    "relabelled": "Relabelled",
-    "dropped": "Dropped by extraction",
-}
-SORTS: dict[Sort, str] = {
-    "order": "In order",
-    "size": "Smallest",
-    "focus": "Blurriest",
-    "brightness": "Dimmest",
-    "uncertainty": "Uncertain",
-    "suspicion": "Suspicious",
-    "similarity": "Like this cell",
-}
-GROUPS: dict[Group, str] = {
-    "none": "No groups",
-    "specimen": "By specimen",
-    "pattern": "By pattern",
-    "decision": "By decision",
-}
 CONTRASTS = {
     "cell": "Contrast: cell",
     "specimen": "Contrast: specimen",

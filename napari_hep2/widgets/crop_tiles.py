@@ -12,12 +12,13 @@ from qtpy.QtCore import QModelIndex, QRect, QSize, Qt
 from qtpy.QtGui import QColor, QFont, QImage, QPainter, QPen, QPixmap
 from qtpy.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from napari_hep2.crop_measures import HIGH, LOW
-from napari_hep2.review_order import Heading
-from napari_hep2.review_set import VERDICTS, ReviewSet
 from napari_hep2.state import SessionState
 from napari_hep2.widgets.contours import ContourCache
 from napari_hep2.widgets.parts import GOOD_COLOUR, WARNING_COLOUR, draw_chip
+from training.data.crop_measures import stretched
+from training.data.review_choice import heading_count, heading_name
+from training.data.review_order import Heading
+from training.data.review_set import ReviewSet
 from training.patterns import Pattern, Vocabulary
 
 if TYPE_CHECKING:
@@ -44,28 +45,6 @@ _CHOSEN = QColor("#7fb8ff")
 _FLAG = QColor("#f0e442")
 _LINE = QColor("#56b4e9")
 _BOARD = QColor("#2b2f36")
-
-
-def stretched(
-    crop: npt.NDArray[Any], limits: tuple[float, float] | None = None
-) -> npt.NDArray[np.uint8]:
-    """Return a crop stretched for the eye between its percentiles 1 and 99.7.
-
-    Parameters
-    ----------
-    crop : (S, S) uint8 or uint16
-    limits
-        Grey values that are shown black and white, in place of the percentiles.
-
-    Returns
-    -------
-    grey : (S, S) uint8
-        For display only; nothing is ever computed from it.
-    """
-    low, high = np.percentile(crop, (LOW, HIGH)) if limits is None else limits
-    span = max(float(high - low), 1.0)
-    scaled = (crop.astype(np.float32) - low) * (255.0 / span)
-    return np.clip(scaled, 0, 255).astype(np.uint8)
 
 
 def limits_of(state: SessionState, row: int) -> tuple[float, float] | None:
@@ -294,18 +273,9 @@ def _mark_of(decision: Decision, vocabulary: Vocabulary) -> tuple[str, str]:
 
 def heading_text(state: SessionState, heading: Heading) -> str:
     """Return what a heading says; a specimen's name is not told to a blind reviewer."""
-    count = f"{heading.count:,} cell{'' if heading.count == 1 else 's'}"
-    if state.group != "decision":
-        count += f", {heading.decided:,} decided"
-    return f"{_heading_name(state, heading.key)}   {count}"
-
-
-def _heading_name(state: SessionState, key: int) -> str:
     review = state.review
     if review is None:
         return ""
-    if state.group == "decision":
-        return VERDICTS[key].capitalize() or "Undecided"
-    if state.group == "pattern":
-        return review.vocabulary[key].title if key >= 0 else "Pattern not known"
-    return "A specimen" if state.blind else f"Specimen {review.specimen_names[key]}"
+    hidden = state.blind and state.group == "specimen"
+    name = "A specimen" if hidden else heading_name(review, state.group, heading.key)
+    return f"{name}   {heading_count(state.group, heading)}"

@@ -24,7 +24,7 @@ from napari_hep2.widgets.keys import (
     VERBS,
     KeyTable,
 )
-from napari_hep2.widgets.parts import button, pattern_icon, row
+from napari_hep2.widgets.parts import button, pattern_icon, row, shared_row
 from training.patterns import Pattern, Vocabulary
 
 _REASON_KEYS = {
@@ -79,12 +79,12 @@ class DecisionBar(QWidget):
         for code, text in REASONS.items():
             action = self.reasons.addAction(_with_key(text, _REASON_KEYS[code]))
             action.triggered.connect(partial(self._reject_for, code))
-        self.take = button("As predicted", "", "take")
+        self.take = button("Predicted", "", "take")
         self.flag = button("Flag", "", "flag")
         self.note = button("Note\u2026", "", "note")
         self.undo = button("Undo", "", "undo")
         self.redo = button("Redo", "", "redo")
-        self.next = button("Next undecided", "", "next")
+        self.next = button("Next", "", "next")
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -99,8 +99,8 @@ class DecisionBar(QWidget):
         layout.setSpacing(4)
         layout.addLayout(decide)
         layout.addLayout(self._pattern_row)
-        layout.addLayout(row(self.take, self.flag, self.note, spacing=4))
-        layout.addLayout(row(self.undo, self.redo, self.next, spacing=4))
+        marks, turns = (self.take, self.flag, self.note), (self.undo, self.redo)
+        layout.addLayout(shared_row(*marks, *turns, self.next))
 
     def _connect(self) -> None:
         self.accept.clicked.connect(self._accept)

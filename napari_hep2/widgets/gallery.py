@@ -97,7 +97,7 @@ class GalleryView(QTableView):
     def fold(self) -> None:
         """Fit tiles of about the wanted width beside each other, without a gap."""
         width = self.viewport().width()
-        columns = max(1, width // self._wanted)
+        columns = max(1, round(width / self._wanted))
         side = min(max(width // columns, TILE_MIN), 2 * TILE_MAX)
         resized = side != self._tiles.side
         if resized:

@@ -9,10 +9,10 @@ import numpy.typing as npt
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtWidgets import QWidget
 
-from napari_hep2.review_order import Heading
 from napari_hep2.state import SessionState
 from napari_hep2.tile_lines import TileLines
 from napari_hep2.widgets.crop_tiles import HEADING_ROLE, ROW_ROLE
+from training.data.review_order import Heading
 
 
 class GalleryModel(QAbstractTableModel):

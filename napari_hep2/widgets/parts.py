@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QRect, QSize, Qt
+from qtpy.QtCore import QRect, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QFont, QFontDatabase, QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import (
     QApplication,
@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -35,6 +34,7 @@ _DARK, _LIGHT = "#101010", "#ffffff"
 _LUMINANCE_SPLIT = 140
 _NEWS_HEIGHT = 76
 _LABEL_WIDTH = 260
+_BUTTON_EDGE = 16
 
 
 class SessionWidget(QWidget):
@@ -111,6 +111,20 @@ def row(*parts: QWidget | int, spacing: int = 6) -> QHBoxLayout:
     return layout
 
 
+def shared_row(*buttons: QPushButton, spacing: int = 4) -> QHBoxLayout:
+    """Share the width there is among buttons, by the lengths of their texts.
+
+    They never ask for more than there is, as a window would grow by it.
+    """
+    layout = row(*buttons, spacing=spacing)
+    for place, one in enumerate(buttons):
+        length = one.fontMetrics().horizontalAdvance(one.text())
+        one.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        one.setMinimumWidth(24)
+        layout.setStretch(place, length + _BUTTON_EDGE)
+    return layout
+
+
 def heading(text: str) -> QLabel:
     """Return a label that heads a section."""
     label = QLabel(text)
@@ -161,40 +175,82 @@ def button(text: str, tip: str = "", name: str = "") -> QPushButton:
 
 
 class Folds(QWidget):
-    """Sections that are folded away until their titles, side by side, are clicked.
+    """Sections of which one at most is open, below their titles side by side.
+
+    Attributes
+    ----------
+    toggles
+        The titles, in the order given.
+    turned
+        Says that a section was opened, or the open one folded away.
 
     Parameters
     ----------
     sections
         Title and content of each.
+    height
+        Pixels that a content takes, which scrolls where it needs more; None gives
+        each what it needs.
     """
 
-    def __init__(self, *sections: tuple[str, QWidget]) -> None:
+    turned = Signal()
+
+    def __init__(
+        self, *sections: tuple[str, QWidget], height: int | None = None
+    ) -> None:
         super().__init__()
-        self.toggles = [self._toggle(title) for title, _ in sections]
+        self.toggles = [_fold_title(title) for title, _ in sections]
+        self._bodies = [
+            content if height is None else capped(_at_top(content), height)
+            for _, content in sections
+        ]
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addLayout(row(*self.toggles, 1))
-        for toggle, (_, content) in zip(self.toggles, sections, strict=True):
-            content.setVisible(False)
-            layout.addWidget(content)
-            toggle.toggled.connect(content.setVisible)
-            toggle.toggled.connect(partial(_turn, toggle))
+        layout.addLayout(shared_row(*self.toggles))
+        for toggle, body in zip(self.toggles, self._bodies, strict=True):
+            body.setVisible(False)
+            layout.addWidget(body)
+            toggle.toggled.connect(partial(self._turn, body))
 
-    def _toggle(self, title: str) -> QToolButton:
-        made = QToolButton()
-        made.setText(title)
-        made.setCheckable(True)
-        made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        made.setArrowType(Qt.ArrowType.RightArrow)
-        made.setAutoRaise(True)
-        return made
+    @property
+    def is_open(self) -> bool:
+        """Whether a section is open."""
+        return any(toggle.isChecked() for toggle in self.toggles)
+
+    def fold_away(self) -> None:
+        """Fold the open section away."""
+        for toggle in self.toggles:
+            toggle.setChecked(False)
+
+    def set_height(self, height: int) -> None:
+        """Give the contents another height, in pixels."""
+        for body in self._bodies:
+            body.setFixedHeight(height)
+
+    def _turn(self, body: QWidget, is_open: bool) -> None:
+        if is_open:
+            for toggle, other in zip(self.toggles, self._bodies, strict=True):
+                if other is not body:
+                    toggle.setChecked(False)
+        body.setVisible(is_open)
+        self.turned.emit()
 
 
-def _turn(toggle: QToolButton, is_open: bool) -> None:
-    arrow = Qt.ArrowType.DownArrow if is_open else Qt.ArrowType.RightArrow
-    toggle.setArrowType(arrow)
+def _at_top(content: QWidget) -> QWidget:
+    """Keep a content as high as it needs to be, however high its place is."""
+    holder = QWidget()
+    layout = QVBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(content)
+    layout.addStretch(1)
+    return holder
+
+
+def _fold_title(title: str) -> QPushButton:
+    made = button(title, title)
+    made.setCheckable(True)
+    return made
 
 
 class CommandLine(QWidget):

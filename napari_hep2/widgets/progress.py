@@ -10,6 +10,7 @@ from napari_hep2.pace import pace_text, per_minute
 from napari_hep2.state import SessionState
 from napari_hep2.widgets.parts import GOOD_COLOUR, WARNING_COLOUR, row
 from training.data.curation import now
+from training.data.decision_views import times_of
 
 _PAUSE_MS = 1000
 
@@ -21,26 +22,24 @@ class ProgressPanel(QWidget):
         super().__init__()
         self._state, self._review = state, review
         self.bar = QProgressBar()
-        self.bar.setMinimumWidth(120)
+        self.bar.setMinimumWidth(84)
         self.bar.setMinimumHeight(18)
+        # The bar takes what the texts leave, so that no number is cut.
+        self.bar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.saved = QLabel()
-        self.saved.setMinimumWidth(90)
         self.pace, self.specimen = QLabel(), QLabel()
         self.specimen.setMinimumWidth(40)
-        self.specimen.setSizePolicy(
-            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
-        )
         self.pace.setToolTip("Decisions a minute over the last ten minutes")
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.show_pace)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        layout.addLayout(row(self.bar, self.saved))
-        below = row(self.specimen, self.pace)
-        below.setStretch(0, 1)
-        layout.addLayout(below)
+        layout.setSpacing(1)
+        above, below = row(self.bar, self.saved), row(self.specimen, self.pace)
+        for line in (above, below):
+            line.setStretch(0, 1)
+            layout.addLayout(line)
 
     def refresh(self) -> None:
         """Show the counts; the pace follows within a second."""
@@ -70,8 +69,7 @@ class ProgressPanel(QWidget):
         if not count.total:
             self.pace.setText("")
             return
-        times = (decision.time for decision in self._state.decisions.values())
-        pace = per_minute(times, now())
+        pace = per_minute(times_of(self._state.decisions), now())
         self.pace.setText(pace_text(pace, count.total - count.decided))
 
     def show_saved(self) -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
-from napari_hep2.widgets.parts import Wire, button, row, text_label
+from napari_hep2.forms import SettingsForm
+from napari_hep2.widgets.copies_panel import CopiesPanel
+from napari_hep2.widgets.parts import CommandLine, Wire, button, row, text_label
 from napari_hep2.widgets.session import ViewerSession
+from napari_hep2.widgets.trainer_settings import Fold
+from training.config import QualitySettings
 from training.data.decisions import REASONS
+from training.errors import BadSettingError
 
 
 class QualityPanel(QWidget):
@@ -15,7 +20,9 @@ class QualityPanel(QWidget):
     def __init__(self, session: ViewerSession) -> None:
         super().__init__()
         self._session, self._state = session, session.state
+        self.pairs: CopiesPanel | None = None
         self._build()
+        self._lay_out()
         self._connect()
 
     def _build(self) -> None:
@@ -30,18 +37,46 @@ class QualityPanel(QWidget):
         self.reject = button(
             "Reject these", "Reject the selected cells for that reason", "reject_these"
         )
+        self.copies = button(
+            "Near copies\u2026", "Cells that show nearly the same, in pairs", "copies"
+        )
         self.why = text_label()
+        self.form = SettingsForm(QualitySettings, values=self._session.quality.settings)
+        self.anew = button(
+            "Propose anew", "Propose by these limits; nothing is measured again", "anew"
+        )
+        self.reset = button("Reset", "Back to the usual limits", "reset_limits")
+        self.command = CommandLine()
+
+    def _lay_out(self) -> None:
+        limits = QWidget()
+        inside = QVBoxLayout(limits)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.addWidget(self.form)
+        inside.addLayout(row(self.anew, self.reset, 1))
+        self.limits = Fold("Limits", limits, shown=False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(row(self.measure, self.reason, 1))
-        layout.addLayout(row(self.propose, self.reject, 1))
+        layout.addLayout(row(self.propose, self.reject, self.copies, 1))
         layout.addWidget(self.why)
+        layout.addWidget(self.limits)
+        layout.addWidget(self.command)
 
     def _connect(self) -> None:
         self.measure.clicked.connect(self._measure)
         self.propose.clicked.connect(self._propose)
         self.reject.clicked.connect(self._reject)
+        self.form.changed.connect(self._limits_changed)
+        self.anew.clicked.connect(self._propose_anew)
+        self.reset.clicked.connect(self.form.reset)
+        self.copies.clicked.connect(self._show_copies)
+
+    def _show_copies(self) -> None:
+        if self.pairs is None:
+            self.pairs = CopiesPanel(self._session, self)
+        self.pairs.open_beside()
 
     def _measure(self) -> None:
         self._session.start(self._session.quality.measure_job())
@@ -54,15 +89,32 @@ class QualityPanel(QWidget):
         if reason is not None:
             self._session.review.reject(reason)
 
+    def _limits_changed(self) -> None:
+        """Keep the limits in view for what is proposed next."""
+        try:
+            self._session.quality.settings = self.form.settings()
+        except BadSettingError as fault:
+            self._state.complain(fault)
+        self._show_command()
+
+    def _propose_anew(self) -> None:
+        try:
+            limits = self.form.settings()
+        except BadSettingError as fault:
+            self._state.complain(fault)
+            return
+        self._session.start(self._session.quality.propose_anew(limits))
+
     # -- from the state
 
     def wiring(self) -> list[Wire]:
-        """Return the state's signals that the panel follows."""
+        """Return the signals that the panel follows."""
         events = self._state.events
         return [
             (events.review, self.refresh),
             (events.measures, self.refresh),
             (events.decisions, self.refresh),
+            (self._session.quality.proposed, self.refresh),
             (events.current, self.show_cell),
             (events.selected, self.show_cell),
         ]
@@ -71,7 +123,8 @@ class QualityPanel(QWidget):
         """Show how many undecided cells are proposed for each reason."""
         if not self.isVisible():
             return
-        counts = self._session.quality.proposals()["reason"].value_counts()
+        quality = self._session.quality
+        counts = quality.proposals()["reason"].value_counts()
         kept = self.reason.currentData()
         self.reason.clear()
         for code, count in counts.items():
@@ -79,14 +132,28 @@ class QualityPanel(QWidget):
         self.reason.setCurrentIndex(max(self.reason.findData(kept), 0))
         self.propose.setEnabled(bool(len(counts)))
         self.measure.setEnabled(self._state.review is not None)
+        self.anew.setEnabled(quality.is_measured)
+        self.anew.setToolTip(
+            "Propose by these limits; nothing is measured again"
+            if quality.is_measured
+            else "Measure the quality of the cells first"
+        )
+        self._show_command()
         self.show_cell()
+
+    def _show_command(self) -> None:
+        command = self._session.quality.command()
+        self.command.setVisible(bool(command))
+        self.command.show_command(command)
 
     def show_cell(self) -> None:
         """Show why the current cell is proposed."""
         if not self.isVisible():
             return
         quality, current = self._session.quality, self._state.current
-        self.why.setText("" if current is None else quality.why(current))
+        why = "" if current is None else quality.why(current)
+        self.why.setText(why)
+        self.why.setVisible(bool(why))
         self.reject.setEnabled(quality.reason_of_selection() is not None)
 
     def showEvent(self, event: object) -> None:

@@ -14,18 +14,21 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_hep2.controllers.label_queue import LabelQueue
-from napari_hep2.widgets.parts import Wire, button, row, text_label
+from napari_hep2.controllers.exchange import ExchangeController
+from napari_hep2.widgets.parts import CommandLine, Wire, button, row, text_label
 from napari_hep2.widgets.session import ViewerSession
 from training.data.reviewed import STORE
 
+_TABLES = "Tables (*.csv *.parquet)"
+
 
 class ReaderPanel(QWidget):
-    """Reviewer, blind mode, store, agreement, the past, and the scores of a run."""
+    """Reviewer, blind mode, store, its exchange, agreement and the past."""
 
     def __init__(self, session: ViewerSession) -> None:
         super().__init__()
         self._session, self._state = session, session.state
+        self._exchange = ExchangeController(session.state, session.review.refresh_store)
         self._build()
         self._lay_out()
         self._connect()
@@ -46,16 +49,19 @@ class ReaderPanel(QWidget):
         self.compare = button(
             "Compare reviewers", "How far their decisions agree", "compare"
         )
+        self.export = button(
+            "Export\u2026", "Write every step of all reviewers to a table", "export"
+        )
+        self.take = button(
+            "Import\u2026", "Add the steps of a table that are not here yet", "import"
+        )
+        self.command = CommandLine()
+        self.command.hide()
         self.agreement = text_label()
         self.step = QSpinBox()
         self.step.setToolTip("A step of the store: each action is one")
         self.as_of = button("As of step", "How it stood then, to read only", "as_of")
         self.back = button("Now", "Back to how it stands now", "now")
-        self.run = button(
-            "Scores of a run\u2026",
-            "Sort by what a finished run, that held these cells out, doubts",
-            "run_scores",
-        )
 
     def _lay_out(self) -> None:
         inside = QVBoxLayout(self)
@@ -65,8 +71,10 @@ class ReaderPanel(QWidget):
         where = row(self.store, self.choose_store)
         where.setStretch(0, 1)
         past = row(self.as_of, self.step, self.back, 1)
-        for part in (who, where, row(self.compare, self.run, 1), past):
+        tables = row(self.compare, self.export, self.take, 1)
+        for part in (who, where, tables, past):
             inside.addLayout(part)
+        inside.addWidget(self.command)
         inside.addWidget(self.agreement)
 
     def _connect(self) -> None:
@@ -74,9 +82,10 @@ class ReaderPanel(QWidget):
         self.blind.clicked.connect(self._session.review.set_blind)
         self.choose_store.clicked.connect(self._choose_store)
         self.compare.clicked.connect(self._compare)
+        self.export.clicked.connect(self._choose_export)
+        self.take.clicked.connect(self._choose_import)
         self.as_of.clicked.connect(self._go_back)
         self.back.clicked.connect(self._come_back)
-        self.run.clicked.connect(self._choose_run)
 
     # -- from the user
 
@@ -92,10 +101,25 @@ class ReaderPanel(QWidget):
         if chosen:
             self._session.review.use_store(Path(chosen))
 
-    def _choose_run(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "A finished run")
+    def _choose_export(self) -> None:
+        chosen, _ = QFileDialog.getSaveFileName(
+            self, "Export the decisions", "decisions.csv", _TABLES
+        )
         if chosen:
-            self._session.start(LabelQueue(self._state).load_job(Path(chosen)))
+            path = Path(chosen)
+            path = path if path.suffix else path.with_suffix(".csv")
+            self._show_command(self._exchange.export_command(path))
+            self._session.start(self._exchange.export_job(path))
+
+    def _choose_import(self) -> None:
+        chosen, _ = QFileDialog.getOpenFileName(self, "Import decisions", "", _TABLES)
+        if chosen:
+            self._show_command(self._exchange.import_command(Path(chosen)))
+            self._session.start(self._exchange.import_job(Path(chosen)))
+
+    def _show_command(self, command: str) -> None:
+        self.command.show_command(command if self._state.store else "")
+        self.command.setVisible(self._state.store is not None)
 
     def _compare(self) -> None:
         job = self._session.review.compare_reviewers(self._show_agreement)

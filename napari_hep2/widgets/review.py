@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy, QVBoxLayout
 
 from napari_hep2.widgets.cell_detail import CellDetail
 from napari_hep2.widgets.choosers import Choosers
 from napari_hep2.widgets.crop_tiles import TileDelegate
 from napari_hep2.widgets.decision_bar import DecisionBar
+from napari_hep2.widgets.docks import trainer_of
+from napari_hep2.widgets.experiments_panel import ExperimentsPanel
 from napari_hep2.widgets.gallery import GalleryView
 from napari_hep2.widgets.gallery_model import GalleryModel
 from napari_hep2.widgets.key_sheet import KeySheet
@@ -25,17 +27,21 @@ from napari_hep2.widgets.parts import (
     StatusStrip,
     Wire,
     button,
-    capped,
     row,
     text_label,
 )
 from napari_hep2.widgets.progress import ProgressPanel
 from napari_hep2.widgets.quality_panel import QualityPanel
 from napari_hep2.widgets.reader_panel import ReaderPanel
+from napari_hep2.widgets.sheet_panel import SheetPanel
 from training.patterns import Pattern
 
 _LOOK_MS = 5000
 """How often the file is asked whether another reviewer wrote into it."""
+
+_TALL = 900
+_FOLD_LOW, _FOLD_TALL = 74, 180
+"""Pixels: a widget this high shows the cell and an open fold, a lower one either."""
 
 
 class ReviewWidget(SessionWidget):
@@ -72,11 +78,16 @@ class ReviewWidget(SessionWidget):
         self.decide = DecisionBar(self.session.review, self.key_table)
         self.readers = ReaderPanel(self.session)
         self.quality = QualityPanel(self.session)
+        self.experiments = ExperimentsPanel(self.session, self._train_on)
         self.specimens = text_label()
+        self.sheet_panel = SheetPanel(self.session)
         self.footer = Folds(
-            ("Specimens", capped(self.specimens)),
+            ("Specimens", self.specimens),
             ("Quality", self.quality),
-            ("Reviewer and decisions", capped(self.readers, 110)),
+            ("Reviewer", self.readers),
+            ("Runs", self.experiments),
+            ("Sheet", self.sheet_panel),
+            height=_FOLD_LOW,
         )
         self.keys = button("Keys", "The sheet of keys (?)", "keys")
         self.status = StatusStrip(self.session)
@@ -84,14 +95,15 @@ class ReviewWidget(SessionWidget):
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 8, 8, 8)
-        layout.setSpacing(5)
+        layout.setContentsMargins(8, 6, 8, 4)
+        layout.setSpacing(4)
         layout.addLayout(row(self.title, self.use_frame, self.open_cells, self.keys))
         layout.addWidget(self.choosers)
         layout.addWidget(self.progress)
         layout.addWidget(self.view, 1)
-        for part in (self.detail, self.decide, self.footer, self.status):
+        for part in (self.detail, self.decide, self.footer):
             layout.addWidget(part)
+        layout.addWidget(self.status)
         self.setMinimumWidth(320)
 
     def _make_source(self) -> None:
@@ -126,7 +138,7 @@ class ReviewWidget(SessionWidget):
         """Return what each key of the table calls."""
         review, choosers = self.session.review, self.choosers
         return self.decide.actions() | {
-            "note": self.detail.write_note,
+            "note": self._write_note,
             "back": review.back,
             "filter": choosers.filter.showPopup,
             "pattern": choosers.pattern.showPopup,
@@ -192,6 +204,8 @@ class ReviewWidget(SessionWidget):
             *self.choosers.wiring(),
             *self.readers.wiring(),
             *self.quality.wiring(),
+            *self.experiments.wiring(),
+            *self.sheet_panel.wiring(),
             *self.status.wiring(),
         ]
 
@@ -203,7 +217,7 @@ class ReviewWidget(SessionWidget):
         self.choosers.sized.connect(self.view.set_side)
         self.choosers.left.connect(self._take_focus)
         self.detail.left.connect(self._take_focus)
-        self.decide.note_wanted.connect(self.detail.write_note)
+        self.decide.note_wanted.connect(self._write_note)
         self.view.chosen.connect(review.select)
         self.view.ranged.connect(review.select_range)
         self.view.stepped.connect(review.step)
@@ -212,8 +226,29 @@ class ReviewWidget(SessionWidget):
         self.view.folded.connect(self._show_current)
         self.tiles.contours.ready.connect(self.view.viewport().update)
         self.footer.toggles[0].toggled.connect(self._show_specimens)
+        self.footer.turned.connect(self._share_height)
         self._look.timeout.connect(review.refresh_store)
         self._facts.timeout.connect(self._read_facts)
+
+    def sizeHint(self) -> QSize:
+        """Return the size that a dock takes at first: four tiles side by side."""
+        return QSize(400, 640)
+
+    def resizeEvent(self, event: Any) -> None:
+        """Share the new height out."""
+        super().resizeEvent(event)
+        self._share_height()
+
+    def _share_height(self) -> None:
+        """Show the current cell beside an open fold only where tiles have room too."""
+        is_tall = self.height() >= _TALL
+        self.footer.set_height(_FOLD_TALL if is_tall else _FOLD_LOW)
+        self.detail.setVisible(is_tall or not self.footer.is_open)
+
+    def _write_note(self) -> None:
+        if self.height() < _TALL:
+            self.footer.fold_away()
+        self.detail.write_note()
 
     def showEvent(self, event: Any) -> None:
         """Look for what other reviewers write while the widget is seen."""
@@ -236,6 +271,9 @@ class ReviewWidget(SessionWidget):
         chosen = QFileDialog.getExistingDirectory(self, "Open a cell folder")
         if chosen:
             self.session.start(self.session.review.open_cell_folder(Path(chosen)))
+
+    def _train_on(self, folder: Path) -> None:
+        trainer_of(self.viewer).use_accepted(folder)
 
     def _show_in_viewer(self, _row: int | None = None) -> None:
         """Go to the current cell, and to its frame where another one is open."""

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 from psygnal import Signal
 
 from napari_hep2.controllers.classify import ClassifyController
+from napari_hep2.controllers.copies import CopiesController
+from napari_hep2.controllers.experiments import ExperimentsController
 from napari_hep2.controllers.mending import MendingController
 from napari_hep2.controllers.quality import QualityController
 from napari_hep2.controllers.review import ReviewController
@@ -38,13 +40,19 @@ class ViewerSession:
     def __init__(self, viewer: Any) -> None:
         self.state = SessionState()
         self.specimen = SpecimenController(self.state)
-        self.review = ReviewController(self.state)
+        self.review = ReviewController(self.state, start=self.start)
         self.quality = QualityController(self.state, self.review)
+        self.copies = CopiesController(self.state, self.review)
+        self.experiments = ExperimentsController(self.state, self.review)
         self.classify = ClassifyController(self.state)
         self.runner = Runner(self.state)
         self.link = LayerLink(weakref.proxy(viewer), self.state, self._clicked)
         self.mending = MendingController(
-            self.state, self.specimen, self.link.mask.paint, self.review.select_cell
+            self.state,
+            self.specimen,
+            self.link.mask.paint,
+            self.review.select_cell,
+            self.review.retake,
         )
         self.tool = MendingTool(
             weakref.proxy(viewer), self.link, self.mending.follow, self.state.tell

@@ -222,6 +222,11 @@ class TrainerWidget(QWidget):
         if self._try(lambda: self._controller.attach(run)):
             self._followed()
 
+    def use_accepted(self, folder: Path) -> None:
+        """Show the choice of a new run on the accepted cells of a cell folder."""
+        self.setup.use_accepted(folder)
+        self.setup_fold.unfold(True)
+
     def _attach_last(self) -> None:
         last = self._last_run()
         if last is not None:

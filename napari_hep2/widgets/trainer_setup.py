@@ -27,10 +27,14 @@ from napari_hep2.controllers.trainer import (
     free_run_folder,
     own_settings,
 )
+from napari_hep2.forms import write_editor
 from napari_hep2.trainer_process import display
 from napari_hep2.trainer_words import LEAKY
 from napari_hep2.widgets.trainer_settings import SettingsPage
 from training.experiments import Experiment
+
+_KEPT = ("device", "workers", "reviewed")
+"""Settings that are no part of an experiment: they stay when another is chosen."""
 
 PROBE_MS = 800
 """How long the choices must rest before the cost is asked for."""
@@ -193,7 +197,7 @@ class SetupPanel(QWidget):
         page = self._page()
         own = own_settings(self._experiments[self.experiment.currentText()])
         if self._shown is not None:
-            own |= {name: self._shown.value(name) for name in ("device", "workers")}
+            own |= {name: self._shown.value(name) for name in _KEPT}
             self._shown.hide()
         self._shown = page
         page.show_values(own)
@@ -210,6 +214,11 @@ class SetupPanel(QWidget):
             name = self.plan().experiment.name
             self._proposed = free_run_folder(parent, name)
             self.out.set_path(self._proposed)
+
+    def use_accepted(self, folder: Path) -> None:
+        """Choose a cell folder, and of it the cells that reviewers accepted."""
+        self.data.set_path(folder)
+        write_editor(self.editors["reviewed"], "accepted")
 
     def plan(self) -> RunPlan:
         """Return what is chosen."""

@@ -1,23 +1,29 @@
 """How soon a reviewer goes through 1,000 cells with keys, and what kill -9 costs.
 
-    python tests/benchmarks/curate.py
+    python tests/benchmarks/curate.py [--kills 50]
 
 The widget *Review cells* docked in napari's window, driven by key presses. A time ends
 when the decision is on the disk and the window has drawn itself. After it the store is
-read anew and compared with what was pressed. Then the window is killed while keys are
-pressed, and what it had said was saved is looked for in the store. Needs a screen.
+read anew and compared with what was pressed. Then windows are killed while keys are
+pressed, one after the other on one file, and what each had said was saved is looked for
+in it. Needs a screen, and a system that can fork.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Iterator
 from contextlib import closing, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +33,15 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from side_by_side import Row, print_rows
 
-from napari_hep2.review_set import ReviewSet
 from napari_hep2.widgets.review import ReviewWidget
 from training.data.curation import DecisionStore
+from training.data.review_set import ReviewSet
 from training.data.reviewed import STORE
 
 _CELLS = 1000
 _KILLS = 3
+_EACH = 90
 _REDO_EVERY = 50
-_SAVED = "saved"
 _MINUTES = 20
 _KEYS = {
     Qt.Key.Key_A: "accepted",
@@ -143,51 +149,110 @@ def stored(folder: Path) -> Said:
         return {cell: (d.verdict, d.pattern) for cell, d in store.current().items()}
 
 
-def lost_by_a_kill(folder: Path, after: int, seed: int) -> tuple[int, int]:
-    """Kill a window in the middle of its work.
+@dataclass
+class Killed:
+    """What killed windows had called saved, and what is left of it.
 
-    Parameters
+    Attributes
     ----------
-    after
-        Decisions that the window has called saved when it is killed.
+    windows, said, lost
+        Windows killed, decisions that they called saved, those not in the store.
+    checks
+        What `integrity_check` said after each, where it was not ``ok``.
+    """
 
-    Returns
-    -------
-    saved, lost
-        Decisions that the window called saved, and those not in the store after it.
+    windows: int = 0
+    said: int = 0
+    lost: int = 0
+    checks: list[str] = field(default_factory=list)
+
+
+def kill_windows(folder: Path, kills: int) -> Killed:
+    """Kill one window after the other in the middle of its work, by SIGKILL.
+
+    A window is a fork of this process, which has imported all that it needs and has no
+    window itself: so it is there in a second or two.
 
     Raises
     ------
     AssertionError
-        If the window ended by itself.
+        If a window ended by itself.
     """
-    command = [sys.executable, __file__, "--victim", str(folder), str(seed)]
-    victim = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    lines: list[str] = []
-    assert victim.stdout is not None
-    try:
-        while len(lines) < after:
-            line = victim.stdout.readline()
-            assert line, "the window ended by itself"
-            lines += [line] if line.startswith(_SAVED) else []
-    finally:
-        victim.kill()
-    # What it had said and was not read yet counts too; a line cut off does not.
-    lines += [line for line in victim.stdout if line[:5] == _SAVED and line[-1] == "\n"]
-    victim.stdout.close()
-    victim.wait()
-    said = [line.rstrip("\n").split("\t")[1:] for line in lines]
-    kept = stored(folder)
-    lost = [c for c, verdict, p in said if kept.get(c) != (verdict, p or None)]
-    return len(said), len(lost)
+    import napari  # noqa: F401  # each window would import it
+
+    rng, found = np.random.default_rng(0), Killed()
+    known: Said = {}
+    for seed in range(kills):
+        said = _said_until_killed(folder, int(rng.integers(5, 60)), seed, rng)
+        known.update(said)
+        kept = stored(folder)
+        found.windows += 1
+        found.said += len(said)
+        found.lost += sum(kept.get(cell) != words for cell, words in known.items())
+        found.checks += _faults_of(folder / STORE)
+    return found
 
 
-def _victim(folder: Path, seed: int) -> None:
-    """Decide until killed; print each decision once the window says it is saved."""
+def _said_until_killed(
+    folder: Path, after: int, seed: int, rng: np.random.Generator
+) -> Said:
+    """Return what a window called saved before it was killed.
+
+    Parameters
+    ----------
+    after
+        Decisions that it has called saved when its end is decided on; it comes some
+        milliseconds later, wherever the window is then.
+    """
+    read, write = os.pipe()
+    process = get_context("fork").Process(target=_victim, args=(folder, seed, write))
+    process.start()
+    os.close(write)
+    said: Said = {}
+    with os.fdopen(read, encoding="utf-8") as lines:
+        try:
+            for _ in range(after):
+                line = lines.readline()
+                assert line, "the window ended by itself"
+                said.update(_words(line))
+            time.sleep(float(rng.uniform(0, 0.08)))
+        finally:
+            process.kill()
+            process.join()
+        # What it had said and was not read yet counts too; a line cut off does not.
+        for line in lines:
+            said.update(_words(line) if line.endswith("\n") else {})
+    assert process.exitcode == -signal.SIGKILL, "the window ended by itself"
+    return said
+
+
+def _words(line: str) -> Said:
+    cell, verdict, pattern = line.rstrip("\n").split("\t")
+    return {cell: (verdict, pattern or None)}
+
+
+def _faults_of(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as db:
+        found = [row[0] for row in db.execute("PRAGMA integrity_check")]
+    return [] if found == ["ok"] else found
+
+
+def _victim(folder: Path, seed: int, write: int) -> None:
+    """Decide until killed; write each decision once the window says it is saved."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     _viewer, widget = open_window(folder)
+    # What was decided and not yet called saved would stand on a cell of those before.
+    widget.session.review.set_filter("undecided")
     for done in decide(widget, len(widget.state.shown), seed):
         cell, (verdict, pattern) = list(done.said.items())[-1]
-        print(f"{_SAVED}\t{cell}\t{verdict}\t{pattern or ''}", flush=True)
+        os.write(write, f"{cell}\t{verdict}\t{pattern or ''}\n".encode())
+
+
+def killed_elsewhere(folder: Path, kills: int) -> Killed:
+    """Do `kill_windows` in a process of its own, which has no window."""
+    command = [sys.executable, __file__, "--kill-in", str(folder), str(kills)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return Killed(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def seconds_of_a_commit(folder: Path) -> float:
@@ -217,20 +282,16 @@ def _measure(folder: Path) -> tuple[list[float], int, int]:
     return done.seconds, len(kept), sum(done.said.get(c) != kept.get(c) for c in cells)
 
 
-def rows() -> list[Row]:
+def rows(kills: int = _KILLS) -> list[Row]:
     """Return the figures as rows of the table."""
     with tempfile.TemporaryDirectory() as place:
         folder = make_cell_folder(Path(place), _CELLS)
         seconds, decided, wrong = _measure(folder)
         commit = seconds_of_a_commit(Path(place))
-        (folder / STORE).unlink()
-        rng = np.random.default_rng(0)
-        kills = []
-        for seed in range(_KILLS):
-            kills.append(lost_by_a_kill(folder, int(rng.integers(20, 90)), seed))
-            (folder / STORE).unlink()
+        more = Path(place) / "killed"
+        more.mkdir()
+        killed = killed_elsewhere(make_cell_folder(more, _EACH * kills), kills)
     late, whole = float(np.percentile(seconds, 95)), sum(seconds)
-    said, lost = (sum(numbers) for numbers in zip(*kills, strict=True))
     return [
         Row(
             "curation: key press to the next cell, 95th percentile",
@@ -264,20 +325,37 @@ def rows() -> list[Row]:
         ),
         Row(
             "curation: saved decisions lost by kill -9",
-            lost,
+            killed.lost,
             "at most",
             0,
             "",
-            note=f"{said} decisions called saved, {_KILLS} windows killed",
+            note=f"{killed.said:,} decisions called saved, {killed.windows} windows "
+            "killed one after the other on one file",
+        ),
+        Row(
+            "curation: kills after which the store is not sound",
+            len(killed.checks),
+            "at most",
+            0,
+            "",
+            note=f"integrity_check after each of {killed.windows} kills",
         ),
     ]
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--victim"]:
-        _victim(Path(sys.argv[2]), int(sys.argv[3]))
+    words = ArgumentParser(description=__doc__)
+    words.add_argument("--kills", type=int, default=_KILLS, help="windows to kill")
+    words.add_argument("--kill-in", nargs=2, help=SUPPRESS)
+    chosen = words.parse_args()
+    # napari prints notices, and only rows may stand on the output.
+    with redirect_stdout(sys.stderr):
+        if chosen.kill_in:
+            at, number = chosen.kill_in
+            answer = asdict(kill_windows(Path(at), int(number)))
+        else:
+            found = rows(chosen.kills)
+    if chosen.kill_in:
+        print(json.dumps(answer))
     else:
-        # napari prints notices, and only rows may stand on the output.
-        with redirect_stdout(sys.stderr):
-            found = rows()
         print_rows(found)

@@ -1,5 +1,6 @@
 """Small simulated specimens: discs on a dark frame, each place known."""
 
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -109,3 +110,54 @@ def model_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "untrained.safetensors"
     save_model(path, card, [dict(network.state_dict())])
     return path
+
+
+@pytest.fixture(scope="session")
+def finished_runs(tmp_path_factory):
+    """A cell folder of twelve specimens, and three small runs for learning curves.
+
+    Returns the cell folder and the folder of the runs.
+    """
+    from training.config import ExtractionSettings, SegmentationSettings
+    from training.curve_runs import plan_curves, run_planned
+    from training.data.cell_folder import write_cell_folder
+    from training.data.layouts import read_collection
+
+    place = tmp_path_factory.mktemp("study")
+    names = ("Homogeneous", "Golgi") * 6
+    collection = read_collection(write_specimens(place / "data", names, frames=1))
+    settings = ExtractionSettings(), SegmentationSettings()
+    list(write_cell_folder(collection, place / "cells", *settings))
+    small = {"width": "0.04", "input_size": "32", "epochs": "2", "vote_epochs": "2"}
+    planned = plan_curves(
+        str(place / "cells"),
+        "set-1",
+        shares="0.5,1",
+        seeds=1,
+        changes={**small, "protocol": "group-k", "folds": "2"},
+        device="cpu",
+        workers=1,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEP2_CACHE", str(place / "cache"))
+        list(run_planned(place, planned))
+    return place / "cells", place / "runs"
+
+
+@pytest.fixture
+def study(finished_runs, monkeypatch):
+    """The same, as it was before any decision."""
+    cells, runs = finished_runs
+    monkeypatch.setenv("HEP2_CACHE", str(cells.parent / "cache"))
+    made = [cells / "curation.sqlite", *runs.rglob("*rescored*")]
+    made += runs.glob("learning-curve.*")
+    for path in made:
+        path.unlink(missing_ok=True)
+    return cells, runs
+
+
+@pytest.fixture
+def copied_cells(tmp_path):
+    """A cell folder of 30 nuclei, two of which stand in two specimens."""
+    code = runpy.run_path(str(Path(__file__).with_name("copied_cells.py")))
+    return code["write_copied_cells"](tmp_path / "copied")

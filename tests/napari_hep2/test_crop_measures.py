@@ -1,79 +1,25 @@
 import numpy as np
 import pandas as pd
-import pytest
 
-from napari_hep2.crop_measures import (
-    brightness,
-    descriptors,
-    distances,
-    measure_descriptors,
-    measure_limits,
-    measure_looks,
-    sharpness,
-)
-from napari_hep2.jobs import drain
-from napari_hep2.review_set import ReviewSet
+from napari_hep2.crop_measures import measure_limits, measure_looks
+from training.data.crop_measures import brightness
+from training.data.review_set import ReviewSet
 from training.patterns import I3A
 
 
-def blobs(n, side=77, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.integers(0, 255, (n, side, side)).astype(np.uint8)
-
-
-def review(crops, specimens):
-    table = pd.DataFrame({"specimen": specimens})
-    return ReviewSet(crops, table, I3A, "test")
-
-
-def test_a_flat_crop_is_the_least_sharp():
-    ramp = np.tile(np.arange(9, dtype=np.uint8), (9, 1))
-    chess = (np.indices((9, 9)).sum(axis=0) % 2 * 100).astype(np.uint8)
-    focus = sharpness(np.stack([np.full((9, 9), 7, np.uint8), ramp, chess]))
-    assert focus[0] == 0
-    assert focus[1] == 0
-    assert focus[2] > 1
-
-
-def test_brightness_is_that_of_the_middle():
-    crop = np.zeros((1, 8, 8), np.uint16)
-    crop[0, 2:6, 2:6] = 1000
-    assert brightness(crop).tolist() == [1000]
-
-
-@pytest.mark.parametrize("side", [9, 76, 77])
-def test_the_eight_views_of_a_crop_are_described_alike(side):
-    crop = blobs(1, side)[0]
-    turned = [np.rot90(c, k) for c in (crop, crop.T) for k in range(4)]
-    found = descriptors(np.stack(turned))
-    np.testing.assert_allclose(found, np.tile(found[:1], (8, 1)), atol=1e-4)
-    other = descriptors(blobs(1, side, seed=1))
-    assert np.abs(other - found[0]).max() > 1e-2
-
-
-def test_alike_crops_are_near():
-    ys, xs = np.mgrid[:77, :77] - 38
-    ring = (np.abs(np.hypot(ys, xs) - 20) < 4).astype(np.uint8) * 200
-    disc = (np.hypot(ys, xs) < 20).astype(np.uint8) * 200
-    dots = ((ys % 8 < 3) & (xs % 8 < 3) & (np.hypot(ys, xs) < 25)) * np.uint8(200)
-    crops = np.stack([ring, disc, dots, ring // 2, disc // 2, dots.T])
-    found = drain(measure_descriptors(review(crops, ["1"] * 6)))
-    nearest = [int(np.argsort(distances(found, row))[1]) for row in range(3)]
-    assert nearest == [3, 4, 5]
-
-
-def test_all_crops_are_measured_in_parts():
-    cells = review(blobs(1203, 9), ["1"] * 1203)
-    found = drain(measure_looks(cells))
-    np.testing.assert_allclose(found["focus"], sharpness(cells.crops))
-    np.testing.assert_allclose(found["brightness"], brightness(cells.crops))
-
-
-def test_each_specimen_has_its_own_contrast():
-    crops = np.concatenate([blobs(40, 21) // 10, blobs(3, 21)])
-    order = np.random.default_rng(0).permutation(43)
-    names = np.array(["dim"] * 40 + ["bright"] * 3)[order]
-    cells = review(crops[order], names.tolist())
-    limits = dict(zip(cells.specimen_names, drain(measure_limits(cells)), strict=True))
-    assert limits["dim"][1] <= 25
-    assert limits["bright"][1] > 240
+def test_the_work_says_what_it_does_and_gives_what_the_steps_return():
+    crops = np.random.default_rng(0).integers(0, 255, (600, 9, 9)).astype(np.uint8)
+    table = pd.DataFrame({"specimen": ["b"] * 400 + ["a"] * 200})
+    review = ReviewSet(crops, table, I3A, "test")
+    work, told = measure_looks(review), []
+    while True:
+        try:
+            told.append(next(work))
+        except StopIteration as end:
+            np.testing.assert_allclose(end.value["brightness"], brightness(crops))
+            break
+    assert [(one.text, one.share) for one in told] == [
+        ("measuring focus and brightness", 500 / 600),
+        ("measuring focus and brightness", 1),
+    ]
+    assert [one.share for one in measure_limits(review)] == [0.5, 1]

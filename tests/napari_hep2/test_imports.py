@@ -26,7 +26,7 @@ def loaded_by(module):
         "napari_hep2",
         "napari_hep2.state",
         "napari_hep2.jobs",
-        "napari_hep2.review_set",
+        "napari_hep2.crop_measures",
         "napari_hep2.boxes",
         "napari_hep2.layers",
         "napari_hep2.reader",

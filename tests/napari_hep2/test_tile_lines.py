@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_hep2.review_order import Heading
 from napari_hep2.tile_lines import TileLines
+from training.data.review_order import Heading
 
 
 def grouped(*counts):

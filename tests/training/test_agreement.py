@@ -151,8 +151,9 @@ def test_the_cells_disagreed_on():
     ann = said(a="accepted", b="rejected", c="Golgi", d="accepted")
     bob = said(a="accepted", b="accepted", c="accepted")
     standing = {c: (ann[c], *([bob[c]] if c in bob else [])) for c in ann}
-    assert disagreements(standing) == ["b", "c"]
-    assert disagreements(standing, {"c": "Golgi"}) == ["b"]
+    assert list(disagreements(standing)) == ["b", "c"]
+    found = disagreements(standing, {"c": "Golgi"})
+    assert {cell: one.together for cell, one in found.items()} == {"b": "open"}
 
 
 def test_the_sentences(rng):

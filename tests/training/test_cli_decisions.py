@@ -90,11 +90,31 @@ def test_agreement(folder):
     text = run("agreement", folder, "--cells")
     assert "ann and bob: 2 of 4 cells alike (50%), Cohen's kappa 0.00" in text
     assert "0.627" in text
-    assert text.endswith("2 cells are disagreed on.\nb\nc\n")
+    assert text.endswith(
+        "2 cells are disagreed on: 0 settled by most reviewers, 2 open.\n"
+        "b: Open: 2 reviewers disagree.\nc: Open: 2 reviewers disagree.\n"
+    )
     found = json.loads(run("agreement", folder, "--json"))
     assert found["disagreements"] == ["b", "c"]
     assert found["agreement"][0]["overall"]["kappa"] == 0
     assert found["agreement"][0]["patterns"]["n"] == 3
+
+
+def test_a_third_reader_settles(folder):
+    with DecisionStore(folder / STORE, "eva") as eva:
+        eva.decide(["b"], "rejected")
+    text = run("agreement", folder, "--cells")
+    assert text.endswith(
+        "2 cells are disagreed on: 1 settled by most reviewers, 1 open.\n"
+        "b: Settled by 2 of 3 reviewers: rejected.\nc: Open: 2 reviewers disagree.\n"
+    )
+    found = json.loads(run("agreement", folder, "--json"))
+    assert found["together"]["b"] == {
+        "together": "settled",
+        "word": "rejected",
+        "votes": 2,
+        "reviewers": 3,
+    }
 
 
 def test_where_nothing_was_decided(tmp_path):

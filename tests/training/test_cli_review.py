@@ -104,3 +104,23 @@ def test_learning_curve_takes_runs_or_data(tmp_path):
 
     with pytest.raises(BadSettingError, match="takes runs or --data"):
         call("learning-curve", "--out", tmp_path)
+
+
+def test_the_views_of_a_cell_folder(tmp_path, folder):
+    model, out = tmp_path / "model.safetensors", tmp_path / "views.csv"
+    small = ("width=0.04", "input_size=32", "batch_size=16", "vote_epochs=1")
+    words = [word for pair in small for word in ("--set", pair)]
+    call("fit", "set-1", "--data", folder, "--out", model, "--epochs", 1, *words)
+    words = ("views", folder, "--model", model, "--device", "cpu", "--out", out)
+    content = json.loads(call(*words, "--top", "3", "--json"))
+    assert (content["cells"], content["seen"]) == (64, 64)
+    spread = [row["view_spread"] for row in content["queue"]]
+    assert spread == sorted(spread, reverse=True)
+    assert len(spread) == 3
+    assert len(out.read_text().splitlines()) == 65
+    assert f"{content['queue'][0]['id']} (specimen " in call(*words)
+
+
+def test_a_folder_of_runs_is_taken_for_its_runs(run):
+    (one,) = json.loads(call("stale", run.path.parent, "--json"))
+    assert one["run"] == str(run.path)

@@ -12,6 +12,7 @@ from training.cli import (
     models,
     reproduce,
     review,
+    sheet,
     studies,
 )
 from training.cli.app import app, main
@@ -26,5 +27,6 @@ __all__ = [
     "models",
     "reproduce",
     "review",
+    "sheet",
     "studies",
 ]

@@ -1,4 +1,4 @@
-"""Commands for the curator: quality, copies."""
+"""Commands for the curator: quality, copies, views."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from training.cli.app import app
-from training.cli.options import Changes, Json, Layout, pairs
+from training.cli.options import Changes, Device, DeviceOption, Json, Layout, pairs
 from training.terminal import console, progress, tell
 
 if TYPE_CHECKING:
@@ -72,31 +72,19 @@ def copies(
     """List pairs of cells of two specimens that show nearly the same picture.
 
     In any of the eight rotations and mirrors, moved by a few pixels, brighter or
-    dimmer. Cells are looked at as training packs them.
+    dimmer. Looked at are the cells that training would use.
     """
     from training.config import NearCopySettings
-    from training.data.near_copies import VIEWS, in_order, near_copies_parts
-    from training.data.packed_cells import load_cell_set
-    from training.errors import SpecimensError
+    from training.data.cell_copies import cells_to_compare, named_copies
+    from training.data.near_copies import VIEWS, in_order
 
     limits = NearCopySettings.parse(pairs(changes))
-    cells = load_cell_set(data, layout=layout)
-    if not (within or cells.has_specimens):
-        raise SpecimensError(
-            data, "some cells have no specimen", "name them, or look with --within"
-        )
+    cells = cells_to_compare(data, layout)
     for note in cells.notes:
         console.print(note, highlight=False)
-    steps = near_copies_parts(cells.images, None if within else cells.specimens, limits)
+    steps = named_copies(data, cells, within, limits)
     found = in_order(_drawn(steps, "% of pairs looked at"))
-    first, second = found["first"].to_numpy(), found["second"].to_numpy()
-    table = found.assign(
-        first=cells.ids[first],
-        second=cells.ids[second],
-        first_specimen=cells.specimens[first],
-        second_specimen=cells.specimens[second],
-        view=[VIEWS[view] for view in found["view"]],
-    )
+    table = found.assign(view=[VIEWS[view] for view in found["view"]])
     if out is not None:
         _write_table(out, table)
     _tell_pairs(len(cells), table, as_json)
@@ -115,9 +103,59 @@ def _tell_pairs(cells: int, table: "pd.DataFrame", as_json: bool) -> None:
         )
 
 
-def _drawn(steps: Any, unit: str) -> "list[pd.DataFrame]":
+@app.command()
+def views(
+    cells: Annotated[Path, typer.Argument(help="A cell folder.")],
+    model: Annotated[Path, typer.Option(help="Scores them: NAME.safetensors.")],
+    out: Out = None,
+    top: Annotated[int, typer.Option(min=1, help="So many cells.")] = 20,
+    device: DeviceOption = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """Rank cells by how far a model's scores differ over their eight views.
+
+    A cell has no up or down, so that a model that is sure of it says the same of each.
+    """
+    from training.data.cell_folder import read_cell_folder
+    from training.scorers import load_scorer
+    from training.view_spread import spread_in_views
+
+    folder = read_cell_folder(cells)
+    scorer = load_scorer(model, device=device.value)
+    specimens = folder.table["specimen"].fillna("").to_numpy(dtype=object)
+    steps = spread_in_views(scorer, folder.crops, specimens)
+    *_, found = _drawn(_with_last(steps), "% of cells scored")
+    table = folder.table[["id", "specimen"]].assign(
+        view_spread=found.spread, model_saw_specimen=found.seen
+    )
+    if out is not None:
+        words = table["model_saw_specimen"].map({True: "yes", False: "no"})
+        _write_table(out, table.assign(model_saw_specimen=words))
+    table = table.sort_values("view_spread", ascending=False, kind="stable")
+    if as_json:
+        rows = table.head(top).to_dict("records")
+        tell({"cells": len(table), "seen": int(found.seen.sum()), "queue": rows}, True)
+        return
+    for row in table.head(top).itertuples(index=False):
+        print(f"{row.id} (specimen {row.specimen}): views differ {row.view_spread:.2f}")
+    if found.seen.any():
+        print(f"the model trained on the specimens of {int(found.seen.sum())} cells")
+
+
+def _with_last(steps: Any) -> Any:
+    """Yield (share, result) of a generator of shares, the result once at its end."""
+    while True:
+        try:
+            yield next(steps), None
+        except StopIteration as end:
+            yield 1.0, end.value
+            return
+
+
+def _drawn(steps: Any, unit: str) -> list[Any]:
     """Exhaust (share, part) and draw the share; return the parts."""
-    parts, at = [], 0
+    parts: list[Any] = []
+    at = 0
 
     def percents() -> Any:
         nonlocal at

@@ -16,8 +16,11 @@ from training.errors import BadCellsError, BadSettingError
 from training.terminal import tell
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from training.agreement import Agreement, Kappa
     from training.data.curation import Decision, DecisionStore
+    from training.data.settling import Settled
 
 decisions = typer.Typer(
     help="What reviewers decided: to a table and back, the past, and their agreement.",
@@ -141,10 +144,15 @@ def agreement(
         bool, typer.Option("--cells", help="Print the cells that they disagree on.")
     ] = False,
 ) -> None:
-    """Print how far each two reviewers agree: Cohen's kappa, with intervals."""
+    """Print how far each two reviewers agree: Cohen's kappa, with intervals.
+
+    A cell that they disagree on is settled by what more than half of them say, else it
+    is open, and training leaves it out.
+    """
     import numpy as np
 
     from training.agreement import agreement_text, compare, disagreements
+    from training.data.settling import apart_text, settled_text
 
     with _opened(cells) as store:
         standing = {name: store.current(name) for name in store.reviewers()}
@@ -160,19 +168,22 @@ def agreement(
             {"reviewers": list(names), **_agreement_content(one)}
             for names, one in found.items()
         ]
-        tell({"agreement": rows, "disagreements": apart}, as_json)
+        content = {cell: _settled_content(one) for cell, one in apart.items()}
+        answer = {"agreement": rows, "disagreements": list(apart), "together": content}
+        tell(answer, as_json)
         return
     for names, result in found.items():
         print("\n".join(agreement_text(*names, result)))
     if not found:
         print("There are no two reviewers.")
-    print(f"{len(apart)} cells are disagreed on.")
-    if show and apart:
-        print("\n".join(apart))
+    settled = sum(one.together == "settled" for one in apart.values())
+    print(apart_text(settled, len(apart) - settled))
+    for cell, together in apart.items() if show else ():
+        print(f"{cell}: {settled_text(together)}")
 
 
 def _by_cell(
-    standing: "dict[str, dict[str, Decision]]",
+    standing: "Mapping[str, Mapping[str, Decision]]",
 ) -> "dict[str, list[Decision]]":
     out: dict[str, list[Decision]] = {}
     for decided in standing.values():
@@ -194,6 +205,15 @@ def _agreement_content(found: "Agreement") -> dict[str, Any]:
         "patterns": _kappa_content(found.patterns),
         "each": [_kappa_content(one) for one in found.each],
         "specimens": found.specimens,
+    }
+
+
+def _settled_content(found: "Settled") -> dict[str, Any]:
+    return {
+        "together": found.together,
+        "word": found.word,
+        "votes": found.votes,
+        "reviewers": found.readers,
     }
 
 

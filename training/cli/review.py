@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def stale(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    runs: Annotated[list[Path], typer.Argument(help="Runs, or folders of runs.")],
     as_json: Json = False,
 ) -> None:
     """Tell which cells of runs were decided on otherwise since, and what is stale.
@@ -41,10 +41,10 @@ def stale(
     A changed cell makes every fold stale that trains on it. Of the fold that holds it
     out only the metrics change: rescore measures them again at once.
     """
-    from training.curated import find_stale
-    from training.runs import RunFolder
+    from training.run_search import find_runs, find_stale_runs
 
-    found = [find_stale(RunFolder.open(path)) for path in runs]
+    opened = [run for path in runs for run in find_runs(path)]
+    found = [one for _, one in find_stale_runs(opened)]
     if as_json:
         tell([one.content() for one in found], as_json)
         return
@@ -89,8 +89,11 @@ def rescore(
         tell(content, as_json)
         return
     print_metrics(metrics, content["patterns"])
-    before = 100 * content["measured"]["mean_class_accuracy"]
-    print(f"with the labels it was trained on: {before:.2f} %")
+    measured = content["measured"]
+    before, bounds = 100 * measured["mean_class_accuracy"], measured["interval"]
+    low_to_high = " to ".join(f"{100 * bound:.2f}" for bound in bounds or ())
+    words = f" (95 % {low_to_high})" if bounds else ""
+    print(f"with the labels it was trained on: {before:.2f} %{words}")
     print(
         f"{content['relabelled']} cells have another label, {content['left_out']} are "
         f"left out, {content['not_scored']} have no score; "
@@ -165,7 +168,9 @@ def _print_queue(rows: list[dict[str, Any]]) -> None:
 def learning_curve(
     runs: Annotated[
         list[Path] | None,
-        typer.Argument(help="Finished runs; none: some are planned on --data."),
+        typer.Argument(
+            help="Finished runs or folders of them; none: some are planned on --data."
+        ),
     ] = None,
     *,
     out: Annotated[Path, typer.Option(help="Folder of the page; one goes on.")],
@@ -197,14 +202,14 @@ def learning_curve(
     from training.curve_runs import plan_curves
     from training.errors import BadSettingError
     from training.learning_curves import study_runs
-    from training.runs import RunFolder
+    from training.run_search import find_runs
 
     if bool(runs) == (data is not None):
         raise BadSettingError(
             "learning-curve", "it takes runs or --data", "give one of the two"
         )
     if runs:
-        study = study_runs([RunFolder.open(path) for path in runs])
+        study = study_runs([run for path in runs for run in find_runs(path)])
     else:
         given = pairs(changes) | {"protocol": "group-k", "folds": str(folds)}
         given |= {"epochs": str(epochs)} if epochs else {}

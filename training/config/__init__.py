@@ -7,6 +7,7 @@ from training.config.data import (
     NearCopySettings,
     QualitySettings,
     SegmentationSettings,
+    SheetSettings,
     SimulationSettings,
 )
 from training.config.engines import LOCAL, engine_kind, known_engine
@@ -46,6 +47,7 @@ __all__ = [
     "SegmentationSettings",
     "Settings",
     "ShapeIndexSettings",
+    "SheetSettings",
     "SimulationSettings",
     "TrainingSetSettings",
     "VerdictSettings",

@@ -216,7 +216,7 @@ class NearCopySettings(Settings):
         json_schema_extra=unit("pixels"),
     )
     coarse: float = Field(
-        0.75,
+        0.5,
         ge=-1,
         le=1,
         description=(
@@ -228,6 +228,34 @@ class NearCopySettings(Settings):
         ge=1,
         le=1000,
         description="Most later cells that one is looked at closely with, best first.",
+    )
+
+
+class SheetSettings(Settings):
+    """How a picture sheet is drawn."""
+
+    width: int = Field(
+        2000,
+        ge=400,
+        le=8000,
+        description="Width of a page.",
+        json_schema_extra=unit("pixels"),
+    )
+    height: int = Field(
+        3400,
+        ge=600,
+        le=12_000,
+        description="Greatest height of a page.",
+        json_schema_extra=unit("pixels"),
+    )
+    scale: int = Field(
+        0,
+        ge=0,
+        le=4,
+        description=(
+            "Pixels that a pixel of a crop is wide; 0 takes 2 for up to 100 cells, "
+            "else 1."
+        ),
     )
 
 

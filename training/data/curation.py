@@ -17,18 +17,23 @@ from types import TracebackType
 from typing import Literal, Self
 
 from training.data.decision_file import can_write, open_file, sentence, transaction
-from training.data.decision_history import decision_of, read_history
+from training.data.decision_history import check_rows, read_history
 from training.data.decision_log import DecisionLog, Reader
 from training.data.decision_records import (
-    Marked,
-    Said,
+    MarkedWords,
+    SaidWords,
     StepRecord,
+    add_step,
+    check_cells,
+    check_verdict,
+    count_since,
     missing_steps,
     new_rows,
     read_records,
     write_content,
     write_records,
 )
+from training.data.decision_views import Decisions
 from training.data.decisions import VERDICTS, Decision, Event, Mark, Verdict
 from training.errors import StorageError
 
@@ -66,9 +71,9 @@ class DecisionStore:
 
     Notes
     -----
-    A store belongs to the thread that opened it. A step is durable when the call
-    returns: rollback journal, ``synchronous=EXTRA``. The write-ahead log is not used;
-    it does not work on network folders.
+    A store is used by one thread at a time; another may go on with it. A step is
+    durable when the call returns: rollback journal, ``synchronous=EXTRA``. The
+    write-ahead log is not used; it does not work on network folders.
     """
 
     def __init__(
@@ -144,25 +149,13 @@ class DecisionStore:
         Parameters
         ----------
         decisions
-            Cell, verdict, pattern and reason, as `decide` takes them; at least one, and
-            one a cell.
-
-        Returns
-        -------
-        step
-            The number of the step, higher than all before.
-
-        Raises
-        ------
-        StorageError
-            If it could not be saved; then nothing of it is.
-        ValueError
-            If what is given does not go together.
+            Cell, verdict, pattern and reason, as `decide` takes them, which also tells
+            what is returned and raised; at least one, and one a cell.
         """
-        said = [Said(*one) for one in decisions]
-        _check_cells([one.cell for one in said])
-        for one in said:
-            _check_verdict(one)
+        said = list(decisions)
+        check_cells([one[0] for one in said])
+        for _, verdict, pattern, _ in said:
+            check_verdict(verdict, pattern)
         return self._do(said, ())
 
     def flag(self, cells: Iterable[str], on: bool) -> int:
@@ -191,10 +184,10 @@ class DecisionStore:
 
     def _mark(self, cells: Iterable[str], flag: int | None, note: str | None) -> int:
         chosen = list(dict.fromkeys(cells))
-        _check_cells(chosen)
-        return self._do((), [Marked(cell, flag, note) for cell in chosen])
+        check_cells(chosen)
+        return self._do((), [(cell, flag, note) for cell in chosen])
 
-    def _do(self, decisions: Sequence[Said], marks: Sequence[Marked]) -> int:
+    def _do(self, decisions: Sequence[SaidWords], marks: Sequence[MarkedWords]) -> int:
         with self._transaction():
             step = self._add_step("decide", None)
             write_content(self._db, step, decisions, marks)
@@ -231,6 +224,21 @@ class DecisionStore:
         """Whether `redo` would do something."""
         return bool(self._log.reader(self.reviewer).undone)
 
+    def turns(self, kind: Literal["undo", "redo"]) -> int:
+        """Return how many cells `undo` or `redo` would touch; 0 if it does nothing."""
+        self._refresh()
+        reader = self._log.reader(self.reviewer)
+        stack = reader.done if kind == "undo" else reader.undone
+        return len(self._log.cells_of(stack[-1])) if stack else 0
+
+    def news(self, step: int) -> int:
+        """Return how much was done after a step, in steps and in cells they touched.
+
+        It is counted in the file; nothing is read.
+        """
+        with self._faults():
+            return count_since(self._db, step)
+
     @property
     def last_step(self) -> int:
         """The number of the last step, by whomever; 0 in an empty store."""
@@ -239,7 +247,7 @@ class DecisionStore:
 
     def current(
         self, reviewer: str | None = None, cells: Iterable[str] | None = None
-    ) -> dict[str, Decision]:
+    ) -> Decisions:
         """Return the standing decision on each decided cell, by its id.
 
         Parameters
@@ -252,7 +260,7 @@ class DecisionStore:
         self._refresh()
         return self._decisions(reviewer, None, cells)
 
-    def at(self, step: int, reviewer: str | None = None) -> dict[str, Decision]:
+    def at(self, step: int, reviewer: str | None = None) -> Decisions:
         """Return the decisions that stood after a step; see `current`."""
         self._refresh()
         return self._decisions(reviewer, step)
@@ -277,8 +285,14 @@ class DecisionStore:
         self._refresh()
         reader = self._reader(reviewer, step)
         asked = reader.marks if cells is None else cells
-        found = {cell: Mark(*reader.mark_on(cell)) for cell in asked}
-        return {cell: mark for cell, mark in found.items() if mark != Mark()}
+        found = ((cell, reader.mark_on(cell)) for cell in asked)
+        # One object for all cells with the same flag and note.
+        made: dict[tuple[bool, str], Mark] = {}
+        return {
+            cell: made.setdefault(said, Mark(*said))
+            for cell, said in found
+            if said != (False, "")
+        }
 
     def decision_on(self, cell: str, reviewer: str | None = None) -> Decision | None:
         """Return the standing decision on one cell, or None; see `current`."""
@@ -333,12 +347,11 @@ class DecisionStore:
         reviewer: str | None,
         step: int | None,
         cells: Iterable[str] | None = None,
-    ) -> dict[str, Decision]:
+    ) -> Decisions:
         name = reviewer or self.reviewer
-        return {
-            cell: decision_of(name, row, self.path)
-            for cell, row in self._reader(name, step).standing(cells).items()
-        }
+        rows = self._reader(name, step).standing(cells)
+        check_rows(rows.values(), self.path)
+        return Decisions(name, rows)
 
     def _turn(self, kind: Literal["undo", "redo"]) -> tuple[str, ...]:
         with self._transaction():
@@ -352,12 +365,8 @@ class DecisionStore:
         return self._log.cells_of(target)
 
     def _add_step(self, kind: str, target: int | None) -> int:
-        cursor = self._db.execute(
-            "INSERT INTO steps (reviewer, kind, target, time) VALUES (?, ?, ?, ?)",
-            (self.reviewer, kind, target, self._clock().isoformat()),
-        )
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
+        time = self._clock().isoformat()
+        return add_step(self._db, self.reviewer, kind, target, time)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -383,17 +392,3 @@ class DecisionStore:
             yield
         except sqlite3.Error as fault:
             raise sentence(self.path, fault) from fault
-
-
-def _check_cells(cells: list[str]) -> None:
-    if not cells:
-        raise ValueError("a decision is on at least one cell")
-    if len(set(cells)) < len(cells):
-        raise ValueError("a step says one thing of a cell")
-
-
-def _check_verdict(said: Said) -> None:
-    if said.verdict not in VERDICTS:
-        raise ValueError(f"{said.verdict!r} is none of {', '.join(VERDICTS)}")
-    if (said.verdict == "relabelled") != (said.pattern is not None):
-        raise ValueError("a pattern goes with 'relabelled', and with nothing else")

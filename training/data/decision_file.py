@@ -113,12 +113,19 @@ def can_write(path: Path) -> bool:
 
 def _connected(path: Path, read_only: bool) -> sqlite3.Connection:
     if read_only and not path.exists():
-        db = sqlite3.connect(":memory:", isolation_level=None)
+        db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         _create(db)
         return db
     mode = "ro" if read_only else "rwc"
     address = f"{path.resolve().as_uri()}?mode={mode}"
-    db = sqlite3.connect(address, timeout=_BUSY_SECONDS, isolation_level=None, uri=True)
+    # A worker opens a large file, and the window goes on with it.
+    db = sqlite3.connect(
+        address,
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=True,
+    )
     try:
         db.execute("PRAGMA trusted_schema = OFF")
         if not read_only:

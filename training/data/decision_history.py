@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -27,19 +28,16 @@ _MARKS = " UNION ALL ".join(
 _KNOWN: dict[str, Verdict] = {verdict: verdict for verdict in VERDICTS}
 
 
-def decision_of(reviewer: str, row: Row, path: Path) -> Decision:
-    """Return a stored decision as one.
+def decision_of(reviewer: str, row: Row) -> Decision:
+    """Return a stored decision as one; its verdict is one of ours."""
+    _, cell, verdict, pattern, reason, time = row
+    return Decision(cell, reviewer, _KNOWN[verdict], pattern, reason, _when(time))
 
-    Raises
-    ------
-    BadCellsError
-        If its verdict is none of ours; `path` is the store that is named then.
-    """
-    verdict = _KNOWN.get(row.verdict)
-    if verdict is None:
+
+def check_rows(rows: Iterable[Row], path: Path) -> None:
+    """Raise a BadCellsError if a verdict is none of ours; `path` is named then."""
+    if not {row[2] for row in rows} <= _KNOWN.keys():
         raise no_store(path)
-    time = _when(row.time)
-    return Decision(row.cell, reviewer, verdict, row.pattern, row.reason, time)
 
 
 @lru_cache(maxsize=1024)
@@ -52,7 +50,8 @@ def read_history(db: sqlite3.Connection, cell: str, path: Path) -> list[Event]:
     """Return all that was done to a cell, by anybody, oldest first."""
     events = []
     for row in db.execute(_DECISIONS, (cell, cell)).fetchall():
-        decision = decision_of(row[11], Row(*row[5:11]), path)
+        check_rows([row[5:11]], path)
+        decision = decision_of(row[11], row[5:11])
         events.append(_event(row, row[1], decision=decision))
     for row in db.execute(_MARKS, (cell, cell)).fetchall():
         flag, note = row[5:]

@@ -5,29 +5,19 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, TypeVar
 
 Step = tuple[int, str, str, int | None, str]
+_AnyRow = TypeVar("_AnyRow", bound=tuple[Any, ...])
 
 
-class Row(NamedTuple):
-    """One decision as it is stored."""
+# Plain tuples, and tuples of them: Python's collector leaves such alone, where a
+# hundred thousand objects of a class would hold the window up at each of its rounds.
+Row = tuple[int, str, str, str | None, str | None, str]
+"""One decision as it is stored: step, cell, verdict, pattern, reason, time."""
 
-    step: int
-    cell: str
-    verdict: str
-    pattern: str | None
-    reason: str | None
-    time: str
-
-
-class MarkRow(NamedTuple):
-    """A flag, set (1) or taken off (0), or a note; the other is None."""
-
-    step: int
-    cell: str
-    flag: int | None
-    note: str | None
+MarkRow = tuple[int, str, int | None, str | None]
+"""Step, cell, then a flag, set (1) or taken off (0), or a note; the other is None."""
 
 
 @dataclass
@@ -46,8 +36,8 @@ class Reader:
 
     done: list[int] = field(default_factory=list)
     undone: list[int] = field(default_factory=list)
-    rows: dict[str, list[Row]] = field(default_factory=dict)
-    marks: dict[str, list[MarkRow]] = field(default_factory=dict)
+    rows: dict[str, tuple[Row, ...]] = field(default_factory=dict)
+    marks: dict[str, tuple[MarkRow, ...]] = field(default_factory=dict)
     moves: list[tuple[int, str, int | None]] = field(default_factory=list)
 
     def standing(self, cells: Iterable[str] | None = None) -> dict[str, Row]:
@@ -59,8 +49,8 @@ class Reader:
     def standing_on(self, cell: str) -> Row | None:
         """Return the last decision on a cell that was not undone, unless it cleared."""
         for row in reversed(self.rows.get(cell, ())):
-            if self._stands(row.step):
-                return None if row.verdict == "cleared" else row
+            if self._stands(row[0]):
+                return None if row[2] == "cleared" else row
         return None
 
     def mark_on(self, cell: str) -> tuple[bool, str]:
@@ -68,9 +58,9 @@ class Reader:
         flag: int | None = None
         note: str | None = None
         for row in reversed(self.marks.get(cell, ())):
-            if self._stands(row.step):
-                flag = row.flag if flag is None else flag
-                note = row.note if note is None else note
+            if self._stands(row[0]):
+                flag = row[2] if flag is None else flag
+                note = row[3] if note is None else note
         return bool(flag), note or ""
 
     def at(self, step: int) -> Reader:
@@ -122,22 +112,16 @@ class DecisionLog:
         self, steps: Iterable[Step], rows: Iterable[Row], marks: Iterable[MarkRow] = ()
     ) -> None:
         """Take in new steps with the decisions and the marks they made."""
-        decided: dict[int, list[Row]] = {}
-        for row in rows:
-            decided.setdefault(row.step, []).append(row)
-        marked: dict[int, list[MarkRow]] = {}
-        for mark in marks:
-            marked.setdefault(mark.step, []).append(mark)
+        made, put = _by_step(rows), _by_step(marks)
         for step, reviewer, kind, target, _ in steps:
             reader = self._readers.setdefault(reviewer, Reader())
             reader.apply(step, kind, target)
-            made, put = decided.get(step, ()), marked.get(step, ())
-            for row in made:
-                reader.rows.setdefault(row.cell, []).append(row)
-            for mark in put:
-                reader.marks.setdefault(mark.cell, []).append(mark)
-            if made or put:
-                self._cells[step] = tuple(row.cell for row in (*made, *put))
+            decided, marked = made.get(step, ()), put.get(step, ())
+            _append(reader.rows, decided)
+            _append(reader.marks, marked)
+            if decided or marked:
+                cells = (*(row[1] for row in decided), *(row[1] for row in marked))
+                self._cells[step] = cells
             self._touches.append((step, step if target is None else target))
             self.last = step
 
@@ -158,3 +142,15 @@ class DecisionLog:
         place = bisect_right(self._touches, step, key=lambda touch: touch[0])
         touched = (self.cells_of(about) for _, about in self._touches[place:])
         return tuple(dict.fromkeys(cell for cells in touched for cell in cells))
+
+
+def _by_step(rows: Iterable[_AnyRow]) -> dict[int, list[_AnyRow]]:
+    found: dict[int, list[_AnyRow]] = {}
+    for row in rows:
+        found.setdefault(row[0], []).append(row)
+    return found
+
+
+def _append(known: dict[str, tuple[_AnyRow, ...]], rows: Iterable[_AnyRow]) -> None:
+    for row in rows:
+        known[row[1]] = (*known.get(row[1], ()), row)

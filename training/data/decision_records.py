@@ -9,6 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from training.data.decision_log import MarkRow, Row, Step
+from training.data.decisions import VERDICTS
+
+SaidWords = tuple[str, str, str | None, str | None]
+"""What a `Said` holds, without the names: thousands of them are not kept as objects."""
+
+MarkedWords = tuple[str, int | None, str | None]
+"""What a `Marked` holds."""
 
 
 class Said(NamedTuple):
@@ -89,21 +96,38 @@ def new_rows(
         " ORDER BY sequence",
         span,
     )
-    return steps, list(map(Row._make, rows)), list(map(MarkRow._make, marks))
+    return steps, rows.fetchall(), marks.fetchall()
+
+
+def count_since(db: sqlite3.Connection, step: int) -> int:
+    """Return how many steps came after one, plus what they said, undid or redid."""
+    (last,) = db.execute("SELECT MAX(step) FROM steps").fetchone()
+    if last is None or last <= step:
+        return 0
+    steps = db.execute("SELECT COUNT(*) FROM steps WHERE step > ?", (step,))
+    rows = [
+        db.execute(
+            f"SELECT COUNT(*) FROM steps s JOIN {table} t"
+            " ON t.step IN (s.step, s.target) WHERE s.step > ?",
+            (step,),
+        )
+        for table in ("decisions", "marks")
+    ]
+    return sum(int(found.fetchone()[0]) for found in (steps, *rows))
 
 
 def read_records(db: sqlite3.Connection) -> list[StepRecord]:
     """Return every step of a store, in order."""
     steps, rows, marks = new_rows(db, 0)
     said: dict[int, list[Said]] = defaultdict(list)
-    for row in rows:
-        said[row.step].append(Said(row.cell, row.verdict, row.pattern, row.reason))
+    for step, cell, verdict, pattern, reason, _ in rows:
+        said[step].append(Said(cell, verdict, pattern, reason))
     marked: dict[int, list[Marked]] = defaultdict(list)
-    for mark in marks:
-        marked[mark.step].append(Marked(mark.cell, mark.flag, mark.note))
+    for step, cell, flag, note in marks:
+        marked[step].append(Marked(cell, flag, note))
     return [
-        StepRecord(*step, tuple(said[step[0]]), tuple(marked[step[0]]))
-        for step in steps
+        StepRecord(*made, tuple(said[made[0]]), tuple(marked[made[0]]))
+        for made in steps
     ]
 
 
@@ -118,21 +142,33 @@ def write_records(db: sqlite3.Connection, records: Iterable[StepRecord]) -> None
         write_content(db, one.step, one.decisions, one.marks)
 
 
+def add_step(
+    db: sqlite3.Connection, reviewer: str, kind: str, target: int | None, time: str
+) -> int:
+    """Append a step; return its number."""
+    cursor = db.execute(
+        "INSERT INTO steps (reviewer, kind, target, time) VALUES (?, ?, ?, ?)",
+        (reviewer, kind, target, time),
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
 def write_content(
     db: sqlite3.Connection,
     step: int,
-    decisions: Iterable[Said] = (),
-    marks: Iterable[Marked] = (),
+    decisions: Iterable[SaidWords] = (),
+    marks: Iterable[MarkedWords] = (),
 ) -> None:
     """Append what a step said."""
     db.executemany(
         "INSERT INTO decisions (step, cell, verdict, pattern, reason)"
         " VALUES (?, ?, ?, ?, ?)",
-        [(step, *said) for said in decisions],
+        ((step, *said) for said in decisions),
     )
     db.executemany(
         "INSERT INTO marks (step, cell, flag, note) VALUES (?, ?, ?, ?)",
-        [(step, *marked) for marked in marks],
+        ((step, *marked) for marked in marks),
     )
 
 
@@ -170,3 +206,19 @@ def missing_steps(
         numbers[record.step] = number
         new.append(replace(record, step=number, target=target))
     return new
+
+
+def check_cells(cells: Sequence[str]) -> None:
+    """Raise a ValueError unless there is a cell, and none is there twice."""
+    if not cells:
+        raise ValueError("a decision is on at least one cell")
+    if len(set(cells)) < len(cells):
+        raise ValueError("a step says one thing of a cell")
+
+
+def check_verdict(verdict: str, pattern: str | None) -> None:
+    """Raise a ValueError unless the verdict is known and the pattern goes with it."""
+    if verdict not in VERDICTS:
+        raise ValueError(f"{verdict!r} is none of {', '.join(VERDICTS)}")
+    if (verdict == "relabelled") != (pattern is not None):
+        raise ValueError("a pattern goes with 'relabelled', and with nothing else")

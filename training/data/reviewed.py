@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from training.data.curation import Decision, DecisionStore
+from training.data.settling import settle
 
 STORE = "curation.sqlite"
 """Name of the store of decisions in a cell folder."""
@@ -25,6 +26,7 @@ Decisions = dict[str, tuple[Decision, ...]]
 _READER = "training"
 _DISAGREED = "disagreed"
 _UNDECIDED = "undecided"
+_SETTLED = "settled"
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,16 @@ class ReviewManifest:
     used
         Cells with a pattern that were not left out.
     accepted, rejected, relabelled
-        Cells of which all who decided said the same.
+        Cells of which all who decided, or more than half of them, said so.
     disagreed
-        Cells left out because reviewers disagree on them.
+        Cells left out because reviewers disagree and no word has more than half.
     left_out
         Cells that are not used, for whatever reason: rejected, disagreed on, dropped
         by the extraction, without a pattern, or undecided under the rule ``accepted``.
     extra
         Whether the cells are trained on and never tested.
+    settled
+        Cells on which reviewers disagree and more than half say the same.
     """
 
     store: str
@@ -71,6 +75,7 @@ class ReviewManifest:
     disagreed: int
     left_out: int
     extra: bool = False
+    settled: int = 0
 
     def content(self) -> dict[str, Any]:
         """Return it as JSON content."""
@@ -162,7 +167,8 @@ def review_cells(
     step = last_step(folder) if step is None else step
     decisions = standing_decisions(folder, step)
     changed, notes = apply_decisions(table, decisions, rule)
-    said = Counter(_said(decisions.get(cell, ()))[0] for cell in table["id"])
+    found = _together(table, decisions)
+    said = Counter(verdict for verdict, _, _ in found)
     used = int(((changed["dropped"] == "") & (changed["pattern"] != "")).sum())
     manifest = ReviewManifest(
         str(folder / STORE),
@@ -177,6 +183,7 @@ def review_cells(
         said["relabelled"],
         said[_DISAGREED],
         len(table) - used,
+        settled=sum(by_most for _, _, by_most in found),
     )
     return Reviewed(changed, notes, manifest)
 
@@ -211,8 +218,9 @@ def apply_decisions(
     """Return the table of a cell folder as its reviewers want it.
 
     A rejected cell is dropped, a relabelled one gets its new pattern, an accepted one
-    is taken back if the extraction had dropped it. Where reviewers disagree the cell is
-    dropped: no rule of ours decides between them.
+    is taken back if the extraction had dropped it. Where reviewers disagree, what more
+    than half of them say is taken, see `training.data.settling`; without such a word
+    the cell is dropped.
 
     Parameters
     ----------
@@ -232,25 +240,42 @@ def apply_decisions(
     """
     dropped, patterns = table["dropped"].tolist(), table["pattern"].tolist()
     counts: Counter[str] = Counter()
-    for row, cell in enumerate(table["id"]):
-        verdict, pattern = _said(decisions.get(cell, ()))
+    for row, (verdict, pattern, by_most) in enumerate(_together(table, decisions)):
         if verdict == _UNDECIDED and (rule != "accepted" or dropped[row]):
             continue
         wanted = verdict in ("accepted", "relabelled")
         dropped[row] = "" if wanted else verdict
         patterns[row] = pattern or patterns[row]
         counts[verdict] += 1
-    notes = [f"{n} cells {_WORDS[verdict]}" for verdict, n in sorted(counts.items())]
+        counts[_SETTLED] += by_most
+    notes = [
+        f"{n} cells {_WORDS[verdict]}" for verdict, n in sorted(counts.items()) if n
+    ]
     return table.assign(dropped=dropped, pattern=patterns), notes
 
 
-def _said(decisions: tuple[Decision, ...]) -> tuple[str, str | None]:
-    """Return what the reviewers of a cell say together, and the pattern they give."""
-    said = {(one.verdict, one.pattern) for one in decisions}
-    said.discard(("cleared", None))
-    if not said:
-        return _UNDECIDED, None
-    return said.pop() if len(said) == 1 else (_DISAGREED, None)
+def _together(
+    table: pd.DataFrame, decisions: Decisions
+) -> list[tuple[str, str | None, bool]]:
+    """Return what the reviewers of each cell say together.
+
+    That is the verdict, the pattern that they give, and whether they disagree and most
+    of them settle it.
+    """
+    cells = zip(table["id"].tolist(), table["pattern"].tolist(), strict=True)
+    return [_said(decisions.get(cell, ()), pattern) for cell, pattern in cells]
+
+
+def _said(decisions: tuple[Decision, ...], own: str) -> tuple[str, str | None, bool]:
+    found = settle(decisions, own)
+    if found.decision is None:
+        return (
+            (_UNDECIDED if found.together == "undecided" else _DISAGREED),
+            None,
+            False,
+        )
+    one = found.decision
+    return one.verdict, one.pattern, found.together == "settled"
 
 
 _WORDS = {
@@ -258,5 +283,6 @@ _WORDS = {
     "rejected": "were rejected by reviewers and left out",
     "relabelled": "were given another pattern by reviewers",
     _DISAGREED: "were left out because reviewers disagree on them",
+    _SETTLED: "that reviewers disagree on were settled by most of them",
     _UNDECIDED: "were left out because nobody accepted them",
 }

@@ -290,3 +290,52 @@ def test_50_000_decided_cells_at_once(state, review, specimens):
     review.accept()
     assert review.count().accepted == 50_000
     assert len(looks) < 15
+
+
+# --- a third reader ---------------------------------------------------------------
+
+
+@pytest.fixture
+def eva(review, specimens, bob):
+    """Eva, with the cells 1 to 3 accepted here; Bob rejected 1 and 2."""
+    review.select(1, [1, 2, 3])
+    review.accept()
+    bob.decide([CELLS[1], CELLS[2]], "rejected")
+    with DecisionStore(specimens / STORE, "eva") as store:
+        yield store
+
+
+def test_a_third_reader_settles_a_disagreement(state, review, eva):
+    review.refresh_store()
+    review.set_filter("disagreed")
+    assert state.shown.tolist() == [1, 2]
+    assert review.settled_of_current() == "Open: 2 reviewers disagree."
+    eva.decide([CELLS[1]], "rejected")
+    eva.decide([CELLS[2]], "relabelled", "Golgi")
+    review.refresh_store()
+    assert state.shown.tolist() == [2], "open still: all three differ"
+    review.set_filter("settled")
+    assert state.shown.tolist() == [1]
+    review.select(1)
+    assert review.settled_of_current() == "Settled by 2 of 3 reviewers: rejected."
+    told = []
+    run_here(review.compare_reviewers(told.extend))
+    assert told[-1] == (
+        "2 cells are disagreed on: 1 settled by most reviewers, 1 open."
+    )
+
+
+def test_a_blind_third_reader_is_not_told_what_settled(state, review, eva):
+    review.set_reviewer("eva")
+    review.set_blind(True)
+    review.set_filter("disagreed")
+    assert state.shown.tolist() == [1, 2], "what ann and bob disagree on"
+    review.select(1)
+    review.reject()
+    assert state.shown.tolist() == [1, 2], "the queue does not tell that it is settled"
+    review.select(1)
+    assert review.settled_of_current() == ""
+    review.set_filter("settled")
+    assert state.shown.tolist() == [], "nor does this filter"
+    review.set_blind(False)
+    assert state.shown.tolist() == [1]

@@ -1,5 +1,7 @@
 """The doubts of a run on the rows of a review, without a window."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,8 @@ def queue(review, state):
 
 @pytest.fixture
 def load(state, queue, monkeypatch, tmp_path):
-    monkeypatch.setattr("training.runs.RunFolder.open", lambda folder: folder)
+    run = SimpleNamespace(config=lambda: SimpleNamespace(data="elsewhere"))
+    monkeypatch.setattr("training.runs.RunFolder.open", lambda folder: run)
     monkeypatch.setattr("training.label_errors.find_label_errors", lambda run: queue)
     return LabelQueue(state).load_job(tmp_path)
 
@@ -48,6 +51,7 @@ def test_values_stand_on_the_rows_of_their_cells(state, load):
     assert state.measures["disagreement"][[2, 5]] == pytest.approx([0.3, 0.1])
     assert "focus" in state.measures
     assert state.message.startswith("2 of 7 cells scored by")
+    assert state.message.endswith("Its labels are those of elsewhere.")
     assert state.decisions == {}
 
 

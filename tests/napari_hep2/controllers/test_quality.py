@@ -25,7 +25,7 @@ def quality(state, review):
 def proposed(quality):
     """Measured, with proposals."""
     run_here(quality.measure_job())
-    quality.propose_anew(LOOSE)
+    run_here(quality.propose_anew(LOOSE))
     assert len(quality.proposals()) >= 2, "else this tests nothing"
     return quality
 

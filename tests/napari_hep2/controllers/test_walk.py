@@ -3,7 +3,7 @@
 import numpy as np
 
 from napari_hep2.jobs import run_here
-from napari_hep2.review_order import PatternChoice
+from training.data.review_order import PatternChoice
 
 
 def test_back_passes_over_cells_that_are_filtered_out(state, review):

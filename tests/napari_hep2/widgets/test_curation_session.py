@@ -39,6 +39,7 @@ def test_two_hundred_decisions_by_keys(make_napari_viewer, qtbot, folder):
 
 
 def test_a_kill_loses_nothing_that_the_window_called_saved(qtbot, folder):
-    saved, lost = curate.lost_by_a_kill(folder, 25, seed=1)
-    assert saved >= 25
-    assert lost == 0
+    killed = curate.killed_elsewhere(folder, 2)
+    assert killed.windows == 2
+    assert killed.said >= 10
+    assert (killed.lost, killed.checks) == (0, [])

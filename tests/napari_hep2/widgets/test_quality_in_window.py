@@ -61,3 +61,44 @@ def test_the_panel_measures_selects_and_rejects_for_its_reason(qtbot, widget):
     assert {d.reason for d in state.decisions.values()} == {"focus"}
     assert len(state.decisions) == count
     assert panel.reason.findData("focus") == -1, "nothing of it is left to decide"
+
+
+def test_other_limits_give_other_proposals(qtbot, widget):
+    session, state, panel = widget.session, widget.state, widget.quality
+    widget.footer.toggles[1].click()
+    qtbot.waitUntil(panel.isVisible)
+    assert not panel.anew.isEnabled()
+    qtbot.mouseClick(panel.measure, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "detail" in state.measures and not state.busy)
+    assert panel.reason.findData("focus") == -1, "too few cells to say what is usual"
+    detail = state.measures["detail"]
+    panel.form.editors["fewest_cells"].setValue(2)
+    panel.form.editors["least_detail"].setValue(1)
+    assert panel.reason.findData("focus") == -1, "not before it is asked for"
+    panel.limits.unfold(True)
+    panel.anew.click()
+    qtbot.waitUntil(lambda: panel.reason.findData("focus") >= 0)
+    assert state.measures["detail"] is detail, "nothing was measured again"
+    assert session.quality.settings.least_detail == 1
+    panel.reset.click()
+    assert session.quality.settings == QualitySettings()
+    panel.anew.click()
+    qtbot.waitUntil(lambda: panel.reason.findData("focus") == -1)
+
+
+def test_the_command_has_the_limits_in_view(qtbot, widget, specimens, tmp_path):
+    from training.config import ExtractionSettings, SegmentationSettings
+    from training.data.cell_folder import write_cell_folder
+    from training.data.layouts import read_collection
+
+    panel, settings = widget.quality, (ExtractionSettings(), SegmentationSettings())
+    list(write_cell_folder(read_collection(specimens), tmp_path / "cells", *settings))
+    widget.footer.toggles[1].click()
+    qtbot.waitUntil(panel.isVisible)
+    assert not panel.command.isVisible(), "a frame has no such command"
+    run_here(widget.session.review.open_cell_folder(tmp_path / "cells"))
+    panel.form.editors["least_detail"].setValue(0.4)
+    assert panel.command.line.text() == (
+        f"python -m training quality {tmp_path / 'cells'} --out quality.csv "
+        "--set least_detail=0.4"
+    )

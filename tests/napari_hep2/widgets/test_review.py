@@ -6,10 +6,10 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_hep2.jobs import run_here
 from napari_hep2.outlines import context_of
-from napari_hep2.review_order import PatternChoice
 from napari_hep2.widgets.crop_tiles import heading_text, limits_of
 from napari_hep2.widgets.review import ReviewWidget
 from training.data.curation import DecisionStore
+from training.data.review_order import PatternChoice
 from training.data.reviewed import STORE
 
 

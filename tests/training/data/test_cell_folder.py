@@ -16,8 +16,8 @@ import pytest
 
 from training.config import ExtractionSettings, SegmentationSettings
 from training.data import cell_files, cell_folder
+from training.data.cell_files import CELL_COLUMNS
 from training.data.cell_folder import (
-    CELL_COLUMNS,
     is_cell_folder,
     read_cell_folder,
     write_cell_folder,
@@ -211,10 +211,10 @@ def test_disk_full(source, out, monkeypatch):
     _write(source, out)
     before = {p.name: p.read_bytes() for p in out.iterdir()}
 
-    def full(self, specimen, cells):
+    def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cell_folder._Writer, "add", full)
+    monkeypatch.setattr(cell_folder.CellWriter, "_append", full)
     with pytest.raises(StorageError, match="the disk is full"):
         _write(source, out)
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before

@@ -9,6 +9,7 @@ import pytest
 from scipy import ndimage
 
 from training.config import NearCopySettings
+from training.data import copy_search as search
 from training.data import near_copies as module
 from training.data.near_copies import (
     COLUMNS,
@@ -109,22 +110,73 @@ def test_planted_copies_are_found_and_others_are_not():
     found = near_copies(np.concatenate([images, copies]), specimens)
     pairs = set(map(tuple, found[["first", "second"]].to_numpy().tolist()))
     planted = {(int(row), 300 + k) for k, row in enumerate(sources)}
-    assert len(planted & pairs) >= 57
+    assert len(planted & pairs) >= 59
     assert not pairs - planted
 
 
 def test_the_best_view_of_descriptors_is_that_of_eight_products():
     images = nuclei(7, seed=4, side=60)
-    own, turned = module._descriptors(images)
-    whole = module._band(images, module._GRID, module._COARSE)
-    best = np.maximum(module._best_view(own, own), module._best_view(own, turned))
+    whole = search.band(images, 16, (1 / 24, 1 / 12))
+    own, turned = (
+        search.parts(some).reshape(4, 7, -1) for some in (whole, whole.swapaxes(1, 2))
+    )
+    best = np.maximum(search.best_view(own, own), search.best_view(own, turned))
     products = [
         np.einsum("iyx,jyx->ij", whole, view_of(whole, view)) for view in range(8)
     ]
     np.testing.assert_allclose(best, np.max(products, axis=0), atol=1e-5)
     pairs = np.array([(i, j) for i in range(7) for j in range(7)])
-    views = module._views_of_pairs(own, turned, pairs).reshape(7, 7, 8)
+    views = search.views_of_pairs(own, turned, pairs).reshape(7, 7, 8)
     np.testing.assert_allclose(views, np.moveaxis(products, 0, 2), atol=1e-5)
+
+
+@pytest.mark.parametrize("view", range(8))
+def test_a_view_of_an_image_has_its_descriptor_in_that_view(view):
+    images = nuclei(40, seed=8)
+    own, turned = search.describe(np.concatenate([images, view_of(images, view)]))
+    pairs = np.arange(40)[:, None] + [0, 40]
+    levels = search.views_of_pairs(own, turned, pairs)
+    back = next(
+        k
+        for k in range(8)
+        if np.array_equal(view_of(view_of(images[0], view), k), images[0])
+    )
+    np.testing.assert_allclose(levels[:, back], 1, atol=1e-3)
+    assert (levels.argmax(axis=1) == back).all()
+
+
+def test_descriptors_have_a_norm_of_1_or_0():
+    images = np.concatenate([nuclei(5), np.full((1, 77, 77), 9, np.uint8)])
+    for found in search.describe(images):
+        norms = np.sqrt((found**2).sum(axis=(0, 2)))
+        np.testing.assert_allclose(norms, [1, 1, 1, 1, 1, 0], atol=1e-5)
+
+
+def test_the_middle_is_that_of_the_bright_disc():
+    y, x = np.mgrid[:77, :77] - 38
+    places = [(0, 0), (4, -3), (-6, 2)]
+    discs = [np.hypot(y - dy, x - dx) < 20 for dy, dx in places]
+    images = (10 + 90 * np.stack(discs)).astype(np.uint8)
+    np.testing.assert_allclose(search.middles_of(images), places, atol=0.05)
+    blank = np.full((1, 77, 77), 7, np.uint16)
+    assert search.middles_of(blank).tolist() == [[0, 0]]
+
+
+def test_a_neighbour_in_the_corner_moves_the_middle_little():
+    y, x = np.mgrid[:77, :77] - 38
+    alone = np.hypot(y, x) < 18
+    both = alone | (np.hypot(y - 36, x - 36) < 12)
+    images = (10 + 90 * np.stack([alone, both])).astype(np.uint8)
+    alone_at, both_at = search.middles_of(images)
+    assert np.abs(both_at - alone_at).max() < 1.5
+
+
+def test_what_all_nuclei_share_does_not_make_two_alike():
+    images = nuclei(300, seed=9)
+    own, turned = search.describe(images)
+    levels = np.maximum(search.best_view(own, own), search.best_view(own, turned))
+    np.fill_diagonal(levels, 0)
+    assert np.median(levels.max(axis=1)) < 0.6, "0.87 without whitening"
 
 
 def test_the_best_shift_is_that_of_pearson():
@@ -148,8 +200,13 @@ def test_the_best_shift_is_that_of_pearson():
 def test_blocks_do_not_change_the_pairs(monkeypatch):
     images = nuclei(40, seed=6)[np.r_[0:40, 0:20]]
     whole = near_copies(images)
-    for name in ("_ROWS", "_OTHERS", "_PAIRS", "_CROPS"):
-        monkeypatch.setattr(module, name, 7)
+    for part, name in (
+        (module, "_ROWS"),
+        (module, "_PAIRS"),
+        (search, "_OTHERS"),
+        (search, "_CROPS"),
+    ):
+        monkeypatch.setattr(part, name, 7)
     parts = near_copies(images)
     assert len(whole) == 20
     pd.testing.assert_frame_equal(parts[list(COLUMNS)], whole, atol=1e-4)

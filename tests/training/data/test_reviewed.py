@@ -6,7 +6,13 @@ from training.data.cell_folder import write_cell_folder
 from training.data.curation import DecisionStore
 from training.data.layouts import read_collection
 from training.data.packed_cells import load_cell_set
-from training.data.reviewed import STORE, apply_decisions, standing_decisions
+from training.data.reviewed import (
+    STORE,
+    ReviewManifest,
+    apply_decisions,
+    review_cells,
+    standing_decisions,
+)
 
 
 @pytest.fixture
@@ -68,6 +74,39 @@ def test_where_reviewers_disagree_the_cell_is_left_out(tmp_path, table, decide):
     changed, notes = apply_decisions(table, standing_decisions(tmp_path))
     assert changed["dropped"].tolist() == ["disagreed", "", "", "border", ""]
     assert "1 cells were left out because reviewers disagree on them" in notes
+
+
+def test_a_third_reviewer_settles_a_disagreement(tmp_path, table, decide):
+    """What two of three say is taken; where all three differ the cell is left out."""
+    table["specimen"] = "1"
+    decide("ann", *((cell, "accepted", None) for cell in "abcde"))
+    decide(
+        "bob",
+        ("a", "rejected", None),
+        ("b", "rejected", None),
+        ("c", "relabelled", "NuMem"),
+        ("d", "rejected", None),
+        ("e", "relabelled", "Golgi"),
+    )
+    changed, _ = apply_decisions(table, standing_decisions(tmp_path))
+    assert changed["dropped"].tolist() == [*["disagreed"] * 4, ""]
+    decide(
+        "eva",
+        ("a", "accepted", None),
+        ("b", "rejected", None),
+        ("c", "relabelled", "NuMem"),
+        ("d", "relabelled", "NuMem"),
+    )
+    changed, notes = apply_decisions(table, standing_decisions(tmp_path))
+    assert changed["dropped"].tolist() == ["", "rejected", "", "disagreed", ""]
+    assert changed["pattern"].tolist() == ["Golgi", "Golgi", "NuMem", "Golgi", "Golgi"]
+    assert "3 cells that reviewers disagree on were settled by most of them" in notes
+    manifest = review_cells(tmp_path, table, "not-rejected").manifest
+    assert (manifest.settled, manifest.disagreed) == (3, 1)
+    assert (manifest.accepted, manifest.rejected, manifest.relabelled) == (2, 1, 1)
+    old = manifest.content()
+    del old["settled"]
+    assert ReviewManifest.from_content(old).settled == 0, "of an earlier version"
 
 
 def test_training_follows_the_decisions(tmp_path, write_task2, monkeypatch):

@@ -5,18 +5,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_hep2.review_order import (
+from training.data.curation import Decision
+from training.data.review_order import (
+    OPEN,
     Heading,
-    disagreed,
+    apart,
     headings,
-    others_opinions,
     own_patterns,
     passing,
     shown_rows,
     sort_key,
+    votes_of,
 )
-from napari_hep2.review_set import ReviewSet, verdict_codes
-from training.data.curation import Decision
+from training.data.review_set import ReviewSet, verdict_codes
 from training.patterns import I3A
 
 GOLGI, SPECKLED = I3A.index("Golgi"), I3A.index("Speckled")
@@ -97,16 +98,25 @@ def test_reviewers_disagree_on_what_a_cell_counts_as(cells):
         "unknown": (decision("unknown", "accepted", None, "s"),),
     }
     codes = verdict_codes(cells, mine)
-    theirs = others_opinions(cells, others)
     own = own_patterns(cells, codes, mine)
-    found = disagreed(cells, codes, own, theirs)
-    assert found.tolist() == [False, True, True, False]
+    found = apart(cells, codes, own, votes_of(cells, by_reader(others)))
+    assert found.tolist() == [0, OPEN, OPEN, 0]
 
 
 def test_what_i_did_not_decide_is_no_disagreement(cells):
-    theirs = others_opinions(cells, {"a": (decision("a", "rejected", None, "s"),)})
+    others = [{"a": decision("a", "rejected", None, "s")}]
     codes = verdict_codes(cells, {})
-    assert not disagreed(cells, codes, own_patterns(cells, codes, {}), theirs).any()
+    own = own_patterns(cells, codes, {})
+    assert not apart(cells, codes, own, votes_of(cells, others)).any()
+
+
+def by_reader(others):
+    """The decisions of each reader by cell, of tuples of decisions by cell."""
+    found = {}
+    for cell, said in others.items():
+        for one in said:
+            found.setdefault(one.reviewer, {})[cell] = one
+    return found.values()
 
 
 def test_sorting_keeps_the_order_of_equals():

@@ -13,7 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from training.data.cell_files import CELL_COLUMNS
-from training.patterns import Vocabulary
+from training.data.cell_folder import CellFolder
+from training.data.decision_views import words_of
+from training.patterns import Vocabulary, vocabulary_for
 
 if TYPE_CHECKING:
     from training.data.curation import Decision
@@ -108,8 +110,12 @@ def verdict_codes(
     review: ReviewSet, decisions: Mapping[str, Decision]
 ) -> npt.NDArray[np.int8]:
     """Return (N,) int8, the index of each cell's verdict in `VERDICTS`, 0 for none."""
-    out = np.zeros(len(review), dtype=np.int8)
-    return with_decisions(out, review, decisions, decisions)
+    out, row_of = np.zeros(len(review), dtype=np.int8), review.row_of
+    for cell, verdict, _ in words_of(decisions):
+        row = row_of.get(cell)
+        if row is not None:
+            out[row] = _CODES.get(verdict, 0)
+    return out
 
 
 def with_decisions(
@@ -127,6 +133,18 @@ def with_decisions(
     return out
 
 
+def carried(
+    measures: Mapping[str, npt.NDArray[Any]], before: ReviewSet, after: ReviewSet
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return (N,) measures of the cells after, by their ids; nan for a new cell."""
+    rows = np.array([before.row_of.get(cell, -1) for cell in after.ids], np.int64)
+    return {
+        name: np.where(rows < 0, np.nan, values[rows].astype(np.float64))
+        for name, values in measures.items()
+        if len(values) == len(before) and len(before)
+    }
+
+
 def frame_review(
     cells_table: pd.DataFrame,
     ids: list[str],
@@ -139,3 +157,18 @@ def frame_review(
     table["id"], table["specimen"], table["frame"] = ids, specimen, frame
     table["pattern"] = pattern or ""
     return table[list(CELL_COLUMNS)].reset_index(drop=True)
+
+
+def review_of_folder(folder: Path, cells: CellFolder) -> ReviewSet:
+    """Return the cells of a cell folder for review; decisions are kept in it."""
+    names = [str(name) for name in cells.table["pattern"].dropna().unique() if name]
+    table = cells.table.fillna({"pattern": "", "flags": "", "dropped": ""})
+    return ReviewSet(
+        cells.crops,
+        table,
+        vocabulary_for(names, folder),
+        folder.name,
+        folder,
+        is_folder=True,
+        root=cells.root,
+    )

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_hep2.review_set import ReviewSet, verdict_codes, with_decisions
 from training.data.curation import Decision
+from training.data.review_set import ReviewSet, verdict_codes, with_decisions
 from training.patterns import I3A
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_hep2.review_set import VERDICTS, ReviewSet
+from training.data.decision_views import words_of
+from training.data.review_set import VERDICTS, ReviewSet
 
 if TYPE_CHECKING:
     from training.data.curation import Decision
@@ -19,6 +21,7 @@ Filter = Literal[
     "undecided",
     "mine",
     "disagreed",
+    "settled",
     "flagged",
     "accepted",
     "rejected",
@@ -32,8 +35,8 @@ Group = Literal["none", "specimen", "pattern", "decision"]
 
 _RELABELLED = VERDICTS.index("relabelled")
 _REJECTED = VERDICTS.index("rejected")
-_SPLIT = -2
-_NO_OPINION = -1
+OPEN, SETTLED = 1, 2
+"""Codes of a cell that reviewers disagree on: no word, or one, has more than half."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,23 @@ class Heading:
     decided: int
 
 
+@dataclass(frozen=True, eq=False)
+class Votes:
+    """What the other reviewers say of the cells of a review, one entry a decision.
+
+    Attributes
+    ----------
+    rows : (V,) int64
+        Rows of the review.
+    said : (V,) int64
+        The number of patterns plus 1 for a rejected cell, else the index of the pattern
+        that the cell counts as, plus 1 (0: not known).
+    """
+
+    rows: npt.NDArray[np.int64]
+    said: npt.NDArray[np.int64]
+
+
 def own_patterns(
     review: ReviewSet,
     codes: npt.NDArray[np.int8],
@@ -82,65 +102,87 @@ def own_patterns(
     That is the specimen's pattern, or the one that the reviewer gave the cell.
     """
     out = review.pattern_index.copy()
-    for row in np.flatnonzero(codes == _RELABELLED):
-        decision = decisions.get(str(review.ids[row]))
-        if decision is not None:
-            out[row] = _index_of(review, decision)
+    index, row_of = _PatternIndex(review), review.row_of
+    for cell, verdict, pattern in words_of(decisions):
+        row = row_of.get(cell) if verdict == "relabelled" else None
+        if row is not None and codes[row] == _RELABELLED:
+            out[row] = index[pattern or ""]
     return out
 
 
-def _index_of(review: ReviewSet, decision: Decision) -> int:
-    found = review.vocabulary.find(decision.pattern or "")
-    return -1 if found is None else found
+class _PatternIndex(dict[str, int]):
+    """The index of each pattern by its name, -1 for one not known; each found once."""
+
+    def __init__(self, review: ReviewSet) -> None:
+        super().__init__()
+        self._find = review.vocabulary.find
+
+    def __missing__(self, name: str) -> int:
+        found = self._find(name)
+        self[name] = -1 if found is None else found
+        return self[name]
 
 
-def others_opinions(
-    review: ReviewSet, others: Mapping[str, tuple[Decision, ...]]
-) -> npt.NDArray[np.int64]:
-    """Return (N,) int64, what the other reviewers say of each cell.
+def votes_of(review: ReviewSet, readers: Iterable[Mapping[str, Decision]]) -> Votes:
+    """Return the decisions of the other reviewers on the cells of a review.
 
-    An opinion is the number of patterns for a rejected cell, else the index of the
-    pattern that the cell counts as, plus 1 (0: not known); -1 is none, -2 that they
-    disagree among themselves.
+    Parameters
+    ----------
+    readers
+        The standing decisions of each by cell.
     """
-    out = np.full(len(review), _NO_OPINION, dtype=np.int64)
-    for cell, decisions in others.items():
-        row = review.row_of.get(cell)
-        if row is None:
+    index, row_of = _PatternIndex(review), review.row_of
+    accepted = -1
+    fixed = {"accepted": accepted, "rejected": len(review.vocabulary) + 1}
+    rows: list[int] = []
+    said: list[int] = []
+    for cell, verdict, pattern in chain.from_iterable(map(words_of, readers)):
+        row = row_of.get(cell)
+        if row is None or verdict == "cleared":
             continue
-        said = {_opinion(review, row, d) for d in decisions if d.verdict != "cleared"}
-        if said:
-            out[row] = said.pop() if len(said) == 1 else _SPLIT
-    return out
+        rows.append(row)
+        word = fixed.get(verdict)
+        said.append(index[pattern or ""] + 1 if word is None else word)
+    places, words = np.array(rows, np.int64), np.array(said, np.int64)
+    own = review.pattern_index[places] + 1
+    return Votes(places, np.where(words == accepted, own, words))
 
 
-def _opinion(review: ReviewSet, row: int, decision: Decision) -> int:
-    if decision.verdict == "rejected":
-        return len(review.vocabulary) + 1
-    if decision.verdict == "relabelled":
-        return _index_of(review, decision) + 1
-    return int(review.pattern_index[row]) + 1
-
-
-def disagreed(
+def apart(
     review: ReviewSet,
     codes: npt.NDArray[np.int8],
     own: npt.NDArray[np.int64],
-    theirs: npt.NDArray[np.int64],
-) -> npt.NDArray[np.bool_]:
-    """Return (N,) bool, the cells that two reviewers do not say the same of.
+    votes: Votes,
+) -> npt.NDArray[np.int8]:
+    """Return (N,) int8, 0 where reviewers do not disagree, else `OPEN` or `SETTLED`.
 
     Parameters
     ----------
     codes : (N,) int8
-        As `verdict_codes` returns them.
+        As `verdict_codes` returns them; without a verdict the reviewer has no vote.
     own : (N,) int64
         As `own_patterns` returns them.
-    theirs : (N,) int64
-        As `others_opinions` returns them.
+    votes
+        As `votes_of` returns them.
+
+    See Also
+    --------
+    training.data.settling
+        The rule, one cell at a time.
     """
-    mine = np.where(codes == _REJECTED, len(review.vocabulary) + 1, own + 1)
-    return (theirs == _SPLIT) | ((codes > 0) & (theirs >= 0) & (mine != theirs))
+    mine = np.flatnonzero(codes > 0)
+    rejected = codes[mine] == _REJECTED
+    words = np.where(rejected, len(review.vocabulary) + 1, own[mine] + 1)
+    n, width = len(review), len(review.vocabulary) + 2
+    rows = np.concatenate((votes.rows, mine))
+    keys = rows * width + np.concatenate((votes.said, words))
+    each, counts = np.unique(keys, return_counts=True)
+    kinds = np.bincount(each // width, minlength=n)
+    most = np.zeros(n, np.int64)
+    np.maximum.at(most, each // width, counts)
+    by_most = 2 * most > np.bincount(rows, minlength=n)
+    out = np.where(by_most, SETTLED, OPEN)
+    return np.where(kinds > 1, out, 0).astype(np.int8)
 
 
 def passing(
@@ -155,7 +197,7 @@ def passing(
     codes : (N,) int8
         As `verdict_codes` returns them.
     which
-        Neither ``disagreed`` nor ``flagged``, which rest on more than verdicts.
+        Not ``disagreed``, ``settled`` or ``flagged``: they rest on more than verdicts.
     """
     if which == "all":
         return np.ones(len(review), dtype=np.bool_)
@@ -254,3 +296,13 @@ def headings(
         Heading(int(keys[start]), int(start), int(count), int(done))
         for start, count, done in zip(starts, counts, decided, strict=True)
     )
+
+
+def called(
+    review: ReviewSet, scores: npt.NDArray[np.float32] | None
+) -> npt.NDArray[np.int64]:
+    """Return (N,) int64, the pattern that a model calls each cell, -1 not scored."""
+    if scores is None:
+        return np.full(len(review), -1, dtype=np.int64)
+    best = np.nan_to_num(scores, nan=-1.0).argmax(axis=1)
+    return np.where(np.isnan(scores[:, 0]), -1, best)

@@ -1,0 +1,139 @@
+"""The command that draws cells of a cell folder on a picture sheet: sheet."""
+
+from collections.abc import Collection, Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from training.cli.app import app
+from training.cli.options import Changes, Json, pairs
+from training.errors import BadSettingError
+from training.terminal import progress, tell
+
+T = TypeVar("T")
+
+
+@app.command()
+def sheet(
+    cells: Annotated[Path, typer.Argument(help="A cell folder.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Picture to write: .png or .pdf.")],
+    which: Annotated[
+        str,
+        typer.Option(
+            "--filter",
+            help="all, undecided, mine (decided by the reviewer), disagreed (open), "
+            "settled, flagged, accepted, rejected, relabelled or dropped.",
+        ),
+    ] = "all",
+    pattern: Annotated[str, typer.Option(help="Only cells that count as it.")] = "",
+    specimen: Annotated[str, typer.Option(help="Only cells of it.")] = "",
+    reason: Annotated[
+        str,
+        typer.Option(
+            help="Only cells rejected for it: focus, merged, cut, mitotic, debris, "
+            "dim or other."
+        ),
+    ] = "",
+    sort: Annotated[
+        str, typer.Option(help="order, size, focus, brightness or similarity.")
+    ] = "order",
+    like: Annotated[
+        str, typer.Option(help="Id of the cell that similarity compares with.")
+    ] = "",
+    descending: Annotated[
+        bool, typer.Option("--descending", help="The other end of the order first.")
+    ] = False,
+    group: Annotated[
+        str, typer.Option(help="none, specimen, pattern or decision.")
+    ] = "none",
+    contrast: Annotated[
+        str, typer.Option(help="Stretched for the eye per cell or per specimen.")
+    ] = "cell",
+    reviewer: Annotated[
+        str, typer.Option(help="Whose decisions; needed where there are several.")
+    ] = "",
+    as_of: Annotated[
+        int | None, typer.Option(min=0, help="As it stood after this step.")
+    ] = None,
+    decisions: Annotated[
+        Path | None, typer.Option(help="Folder of the decisions, if another.")
+    ] = None,
+    changes: Changes = None,
+    as_json: Json = False,
+) -> None:
+    """Draw the cells that pass a filter, with captions and where they came from.
+
+    The provenance stands below the cells, and in the file for programs to read. More
+    than some 500 cells take several pages: a PDF has them all, a PNG one each.
+    """
+    from training.config import SheetSettings
+    from training.data.cell_folder import read_cell_folder
+    from training.data.decisions import REASONS
+    from training.data.review_choice import FILTERS, GROUPS, SORTS, Choice
+    from training.data.review_set import review_of_folder
+    from training.sheets.files import check_name
+    from training.sheets.making import CONTRASTS, sheet_steps, shown_steps
+
+    settings = SheetSettings.parse(pairs(changes))
+    check_name(out)
+    review = review_of_folder(cells, read_cell_folder(cells))
+    review = replace(review, store=decisions or cells)
+    choice = Choice(
+        _one_of("filter", which, FILTERS),
+        _pattern(review.vocabulary.index(pattern, "--pattern")) if pattern else None,
+        specimen,
+        _one_of("reason", reason, REASONS) if reason else "",
+        _one_of("sort", sort, SORTS),
+        descending,
+        _one_of("group", group, GROUPS),
+        like,
+    )
+    contrast = _one_of("contrast", contrast, CONTRASTS)
+    steps = shown_steps(review, choice, contrast, reviewer, as_of)
+    shown = _drawn(steps, "% of cells looked at")
+    made = _drawn(sheet_steps(out, shown, settings), "% of cells drawn")
+    told = {**made.provenance, "pages": made.pages}
+    if as_json:
+        ids = review.ids[shown.rows].tolist()
+        tell({"sheet": [str(p) for p in made.files], **told, "cells": ids}, as_json)
+        return
+    words = ("shown", "of", "filter", "order", "contrast", "decisions", "pages")
+    answer: dict[str, Any] = {"sheet": ", ".join(map(str, made.files))}
+    tell(answer | {word: told[word] for word in words}, as_json)
+
+
+def _pattern(index: int) -> Any:
+    from training.data.review_order import PatternChoice
+
+    return PatternChoice("own", index)
+
+
+def _one_of(option: str, word: str, known: Collection[str]) -> Any:
+    if word not in known:
+        raise BadSettingError(
+            f"--{option} {word}", "it is none", f"use one of {', '.join(known)}"
+        )
+    return word
+
+
+def _drawn(steps: Generator[float, None, T], unit: str) -> T:
+    """Exhaust steps that yield the share done, draw it, and return what they do."""
+    result: list[T] = []
+
+    def percents() -> Generator[int, None, None]:
+        at = 0
+        while True:
+            try:
+                reached = int(100 * next(steps))
+            except StopIteration as end:
+                result.append(end.value)
+                return
+            yield from range(at, reached)
+            at = max(at, reached)
+
+    for _ in progress(percents(), 100, unit):
+        pass
+    return result[0]

@@ -1,0 +1,65 @@
+"""How far a model's scores of cells differ over their eight views, piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training.data.cells import full_scale
+from training.label_errors import scores_in_views
+from training.scorers import Scorer
+
+_CHUNK = 250
+
+
+@dataclass(frozen=True)
+class ViewSpread:
+    """What the eight views tell of each cell.
+
+    Attributes
+    ----------
+    spread : (N,) float64 in 0..1
+        See `training.label_errors.ViewScores`.
+    seen : (N,) bool
+        Whether the model trained on the cell's specimen: it is then surer of the cell
+        than it would be of a new one.
+    """
+
+    spread: npt.NDArray[np.float64]
+    seen: npt.NDArray[np.bool_]
+
+
+def spread_in_views(
+    scorer: Scorer, crops: npt.NDArray[Any], specimens: npt.NDArray[Any]
+) -> Generator[float, None, ViewSpread]:
+    """Score crops in their eight views.
+
+    Parameters
+    ----------
+    scorer
+        As `training.scorers.load_scorer` returns it.
+    crops : (N, S, S) uint8 or uint16
+        May be memory-mapped.
+    specimens : (N,) str
+
+    Yields
+    ------
+    share
+        That is done, in 0..1.
+
+    Returns
+    -------
+    found
+        In the order of the crops.
+    """
+    spread, top = np.zeros(len(crops)), full_scale(crops)
+    for start in range(0, len(crops), _CHUNK):
+        some = np.asarray(crops[start : start + _CHUNK])
+        spread[start : start + len(some)] = scores_in_views(scorer, some, top).spread
+        yield (start + len(some)) / len(crops)
+    seen = np.isin(specimens.astype(str), list(scorer.card.specimens))
+    return ViewSpread(spread, seen)
