@@ -11,7 +11,13 @@ from napari_hep2.controllers.standing import MANY, Standing, read_standing
 from napari_hep2.jobs import Job, Progress, Work
 from training.agreement import agreement_text, compare
 from training.data.decisions import event_text
-from training.data.review_order import OPEN, SETTLED
+from training.data.review_order import (
+    OPEN,
+    SETTLED,
+    apart,
+    own_patterns,
+    votes_of,
+)
 from training.data.review_set import ReviewSet
 from training.data.reviewed import STORE
 from training.data.settling import apart_text, settle, settled_text
@@ -65,8 +71,7 @@ class ReaderVerbs(DecisionVerbs):
         if folder is None or review is None or not others:
             show([])
             return None
-        found = self._apart(review, self._codes)
-        settled, left = (int((found == code).sum()) for code in (SETTLED, OPEN))
+        standing, codes, opinions = self._standing, self._codes, self._opinions
 
         def work() -> Work[list[str]]:
             patterns, specimens = _patterns(review), _specimens(review)
@@ -79,6 +84,9 @@ class ReaderVerbs(DecisionVerbs):
                     theirs = read.current(other)
                     result = compare(mine, theirs, rng, patterns, specimens)
                     lines += agreement_text(name, other, result)
+            own = own_patterns(review, codes, standing)
+            found = apart(review, codes, own, votes_of(review, opinions.readers))
+            settled, left = (int((found == code).sum()) for code in (SETTLED, OPEN))
             return [*lines, apart_text(settled, left)]
 
         return Job("Comparing reviewers", work, show)
