@@ -20,6 +20,7 @@ from training.config import (
     ExtractionSettings,
     SegmentationSettings,
     SimulationSettings,
+    VerdictSettings,
     parse_together,
 )
 from training.experiments import configure
@@ -240,6 +241,8 @@ def check_settings(name, values):
         plan_study("DATA", "MORE", changes=given, only=only)
     elif name == "simulate":
         SimulationSettings.parse(given)
+    elif name == "verdicts":
+        parse_together(given, VerdictSettings())
     elif given:
         parse_together(given, ExtractionSettings(), SegmentationSettings())
 

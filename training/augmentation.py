@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-Augmentation = Literal["none", "d4", "d4-intensity"]
+Augmentation = Literal["none", "d4", "d4-intensity", "all"]
 
 VIEWS = 8
 """Elements of D4: view v is rotated by v % 4 quarter turns, after a mirror if v > 3."""
@@ -88,9 +88,10 @@ def draw_changes(count: int, how: Augmentation, generator: torch.Generator) -> C
     ----------
     count
         Of images.
-    how : {'none', 'd4', 'd4-intensity'}
+    how : {'none', 'd4', 'd4-intensity', 'all'}
         ``d4`` takes each image in one of its eight views, all as likely;
-        ``d4-intensity`` then changes its intensity, see `change_intensity`.
+        ``d4-intensity`` and ``all`` then change its intensity, see `change_intensity`;
+        what else ``all`` does stands in `training.warps`.
     generator
         On the CPU: what it decides does not depend on the device of the images.
 
@@ -118,7 +119,7 @@ def change(images: Tensor, changes: Changes, how: Augmentation) -> Tensor:
     changes
         On the device of `images`; their views are taken whatever `how` says, as the
         training set may ask for them too.
-    how : {'none', 'd4', 'd4-intensity'}
+    how : {'none', 'd4', 'd4-intensity', 'all'}
 
     Returns
     -------
@@ -126,7 +127,7 @@ def change(images: Tensor, changes: Changes, how: Augmentation) -> Tensor:
         float32 after a change of intensity: nothing is rounded to whole grey values.
     """
     turned = turn(images, changes.views)
-    if how != "d4-intensity":
+    if how not in ("d4-intensity", "all"):
         return turned
     return change_intensity(turned, changes.gains, changes.gammas)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from training.config import AnyNetworkSettings, Settings, TrainingSetSettings
+from training.config.verdicts import VerdictCalibration
+from training.data.images import write_json
 from training.errors import BadModelError
 from training.patterns import VOCABULARIES, Vocabulary
 
@@ -34,6 +36,9 @@ class ModelCard(Settings):
     )
     licence: str = Field("BSD-3-Clause", description="Of the weights.")
     notice: str = Field(NOTICE, description="What it must not be used for.")
+    verdict: VerdictCalibration | None = Field(
+        None, description="What makes its verdicts probabilities, where it was fitted."
+    )
 
 
 def read_card(path: Path) -> ModelCard:
@@ -54,6 +59,28 @@ def read_card(path: Path) -> ModelCard:
         ) from fault
     except (OSError, ValueError) as fault:
         raise _damaged(path) from fault
+
+
+def add_verdict(path: Path, verdict: VerdictCalibration) -> ModelCard:
+    """Write a fitted verdict into the card at `path`.
+
+    Raises
+    ------
+    BadModelError
+        If the card is missing or damaged, or is of a model of other patterns.
+    StorageError
+        If it cannot be written.
+    """
+    card = read_card(path)
+    if card.patterns != verdict.patterns:
+        raise BadModelError(
+            path,
+            f"the run {verdict.run} has other patterns than the model",
+            "give a run on the same patterns",
+        )
+    card = card.model_copy(update={"verdict": verdict})
+    write_json(path, card.model_dump(mode="json"))
+    return card
 
 
 def parse_card(text: str, path: Path) -> ModelCard:

@@ -56,6 +56,9 @@ def save_checkpoint(folder: Path, state: FitState) -> None:
         If it cannot be written; the earlier ones are intact.
     """
     tensors = {f"weight.{k}": v for k, v in state.network.state_dict().items()}
+    if state.average is not None:
+        means = state.average.state_dict()
+        tensors |= {f"average.{name}": mean for name, mean in means.items()}
     tensors |= {f"momentum.{k:03d}": m for k, m in enumerate(state.momenta)}
     tensors |= {f"vote.{k:03d}": _tensor(v) for k, v in enumerate(state.votes)}
     contiguous = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
@@ -129,6 +132,8 @@ def _load(path: Path, state: FitState) -> bool:
             tensors: dict[str, Tensor] = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
         history = [EpochRecord(**record) for record in json.loads(metadata["history"])]
         epoch = int(metadata["epoch"])
+        if state.average is not None:
+            state.average.load_state_dict(_part(tensors, "average."))
         state.network.load_state_dict(_part(tensors, "weight."))
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError):
         return False

@@ -20,6 +20,11 @@ _CHANGES = {
     "normalisation": "The intensity of each cell is normalised; the paper's is not.",
     "batch_norm": "Hidden convolutions have batch normalisation; the paper's have not.",
     "augmentation": "Cells are changed at random when met; the paper takes them as is.",
+    "mixup": "Cells are mixed with others; the paper takes them as they are.",
+    "label_smoothing": "A share of the target is spread over all patterns.",
+    "schedule": "The step size changes over a fit; the paper's is fixed.",
+    "weight_average": "A running mean of the weights votes, not the last epochs alone.",
+    "test_views": "Held-out cells are scored in eight views; the paper takes one.",
 }
 _CLASSIFIERS = {
     "paper-network": (
@@ -43,6 +48,10 @@ _CLASSIFIERS = {
         "The descriptor is our reading of LOAD, and sizes are ours (docs/methods.md)."
     ),
     "imagenet": "The paper does not name the network it fine-tuned: a ResNet-18 here.",
+    "radial-network": (
+        "This network and its recipe are ours, not the paper's (docs/accuracy.md)."
+    ),
+    "stack": "The paper pools no classifiers (docs/accuracy.md).",
 }
 
 

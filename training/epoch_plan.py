@@ -10,12 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from training.augmentation import Changes, compose, draw_changes
 from training.classifiers.base import Samples
 from training.config import NetworkSettings
+from training.mixing import Mixing, draw_mixing
+from training.warps import Warps, draw_warps
+
+_MORE = 1
+"""Tells the random numbers of an epoch that the paper's recipe does not need."""
 
 
 @dataclass(frozen=True)
@@ -28,24 +34,41 @@ class EpochPlan:
         Of the cell set.
     changes
         How each is met, (n,).
+    warps
+        What is done to each after that, (n,), or None.
+    mixing
+        What each is mixed with, (n,), or None. Partners are positions in the batch.
     """
 
     rows: Tensor
     changes: Changes
+    warps: Warps | None = None
+    mixing: Mixing | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def to(self, device: torch.device) -> EpochPlan:
         """Return the plan on a device."""
-        changes = Changes(*(values.to(device) for values in self.changes))
-        return EpochPlan(self.rows.to(device), changes)
+        return self._with([values.to(device) for values in self._values()])
 
     def batches(self, size: int) -> Iterator[EpochPlan]:
         """Yield parts of `size` images; the last may be smaller."""
-        parts = [torch.split(values, size) for values in (self.rows, *self.changes)]
-        for rows, *changes in zip(*parts, strict=True):
-            yield EpochPlan(rows, Changes(*changes))
+        parts = [torch.split(values, size) for values in self._values()]
+        for some in zip(*parts, strict=True):
+            yield self._with(list(some))
+
+    def _values(self) -> list[Tensor]:
+        return [self.rows, *self.changes, *(self.warps or ()), *(self.mixing or ())]
+
+    def _with(self, values: list[Tensor]) -> EpochPlan:
+        """Return a plan of the same kind, of tensors in the order of `_values`."""
+        rows, *rest = values
+        found = iter(rest)
+        changes = Changes(*(next(found) for _ in Changes._fields))
+        warps = self.warps and Warps(*(next(found) for _ in Warps._fields))
+        mixing = self.mixing and Mixing(*(next(found) for _ in Mixing._fields))
+        return EpochPlan(rows, changes, warps, mixing)
 
 
 def plan_epoch(samples: Samples, settings: NetworkSettings, seed: int) -> EpochPlan:
@@ -54,7 +77,7 @@ def plan_epoch(samples: Samples, settings: NetworkSettings, seed: int) -> EpochP
     Parameters
     ----------
     samples
-        What is trained on; each is met once.
+        What is trained on; each is met once, or as likely as its weight says.
     settings
         Batch size and augmentation.
     seed
@@ -66,7 +89,11 @@ def plan_epoch(samples: Samples, settings: NetworkSettings, seed: int) -> EpochP
         On the CPU.
     """
     generator = torch.Generator().manual_seed(seed)
+    rng = np.random.default_rng([seed, _MORE])
     order = torch.randperm(len(samples), generator=generator)
+    if samples.weights is not None:
+        drawn_rows = rng.choice(len(samples), len(samples), p=samples.weights)
+        order = torch.from_numpy(drawn_rows)
     drawn = [
         draw_changes(len(batch), settings.augmentation, generator)
         for batch in torch.split(order, settings.batch_size)
@@ -74,4 +101,10 @@ def plan_epoch(samples: Samples, settings: NetworkSettings, seed: int) -> EpochP
     views, gains, gammas = (torch.cat(values) for values in zip(*drawn, strict=True))
     asked = torch.from_numpy(samples.views)[order]
     changes = Changes(compose(asked, views), gains, gammas)
-    return EpochPlan(torch.from_numpy(samples.rows)[order], changes)
+    warps, mixing = None, None
+    if settings.augmentation == "all":
+        warps = draw_warps(len(order), rng)
+    if settings.mixup:
+        mixing = draw_mixing(len(order), settings.batch_size, settings.mixup, rng)
+    rows = torch.from_numpy(samples.rows)[order]
+    return EpochPlan(rows, changes, warps, mixing)

@@ -40,6 +40,7 @@ from training.results import (
 from training.runs import DATA, RunConfig, RunFolder
 from training.sampling import choose_samples, count_samples
 from training.systems import build_classifier, needs_masks
+from training.verdict_fit import verdict_if_possible
 
 FEW_FOLDS = 100
 """Runs of fewer folds are measured after each of them."""
@@ -252,6 +253,7 @@ def _finish(
             run.path, f"no fold could be trained ({failure})", "mend that and resume"
         )
     write_results(run, cells, plan, held_out)
+    verdict_if_possible(run)
     missing = len(plan.folds) - len(held_out.results)
     yield run.append("run-done", seconds=round(seconds, 1), folds_failed=missing)
 

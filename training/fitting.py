@@ -1,13 +1,15 @@
 """The training loop: a generator of epoch records, one fold at a time.
 
-A fold's state after an epoch decides all that follows: weights, momentum, the epoch's
-number and the votes so far. The order of cells in an epoch comes from a generator
-seeded by (seed, epoch), so nothing else has to be kept, and a fold that was killed and
-started again ends with the same model, bit for bit, on one thread of one machine.
+A fold's state after an epoch decides all that follows: weights, momentum, the running
+mean of the weights, the epoch's number and the votes so far. The order of cells in an
+epoch comes from a generator seeded by (seed, epoch), so nothing else has to be kept,
+and a fold that was killed and started again ends with the same model, bit for bit, on
+one thread of one machine.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -15,7 +17,6 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from training.augmentation import change
 from training.classifiers.architectures import build_network, needs_whole_batches
@@ -32,12 +33,17 @@ from training.config import NetworkSettings
 from training.devices import ResidentCells, place
 from training.epoch_plan import EpochPlan, plan_epoch
 from training.errors import DivergedError, InterruptedRunError
+from training.mixing import mix, mixed_loss
 from training.scoring import network_input, score
+from training.warps import warp
 
 PROGRESS_SECONDS = 10.0
 """How long an epoch may last without a sign of life."""
 
 _MICRO_BATCH_CPU = 20
+
+_RISE = 0.05
+"""Share of a fit in which the step size rises, where it does."""
 
 
 @dataclass
@@ -50,6 +56,8 @@ class FitState:
         The weights now.
     momenta
         One tensor a parameter, in the order of ``network.parameters()``.
+    average
+        The running mean of the network's weights, where one is taken: it votes.
     epoch
         Epochs done.
     history
@@ -62,10 +70,16 @@ class FitState:
 
     network: nn.Module
     momenta: list[Tensor]
+    average: nn.Module | None = None
     epoch: int = 0
     history: list[EpochRecord] = field(default_factory=list)
     votes: list[Scores] = field(default_factory=list)
     voters: list[dict[str, Tensor]] = field(default_factory=list)
+
+    @property
+    def voter(self) -> nn.Module:
+        """The network that votes."""
+        return self.network if self.average is None else self.average
 
 
 def interrupted() -> InterruptedRunError:
@@ -79,7 +93,9 @@ def begin(settings: NetworkSettings, n_patterns: int, seed: int) -> FitState:
     """Return a fit that has seen nothing yet."""
     generator = torch.Generator().manual_seed(seed)
     network = build_network(settings, n_patterns, generator)
-    return FitState(network, [torch.zeros_like(p) for p in network.parameters()])
+    average = copy.deepcopy(network) if settings.weight_average else None
+    momenta = [torch.zeros_like(p) for p in network.parameters()]
+    return FitState(network, momenta, average)
 
 
 def fit(
@@ -127,6 +143,7 @@ def fit(
         If the loss becomes NaN or infinite.
     """
     place(state.network, cells.device)
+    place(state.voter, cells.device)
     state.momenta = [momentum.to(cells.device) for momentum in state.momenta]
     while state.epoch < settings.epochs:
         started = time.perf_counter()
@@ -213,14 +230,14 @@ def _run_epoch(
     state.network.train()
     sums = torch.zeros(2, device=cells.device, dtype=torch.float64)
     told, done = time.perf_counter(), 0
-    for batch in plan.batches(settings.batch_size):
+    steps = math.ceil(len(plan) / settings.batch_size)
+    for number, batch in enumerate(plan.batches(settings.batch_size)):
         if should_stop():
             raise interrupted()
-        images = cells.images.index_select(0, batch.rows)
-        images = change(images, batch.changes, settings.augmentation)
-        truth = cells.patterns.index_select(0, batch.rows)
-        sums += _accumulate(state.network, images, truth, settings)
-        _step(state, settings)
+        sums += _accumulate(state.network, cells, batch, settings)
+        step = state.epoch * steps + number
+        _step(state, settings, rate_at(settings, step, settings.epochs * steps))
+        _average(state, settings, step)
         done += len(batch)
         if time.perf_counter() - told > PROGRESS_SECONDS:
             told = time.perf_counter()
@@ -229,30 +246,72 @@ def _run_epoch(
 
 
 def _accumulate(
-    network: nn.Module, images: Tensor, truth: Tensor, settings: NetworkSettings
+    network: nn.Module,
+    cells: ResidentCells,
+    batch: EpochPlan,
+    settings: NetworkSettings,
 ) -> Tensor:
     """Leave the mean gradient of a batch; return its summed loss and right answers.
 
     On a CPU the batch is taken in pieces that fit its caches: without normalisation
-    layers the sum of their gradients is that of the whole batch, to rounding.
+    layers the sum of their gradients is that of the whole batch, to rounding. Images
+    that are mixed need their partners, and stay together.
     """
     network.zero_grad(set_to_none=True)
     dtype = next(network.parameters()).dtype
-    whole = images.device.type == "cuda" or needs_whole_batches(settings)
-    size = len(images) if whole else _MICRO_BATCH_CPU
-    sums = torch.zeros(2, device=images.device, dtype=torch.float64)
-    pieces = torch.split(images, size), torch.split(truth, size)
-    for some, its in zip(*pieces, strict=True):
-        with mixed(settings, images.device):
-            logits = network(network_input(some, settings.normalisation, dtype))
-            loss = functional.cross_entropy(logits, its, reduction="sum")
-        (loss / len(images)).backward()  # type: ignore[no-untyped-call]
+    on_cpu = cells.device.type == "cpu"
+    pieces = on_cpu and batch.mixing is None and not needs_whole_batches(settings)
+    sums = torch.zeros(2, device=cells.device, dtype=torch.float64)
+    for some in batch.batches(_MICRO_BATCH_CPU if pieces else len(batch)):
+        images = cells.images.index_select(0, some.rows)
+        images = change(images, some.changes, settings.augmentation)
+        if some.warps is not None:
+            images = warp(images, some.warps)
+        its = cells.patterns.index_select(0, some.rows)
+        wide = network_input(images, settings.normalisation, dtype)
+        if some.mixing is not None:
+            wide = mix(wide, some.mixing)
+        with mixed(settings, cells.device):
+            logits = network(wide)
+            loss = mixed_loss(logits, its, some.mixing, settings.label_smoothing)
+        (loss / len(batch)).backward()  # type: ignore[no-untyped-call]
         right = (logits.detach().argmax(1) == its).sum()
         sums += torch.stack([loss.detach().double(), right.double()])
     return sums
 
 
-def _step(state: FitState, settings: NetworkSettings) -> None:
+def rate_at(settings: NetworkSettings, step: int, steps: int) -> float:
+    """Return the step size of a step of a fit.
+
+    Parameters
+    ----------
+    settings
+        Its largest and its schedule.
+    step, steps
+        0 is the first; of the whole fit.
+    """
+    if settings.schedule == "fixed":
+        return settings.learning_rate
+    rise = min(1.0, (step + 1) / (_RISE * steps))
+    fall = 0.5 * (1 + math.cos(math.pi * step / steps))
+    return settings.learning_rate * rise * fall
+
+
+def _average(state: FitState, settings: NetworkSettings, step: int) -> None:
+    """Bring the running mean of the weights nearer to the weights.
+
+    It starts short, as many steps as were taken, so that it forgets the beginning.
+    """
+    if state.average is None:
+        return
+    kept = min(settings.weight_average, (1 + step) / (10 + step))
+    with torch.no_grad():
+        means = list(state.average.state_dict().values())
+        now = list(state.network.state_dict().values())
+        torch._foreach_lerp_(means, now, 1 - kept)
+
+
+def _step(state: FitState, settings: NetworkSettings, rate: float) -> None:
     fitted = [
         (parameter, parameter.grad, momentum)
         for parameter, momentum in zip(
@@ -261,7 +320,7 @@ def _step(state: FitState, settings: NetworkSettings) -> None:
         if parameter.grad is not None
     ]
     parameters, gradients, momenta = map(list, zip(*fitted, strict=True))
-    descend(parameters, gradients, momenta, settings)
+    descend(parameters, gradients, momenta, settings, rate)
 
 
 def descend(
@@ -269,6 +328,7 @@ def descend(
     gradients: list[Tensor],
     momenta: list[Tensor],
     settings: NetworkSettings,
+    rate: float,
     live: Tensor | None = None,
 ) -> None:
     """One step of gradient descent with momentum, as MatConvNet and torch take it.
@@ -278,7 +338,9 @@ def descend(
     parameters, gradients, momenta
         Of those that are fitted; changed in place.
     settings
-        Learning rate, momentum and weight decay.
+        Momentum and weight decay.
+    rate
+        Step size.
     live : () float or None
         0 leaves parameters and momenta as they are; None is 1.
     """
@@ -287,7 +349,7 @@ def descend(
         if live is None:
             torch._foreach_mul_(momenta, settings.momentum)
             torch._foreach_add_(momenta, gradients)
-            torch._foreach_add_(parameters, momenta, alpha=-settings.learning_rate)
+            torch._foreach_add_(parameters, momenta, alpha=-rate)
             return
         torch._foreach_mul_(gradients, live)
         torch._foreach_mul_(momenta, 1 - live * (1 - settings.momentum))
@@ -295,7 +357,7 @@ def descend(
         # The gradients have served: their place takes the steps.
         torch._foreach_copy_(gradients, momenta)
         torch._foreach_mul_(gradients, live)
-        torch._foreach_add_(parameters, gradients, alpha=-settings.learning_rate)
+        torch._foreach_add_(parameters, gradients, alpha=-rate)
 
 
 def _vote(
@@ -306,11 +368,12 @@ def _vote(
     *,
     keep_voters: bool,
 ) -> None:
-    state.network.eval()
+    voter = state.voter.eval()
     if test is not None:
         rows = torch.from_numpy(test).to(cells.device)
-        scores = score(state.network, cells.images, settings.normalisation, rows)
+        views = settings.test_views
+        scores = score(voter, cells.images, settings.normalisation, rows, views)
         state.votes.append(scores)
     if keep_voters:
-        weights = state.network.state_dict()
+        weights = voter.state_dict()
         state.voters.append({k: v.detach().cpu().clone() for k, v in weights.items()})

@@ -63,9 +63,20 @@ class Member:
     seed: int
 
 
+_PLAIN = ("schedule", "mixup", "weight_average", "label_smoothing", "test_views")
+"""Settings that folds must leave alone to train side by side."""
+
+
 def can_train_together(settings: NetworkSettings) -> bool:
-    """Whether folds of a network can: batch normalisation would see the filling."""
-    return not needs_whole_batches(settings)
+    """Whether folds of a network can.
+
+    Batch normalisation would see the filling; and what the paper's recipe does not
+    need (a schedule, warps, mixing, a mean of the weights) stands in no graph yet.
+    """
+    plain = NetworkSettings()
+    if needs_whole_batches(settings) or settings.augmentation == "all":
+        return False
+    return all(getattr(settings, n) == getattr(plain, n) for n in _PLAIN)
 
 
 class FoldGroup:
@@ -352,7 +363,12 @@ class _Seat:
             losses = functional.cross_entropy(logits, truth, reduction="none")
         gradients = torch.autograd.grad((losses * weights).sum(), parameters)
         descend(
-            parameters, list(gradients), self.momenta, settings, live=self.inputs.live
+            parameters,
+            list(gradients),
+            self.momenta,
+            settings,
+            settings.learning_rate,
+            live=self.inputs.live,
         )
         with torch.no_grad():
             real = weights > 0

@@ -6,8 +6,9 @@ At most two frames are in memory, however many there are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,6 +148,34 @@ def predict_frames(
     StorageError
         If what was found cannot be written.
     """
+    with closing(cut_frames(frames, extraction, segmentation)) as cut:
+        for frame, cells in cut:
+            step = _finish(frame, cells, model, out, verdict)
+            # Nothing but the frame ahead is kept while whoever asked looks at this one.
+            del cells
+            yield step
+
+
+def cut_frames(
+    frames: Iterable[Frame],
+    extraction: ExtractionSettings,
+    segmentation: SegmentationSettings,
+) -> Generator[tuple[Frame, FrameCells | str], None, None]:
+    """Read frames and cut their cells, each while the one before is worked on.
+
+    Parameters
+    ----------
+    frames
+        Asked for one by one, one ahead.
+    extraction, segmentation
+        Settings of each.
+
+    Yields
+    ------
+    frame, cells
+        In their order; a sentence takes the place of cells that cannot be had. At most
+        two frames are in memory if the one yielded is let go before the next.
+    """
     reader = ThreadPoolExecutor(1, thread_name_prefix="frame-reader")
     try:
         waiting = iter(frames)
@@ -157,7 +186,9 @@ def predict_frames(
             ahead = None
             if following is not None:
                 ahead = reader.submit(_cut, following, extraction, segmentation)
-            yield _finish(frame, cells, model, out, verdict)
+            yielded = [cells]
+            del cells
+            yield frame, yielded.pop()
             frame = following
     finally:
         reader.shutdown(cancel_futures=True)

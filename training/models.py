@@ -54,7 +54,7 @@ class Model:
     def scores(
         self, crops: npt.NDArray[Any], top: int | None = None
     ) -> npt.NDArray[np.float32]:
-        """Return the mean of the voters' softmax scores.
+        """Return the mean of the voters' softmax scores, over the card's views.
 
         Parameters
         ----------
@@ -74,11 +74,12 @@ class Model:
         device = next(self.voters[0].parameters()).device
         images = torch.from_numpy(packed).to(device)
         with torch.inference_mode():
-            parts = [
-                mean_vote(self.voters, some)
-                for some in batches(images, settings.normalisation)
-            ]
-            return torch.cat(parts).cpu().numpy()
+            of_views = []
+            for view in range(settings.test_views):
+                some = batches(images, settings.normalisation, view=view)
+                parts = [mean_vote(self.voters, batch) for batch in some]
+                of_views.append(torch.cat(parts))
+            return torch.stack(of_views).mean(0).cpu().numpy()
 
 
 def mean_vote(voters: Iterable[nn.Module], images: Tensor) -> Tensor:

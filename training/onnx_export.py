@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.augmentation import normalise
+from training.augmentation import normalise, turn
 from training.data.images import write_bytes
 from training.errors import BadModelError
 from training.models import Model, mean_vote
@@ -22,16 +22,29 @@ _TOLERANCE = 1e-5
 
 
 class _Whole(nn.Module):
-    """Normalisation, every voter, softmax and mean."""
+    """Views, normalisation, every voter, softmax and mean."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.voters = nn.ModuleList(model.voters)
         self.normalisation = model.card.classifier.normalisation
+        self.views = model.card.classifier.test_views
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the scores, (N, K) float32, of images, (N, S, S) uint8."""
-        return mean_vote(self.voters, normalise(images, self.normalisation))
+        of_views = [
+            mean_vote(self.voters, normalise(self._view(images, v), self.normalisation))
+            for v in range(self.views)
+        ]
+        return torch.stack(of_views).mean(0)
+
+    @staticmethod
+    def _view(images: Tensor, view: int) -> Tensor:
+        """Return images in one view; the first needs nothing of the graph."""
+        if view == 0:
+            return images
+        views = torch.full_like(images[:, 0, 0], view, dtype=torch.int64)
+        return turn(images, views)
 
 
 def export_onnx(model: Model, path: Path) -> Path:

@@ -15,9 +15,12 @@ from training.config import VerdictSettings
 from training.data.cells import full_scale
 from training.data.extraction import FrameCells, cell_id, crop_boxes
 from training.data.images import write_bytes, write_json, write_text
-from training.patterns import Vocabulary
+from training.patterns import Pattern, Vocabulary
 from training.scorers import Scorer
 from training.verdict import SpecimenVerdict, specimen_verdict
+
+_LETTERS_ACROSS = 42
+"""Letters of a picture that is shown small, side by side over its width."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def classify_frame(
     """
     rows = np.flatnonzero((cells.cells.table["dropped"] == "").to_numpy())
     scores = model.scores(cells.cells.crops[rows], full_scale(cells.image))
-    verdict = specimen_verdict(scores, model.vocabulary, settings)
+    verdict = specimen_verdict(scores, model.vocabulary, settings, model.card.verdict)
     return FramePrediction(cells, rows, scores, model.vocabulary, verdict, model.card)
 
 
@@ -101,17 +104,9 @@ def export_prediction(prediction: FramePrediction, folder: Path) -> list[Path]:
 def verdict_content(prediction: FramePrediction) -> dict[str, object]:
     """Return the verdict as JSON content."""
     verdict, names = prediction.verdict, prediction.vocabulary.names
-    pattern = verdict.pattern
     return {
         "frame": prediction.cells.frame.name,
-        "pattern": pattern.name if pattern else None,
-        "icap_group": pattern.icap if pattern else None,
-        "second_pattern": verdict.second.name if verdict.second else None,
-        "mixed": verdict.mixed,
-        "reason": verdict.reason,
-        "cells": verdict.n_cells,
-        "shares": _named(names, verdict.shares),
-        "scores": _named(names, verdict.scores),
+        **told_verdict(verdict, names),
         "mask": "made from the image" if prediction.cells.mask_made else "given",
         "notes": list(prediction.cells.notes),
         "model": prediction.card.name,
@@ -121,24 +116,70 @@ def verdict_content(prediction: FramePrediction) -> dict[str, object]:
     }
 
 
-def draw_overlay(prediction: FramePrediction) -> Image.Image:
-    """Return the frame, stretched for the eye, with a box and a letter a cell."""
+def told_verdict(verdict: SpecimenVerdict, names: tuple[str, ...]) -> dict[str, object]:
+    """Return a verdict as JSON content; `names` are those of its patterns, in order."""
+    pattern, odds = verdict.pattern, verdict.probabilities
+    return {
+        "pattern": pattern.name if pattern else None,
+        "icap_group": pattern.icap if pattern else None,
+        "second_pattern": verdict.second.name if verdict.second else None,
+        "mixed": verdict.mixed,
+        "withheld": verdict.withheld,
+        "reason": verdict.reason,
+        "cells": verdict.n_cells,
+        "shares": _named(names, verdict.shares),
+        "scores": _named(names, verdict.scores),
+        "probabilities": None if odds is None else _named(names, odds),
+    }
+
+
+def draw_field(prediction: FramePrediction) -> Image.Image:
+    """Return the frame in grey, stretched for the eye."""
     frame = prediction.cells.image.astype(np.float32)
     low, high = np.percentile(frame, [0.5, 99.8])
     grey = np.clip((frame - low) / max(high - low, 1) * 255, 0, 255).astype(np.uint8)
-    picture = Image.fromarray(grey).convert("RGB")
+    return Image.fromarray(grey)
+
+
+def draw_overlay(
+    prediction: FramePrediction, letters_only: bool = False
+) -> Image.Image:
+    """Return the frame, stretched for the eye, with a box and a letter a cell.
+
+    Parameters
+    ----------
+    prediction
+        Of the frame.
+    letters_only
+        Draw letters that can be read where the picture is shown small, and no scores.
+    """
+    picture = draw_field(prediction).convert("RGB")
     pen = ImageDraw.Draw(picture)
     table = prediction.cells.cells.table.iloc[prediction.rows]
     size = prediction.cells.cells.crops.shape[1]
     boxes = crop_boxes(table["y"].to_numpy(), table["x"].to_numpy(), size)
+    letter_size = min(size // 2, max(14, picture.width // _LETTERS_ACROSS))
     for (y0, x0, y1, x1), best, scores in zip(
         boxes, prediction.predicted, prediction.scores, strict=True
     ):
         pattern = prediction.vocabulary[best]
         pen.rectangle((x0, y0, x1 - 1, y1 - 1), outline=pattern.colour, width=2)
+        if letters_only:
+            _plate(pen, (int(x0), int(y0)), pattern, letter_size)
+            continue
         text = f"{pattern.letter} {scores[best]:.2f}"
         pen.text((x0 + 4, y0 + 2), text, fill=pattern.colour, font_size=14)
     return picture
+
+
+def _plate(
+    pen: ImageDraw.ImageDraw, corner: tuple[int, int], pattern: Pattern, size: int
+) -> None:
+    """Draw a pattern's letter in black on its colour, `size` pixels high."""
+    x0, y0 = corner
+    pen.rectangle((x0, y0, x0 + size, y0 + size), fill=pattern.colour)
+    middle = (x0 + size / 2, y0 + size / 2)
+    pen.text(middle, pattern.letter, fill="black", font_size=size, anchor="mm")
 
 
 def _named(names: tuple[str, ...], values: npt.NDArray[np.float64]) -> dict[str, float]:

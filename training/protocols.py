@@ -38,6 +38,9 @@ __all__ = [
 
 Rows = npt.NDArray[np.int64]
 
+_FEWEST_INNER = 3
+"""Folds of which one is tested, one kept out of it, and one trained on."""
+
 
 @dataclass(frozen=True)
 class FoldPlan:
@@ -87,7 +90,7 @@ def make_folds(
     if settings.protocol == "loso":
         plan = _loso(cells, groups)
     else:
-        plan = _grouped(cells, groups, settings.folds, settings.seed)
+        plan = _grouped(cells, groups, settings)
     for fold in plan.folds:
         prove_no_leak(cells, fold, codes)
     return pilot(cells, plan, settings)
@@ -244,7 +247,8 @@ def _loso(cells: CellSet, groups: _Groups) -> FoldPlan:
     return FoldPlan("loso", folds, notes=(*_merge_notes(groups), *notes))
 
 
-def _grouped(cells: CellSet, groups: _Groups, folds: int, seed: int) -> FoldPlan:
+def _grouped(cells: CellSet, groups: _Groups, settings: ProtocolSettings) -> FoldPlan:
+    folds, inner = settings.folds, settings.protocol == "inner-k"
     testable, notes = _testable(cells, groups)
     if len(testable) < folds:
         raise SpecimensError(
@@ -252,7 +256,13 @@ def _grouped(cells: CellSet, groups: _Groups, folds: int, seed: int) -> FoldPlan
             f"{len(testable)} specimens can be held out, {folds} folds were asked for",
             f"use --folds {max(2, len(testable))} or fewer, or --protocol loso",
         )
-    rng = np.random.default_rng(seed)
+    if inner and folds < _FEWEST_INNER:
+        raise SpecimensError(
+            cells.source,
+            f"of {folds} folds none would be left to train on",
+            f"use --folds {_FEWEST_INNER} or more",
+        )
+    rng = np.random.default_rng(settings.seed)
     fold_of = np.full(len(groups.members), -1, np.int64)
     turn = 0
     for k in range(len(cells.vocabulary)):
@@ -262,7 +272,20 @@ def _grouped(cells: CellSet, groups: _Groups, folds: int, seed: int) -> FoldPlan
         turn += len(its)
     names = [f"group-{k + 1}" for k in range(folds)]
     made = _hold_out(cells, names, fold_of[groups.of_cells])
-    return FoldPlan("group-k", made, notes=(*_merge_notes(groups), *notes))
+    if inner:
+        made = tuple(_without(f, made[k - 1]) for k, f in enumerate(made))
+    plan_notes = (*_merge_notes(groups), *notes)
+    return FoldPlan(settings.protocol, made, notes=plan_notes)
+
+
+def _without(fold: Fold, other: Fold) -> Fold:
+    """Return a fold that does not train on what another holds out either.
+
+    What it measures may choose settings for the other fold, whose specimens it never
+    saw.
+    """
+    held = np.union1d(fold.held, other.held)
+    return Fold(fold.name, fold.test, held, fold.n_cells)
 
 
 def _testable(cells: CellSet, groups: _Groups) -> tuple[Rows, list[str]]:
@@ -322,6 +345,7 @@ def _root(parent: dict[str, str], specimen: str) -> str:
 
 PROTOCOLS: dict[str, str] = {
     "loso": "leave one specimen out",
+    "inner-k": "grouped k-fold that trains without one fold more: to choose settings",
     "group-k": "grouped k-fold: specimens dealt in turn, a cheaper stand-in for LOSO",
     "k-fold": "k-fold that ignores specimens: leaky, kept to show its optimism",
 }

@@ -25,6 +25,7 @@ from training.protocols import PROTOCOLS, natural_key
 from training.results import Predictions, read_predictions
 from training.runs import RunConfig, RunFolder
 from training.strips import SPECIMENS, specimen_strips
+from training.verdict_page import specimen_section
 
 
 def load_metrics(run: RunFolder) -> tuple[Metrics, list[str]]:
@@ -153,6 +154,7 @@ def _report_content(run: RunFolder) -> dict[str, Any]:
         "confusion": _confusion_rows(metrics.confusion, names),
         "calibration": _calibration(calibration),
         "reliability": reliability_figure(calibration),
+        "verdicts": specimen_section(run),
         "specimens": [{**row, "strip": strips.get(row["name"])} for row in rows],
         "strips_note": strips_note,
         "curves": _curves(run),

@@ -59,7 +59,37 @@ def choose_samples(
     counts = _views_of(cells, train, settings)
     rows = [train[counts > view] for view in range(VIEWS)]
     views = np.repeat(np.arange(VIEWS), [len(some) for some in rows])
-    return Samples(np.concatenate(rows), views)
+    chosen = np.concatenate(rows)
+    if settings.balance == "cells":
+        return Samples(chosen, views)
+    return Samples(chosen, views, balanced_weights(cells, chosen))
+
+
+def balanced_weights(cells: CellSet, rows: Rows) -> npt.NDArray[np.float64]:
+    """Return how likely each sample is met if patterns and specimens are met alike.
+
+    A pattern is drawn, then one of its specimens, then one of its samples: a specimen
+    counts the same however many of its cells there are.
+
+    Parameters
+    ----------
+    rows : (n,) int64
+        Of `cells`; one stands several times if it has several views.
+
+    Returns
+    -------
+    weights : (n,) float64
+        Summing to 1.
+    """
+    patterns = cells.patterns[rows]
+    _, position = np.unique(cells.specimens[rows], return_inverse=True)
+    pairs = position * len(cells.vocabulary) + patterns
+    _, pair, in_pair = np.unique(pairs, return_inverse=True, return_counts=True)
+    of_pairs = np.zeros(len(in_pair), np.int64)
+    of_pairs[pair] = patterns
+    specimens = np.bincount(of_pairs, minlength=len(cells.vocabulary))
+    weights = 1.0 / (specimens[patterns] * in_pair[pair])
+    return np.asarray(weights / weights.sum())
 
 
 def count_samples(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ import numpy.typing as npt
 from training.cards import ModelCard
 from training.errors import BadSettingError
 from training.patterns import Vocabulary
+
+if TYPE_CHECKING:
+    from training.models import Model
 
 Backend = Literal["auto", "torch", "onnx"]
 
@@ -42,6 +45,11 @@ class Scorer(Protocol):
         scores : (N, K) float32
             Rows sum to 1.
         """
+
+
+def has_networks(model: Scorer) -> TypeGuard[Model]:
+    """Whether a scorer has its networks at hand; tells it without loading torch."""
+    return hasattr(model, "voters")
 
 
 def load_scorer(path: Path, backend: Backend = "auto", device: str = "auto") -> Scorer:

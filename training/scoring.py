@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.augmentation import normalise
+from training.augmentation import normalise, turn
 from training.classifiers.base import Scores
 
 _BATCH_CPU = 25
@@ -20,8 +20,9 @@ def score(
     images: Tensor,
     normalisation: str,
     rows: Tensor | None = None,
+    views: int = 1,
 ) -> Scores:
-    """Return the softmax scores of images.
+    """Return the softmax scores of images, or their mean over views.
 
     Parameters
     ----------
@@ -32,6 +33,8 @@ def score(
         See `training.augmentation.normalise`.
     rows : (m,) int64 or None
         Which images; None takes all.
+    views
+        How many of the eight views of an image are averaged.
 
     Returns
     -------
@@ -39,13 +42,17 @@ def score(
         Rows sum to 1.
     """
     with torch.inference_mode():
-        parts = [network(some) for some in batches(images, normalisation, rows)]
-        logits = torch.cat(parts) if parts else torch.zeros(0, 1)
-        return logits.softmax(1).cpu().numpy().astype(np.float32)
+        of_views = []
+        for view in range(views):
+            some = batches(images, normalisation, rows, view)
+            parts = [network(batch) for batch in some]
+            logits = torch.cat(parts) if parts else torch.zeros(0, 1)
+            of_views.append(logits.softmax(1))
+        return torch.stack(of_views).mean(0).cpu().numpy().astype(np.float32)
 
 
 def batches(
-    images: Tensor, normalisation: str, rows: Tensor | None = None
+    images: Tensor, normalisation: str, rows: Tensor | None = None, view: int = 0
 ) -> Iterator[Tensor]:
     """Yield images as networks take them, in batches that are quick to score.
 
@@ -55,6 +62,8 @@ def batches(
     ----------
     images, normalisation, rows
         As in `score`.
+    view
+        In which images are taken; see `training.augmentation.turn`.
 
     Yields
     ------
@@ -63,7 +72,10 @@ def batches(
     size = _BATCH_CPU if images.device.type == "cpu" else _BATCH
     rows = torch.arange(len(images), device=images.device) if rows is None else rows
     for some in torch.split(rows, size):
-        yield network_input(images.index_select(0, some), normalisation)
+        taken = images.index_select(0, some)
+        if view:
+            taken = turn(taken, torch.full_like(some, view))
+        yield network_input(taken, normalisation)
 
 
 def network_input(

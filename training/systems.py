@@ -19,11 +19,13 @@ from training.config import (
     NetworkSettings,
     ScaleSpaceSettings,
     ShapeIndexSettings,
+    StackSettings,
 )
 from training.data.cells import CellSet
 from training.data.packed_cells import cache_folder
 from training.devices import ResidentCells, choose_device
 from training.network_classifier import NetworkClassifier
+from training.stacking import StackClassifier
 
 
 def build_classifier(
@@ -51,6 +53,8 @@ def build_classifier(
             cells.images, cells.patterns, choose_device(device)
         )
         return NetworkClassifier(settings, resident, count)
+    if isinstance(settings, StackSettings):
+        return StackClassifier(settings, cells)
     make = _maker(settings, count)
     recipe = settings.model_dump_json()
     store = FeatureStore(make(), recipe, cells, cache or cache_folder())
@@ -59,7 +63,7 @@ def build_classifier(
 
 def needs_masks(settings: ClassifierSettings) -> bool:
     """Whether a classifier looks at the masks of nuclei."""
-    return not isinstance(settings, NetworkSettings)
+    return not isinstance(settings, NetworkSettings | StackSettings)
 
 
 def _maker(settings: ClassifierSettings, count: int) -> Callable[[], FeatureSystem]:

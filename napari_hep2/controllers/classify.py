@@ -79,6 +79,11 @@ class ClassifyController:
 
         return Job("Classifying", work, done)
 
+    def loaded_model(self) -> Any | None:
+        """Return the model that the prediction on the screen was made with, or None."""
+        known = self._loaded
+        return known[2] if known is not None and known[0] == self._state.model else None
+
     def export(self, out: Path) -> Job | None:
         """Write the prediction as table, verdict and picture into a folder."""
         prediction = self._state.prediction

@@ -3,174 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from qtpy.QtCore import QRect, QSize, Qt
-from qtpy.QtGui import QColor, QPainter
 from qtpy.QtWidgets import (
     QComboBox,
+    QDockWidget,
     QFileDialog,
     QFormLayout,
-    QFrame,
     QLabel,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_hep2.widgets.doubt_panel import DoubtPanel
 from napari_hep2.widgets.parts import (
     CommandLine,
     SessionWidget,
     StatusStrip,
     Wire,
     button,
-    draw_chip,
     heading,
-    pattern_pixmap,
     row,
     scrolled,
     text_label,
 )
-from training.cards import NOTICE
-from training.patterns import Pattern
-from training.verdict import SpecimenVerdict
+from napari_hep2.widgets.saying_panel import SayingPanel
+from napari_hep2.widgets.verdict_panel import VerdictPanel
+from napari_hep2.widgets.why_panel import WhyPanel
+from napari_hep2.widgets.worklist_panel import WorklistWidget, open_page
 
 DEVICES = ("auto", "cpu", "cuda")
-_LINE = 24
-_CHIP = 16
-
-
-class ShareBars(QWidget):
-    """One bar a pattern: letter, name, number of cells and their share."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: list[tuple[Pattern, int]] = []
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-
-    def show_counts(self, counts: list[tuple[Pattern, int]]) -> None:
-        """Show the number of cells of each pattern."""
-        self.counts = counts
-        self.setAccessibleName(
-            ", ".join(f"{pattern.title} {n}" for pattern, n in counts)
-        )
-        self.updateGeometry()
-        self.update()
-
-    def sizeHint(self) -> QSize:
-        """Return the height of all lines."""
-        return QSize(260, _LINE * max(len(self.counts), 1))
-
-    def minimumSizeHint(self) -> QSize:
-        """Return the least size in which names and numbers stand beside each other."""
-        return QSize(220, _LINE * max(len(self.counts), 1))
-
-    def paintEvent(self, _event: Any) -> None:
-        """Draw the bars."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        total = sum(n for _, n in self.counts)
-        for k, (pattern, n) in enumerate(self.counts):
-            self._draw_line(painter, k * _LINE, pattern, n, total)
-        painter.end()
-
-    def _draw_line(
-        self, painter: QPainter, top: int, pattern: Pattern, n: int, total: int
-    ) -> None:
-        middle = Qt.AlignmentFlag.AlignVCenter
-        draw_chip(
-            painter, QRect(0, top + 4, _CHIP, _CHIP), pattern.letter, pattern.colour
-        )
-        ink = self.palette().windowText().color()
-        painter.setPen(ink)
-        metrics = self.fontMetrics()
-        names = max(metrics.horizontalAdvance(p.title) for p, _ in self.counts)
-        texts = [_number_text(count, total) for _, count in self.counts]
-        numbers = max(metrics.horizontalAdvance(text) for text in texts)
-        left = _CHIP + 8
-        painter.drawText(QRect(left, top, names + 4, _LINE), middle, pattern.title)
-        start = left + names + 10
-        room = max(self.width() - start - numbers - 12, 20)
-        self._draw_bar(painter, QRect(start, top + 7, room, 10), pattern, n, total)
-        painter.setPen(ink)
-        place = QRect(self.width() - numbers - 6, top, numbers + 4, _LINE)
-        right = Qt.AlignmentFlag.AlignRight
-        painter.drawText(place, middle | right, _number_text(n, total))
-
-    def _draw_bar(
-        self, painter: QPainter, space: QRect, pattern: Pattern, n: int, total: int
-    ) -> None:
-        faint = QColor(self.palette().windowText().color())
-        faint.setAlpha(40)
-        painter.fillRect(space, faint)
-        filled = QRect(space)
-        filled.setWidth(round(space.width() * n / total) if total else 0)
-        painter.fillRect(filled, QColor(pattern.colour))
-
-
-def _number_text(n: int, total: int) -> str:
-    return f"{n:,}  {n / total:.0%}" if total else ""
-
-
-class VerdictPanel(QFrame):
-    """The verdict on the specimen, or why there is none."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("verdict")
-        self.setFrameShape(QFrame.Shape.StyledPanel)
-        self.chip, self.title = QLabel(), QLabel()
-        self.title.setStyleSheet("font-size: 20px; font-weight: bold;")
-        self.title.setWordWrap(True)
-        self.group, self.reason, self.second = (text_label() for _ in range(3))
-        self.bars = ShareBars()
-        self.notice = text_label(NOTICE)
-        bold = self.notice.font()
-        bold.setBold(True)
-        self.notice.setFont(bold)
-        layout = QVBoxLayout(self)
-        layout.setSpacing(5)
-        head = row(self.chip, self.title, spacing=10)
-        head.setStretch(1, 1)
-        layout.addLayout(head)
-        for part in (self.group, self.reason, self.second, self.bars, self.notice):
-            layout.addWidget(part)
-
-    def show_nothing(self, counts: list[tuple[Pattern, int]]) -> None:
-        """Say that nothing was classified yet; the bars are the legend."""
-        self.chip.setVisible(False)
-        self.title.setText("Not classified yet")
-        for part in (self.group, self.reason, self.second):
-            part.setVisible(False)
-        self.bars.show_counts(counts)
-
-    def show_verdict(
-        self, verdict: SpecimenVerdict, counts: list[tuple[Pattern, int]]
-    ) -> None:
-        """Show a verdict with its reason, second pattern and counts."""
-        pattern = verdict.pattern
-        self.chip.setVisible(pattern is not None)
-        if pattern is None:
-            self.title.setText("No verdict")
-        else:
-            self.chip.setPixmap(pattern_pixmap(pattern, 30))
-            second = verdict.second if verdict.mixed else None
-            mixed = f" with {second.title.lower()}" if second else ""
-            self.title.setText(pattern.title + mixed)
-        self.group.setVisible(pattern is not None)
-        self.group.setText(f"ICAP group {pattern.icap}" if pattern else "")
-        self.reason.setVisible(True)
-        self.reason.setText(verdict.reason)
-        self.second.setVisible(verdict.second is not None and not verdict.mixed)
-        self.second.setText(_second_text(verdict, counts))
-        self.bars.show_counts(counts)
-
-
-def _second_text(verdict: SpecimenVerdict, counts: list[tuple[Pattern, int]]) -> str:
-    if verdict.second is None:
-        return ""
-    n = dict(counts).get(verdict.second, 0)
-    return f"Second: {verdict.second.title}, {n} of {verdict.n_cells} cells."
 
 
 class ClassifyWidget(SessionWidget):
@@ -184,7 +46,17 @@ class ClassifyWidget(SessionWidget):
 
     def _build(self) -> None:
         self._make_model()
-        self.verdict = VerdictPanel()
+        self.verdict, self.doubt = VerdictPanel(), DoubtPanel()
+        self.saying, self.why = SayingPanel(self.session), WhyPanel(self.session)
+        self.report = button(
+            "Report\u2026", "Write the specimen's report and open it", "report"
+        )
+        self.worklist = button(
+            "Worklist\u2026",
+            "Report a folder of specimens, ranked by doubt",
+            "worklist",
+        )
+        self._list: WorklistWidget | None = None
         self.export = button(
             "Export\u2026", "Table, verdict and picture into a folder", "export"
         )
@@ -197,9 +69,13 @@ class ClassifyWidget(SessionWidget):
         inside.addLayout(self.choices)
         inside.addWidget(self.run)
         inside.addWidget(self.verdict)
+        inside.addWidget(self.saying)
+        inside.addLayout(row(self.report, self.worklist, self.export))
+        inside.addWidget(self.doubt)
+        inside.addWidget(heading("Why this cell was given its pattern"))
+        inside.addWidget(self.why)
         inside.addWidget(heading("Model"))
         inside.addWidget(self.card)
-        inside.addWidget(self.export)
         inside.addWidget(self.command)
         inside.addStretch(1)
         layout = QVBoxLayout(self)
@@ -237,6 +113,11 @@ class ClassifyWidget(SessionWidget):
         self.device.activated.connect(self._device_chosen)
         self.run.clicked.connect(self._run)
         self.export.clicked.connect(self._choose_output)
+        self.report.clicked.connect(self._report)
+        self.worklist.clicked.connect(self.show_worklist)
+        self.doubt.next_cell.clicked.connect(self._next_doubtful)
+        self.doubt.sort.clicked.connect(self._sort_by_doubt)
+        self.doubt.chosen.connect(self._go_to)
         events = self.state.events
         return [
             (events.cells, self._show_ready),
@@ -245,6 +126,13 @@ class ClassifyWidget(SessionWidget):
             (events.device, self._show_model),
             (events.prediction, self._show_prediction),
             (events.collection, self._show_prediction),
+            (events.decisions, self._show_verdict),
+            (events.review, self._show_verdict),
+            (events.current, self._mark_current),
+            (events.blind, self._show_cells),
+            (self.session.worklist.written, self._open_report),
+            *self.saying.wiring(),
+            *self.why.wiring(),
             *self.status.wiring(),
         ]
 
@@ -266,14 +154,60 @@ class ClassifyWidget(SessionWidget):
         if chosen:
             self.session.start(self.session.classify.export(Path(chosen)))
 
+    def _report(self) -> None:
+        work = self.session.worklist
+        if work.found.out is None and self.state.collection is not None:
+            chosen = QFileDialog.getExistingDirectory(self, "Folder for the reports")
+            if not chosen:
+                return
+            work.choose_out(Path(chosen))
+        self.session.start(work.report())
+
+    def _open_report(self, page: Path) -> None:
+        open_page(self.state, page)
+
+    def show_worklist(self) -> None:
+        """Open the worklist below the picture, or bring it to the front."""
+        if self._list is None:
+            self._list = WorklistWidget(self.viewer)
+        dock = _dock_of(self._list)
+        if dock is None:
+            self.viewer.window.add_dock_widget(
+                self._list, name="Worklist", area="bottom"
+            )
+        else:
+            dock.show()
+            dock.raise_()
+
+    # -- by doubt
+
+    def _next_doubtful(self) -> None:
+        cell = self.session.verdict.next_doubtful()
+        if cell is not None:
+            self._go_to(cell)
+
+    def _sort_by_doubt(self) -> None:
+        self.session.start(self.session.review.set_sort("uncertainty"))
+
+    def _go_to(self, cell: str) -> None:
+        """Make a cell the current one, here, in the viewer and in *Review cells*."""
+        if self.session.verdict.can_show(cell):
+            self.session.review.select_cell(cell)
+            self.session.link.zoom_to_current()
+
+    # -- from the state
+
     def _refresh(self) -> None:
         self._show_model()
         self._show_prediction()
+        self.saying.refresh()
+        self.why.refresh()
         self.status.refresh()
 
     def _show_ready(self) -> None:
         state = self.state
         ready = state.cells is not None and state.model is not None and not state.busy
+        self.report.setEnabled(ready and state.collection is not None)
         self.run.setEnabled(ready)
         if state.cells is None:
             self.run.setToolTip("Open a specimen first")
@@ -289,7 +223,7 @@ class ClassifyWidget(SessionWidget):
         if facts is not None:
             self.card.setText(
                 f"{facts.name}\nTrained on: {facts.trained_on}\n"
-                f"Measured: {facts.measured}"
+                f"Measured on single cells: {facts.measured}"
             )
         else:
             self.card.setText(
@@ -298,10 +232,41 @@ class ClassifyWidget(SessionWidget):
         self._show_ready()
 
     def _show_prediction(self) -> None:
+        self.export.setEnabled(self.state.prediction is not None)
+        self._show_verdict()
+        self._show_cells()
+        self._show_model()
+
+    def _show_verdict(self) -> None:
+        """Show the model's verdict and, beside it, the one with decisions."""
         prediction, counts = self.state.prediction, self.session.classify.counts()
-        self.export.setEnabled(prediction is not None)
         if prediction is None:
             self.verdict.show_nothing(counts)
-        else:
-            self.verdict.show_verdict(prediction.verdict, counts)
-        self._show_model()
+            return
+        verdicts = self.session.verdict
+        self.verdict.show_decided(verdicts.decided(), prediction.vocabulary)
+        self.verdict.show_verdict(
+            prediction.verdict,
+            prediction.vocabulary,
+            counts,
+            prediction.card,
+            verdicts.judged_on(),
+        )
+
+    def _show_cells(self) -> None:
+        doubtful, typical = self.session.verdict.shown()
+        self.doubt.show_cells(doubtful, typical, self.state.blind)
+        self._mark_current()
+
+    def _mark_current(self) -> None:
+        self.doubt.mark(self.session.verdict.current())
+
+
+def _dock_of(widget: QWidget) -> QDockWidget | None:
+    """Return the dock that a widget lies in, or None."""
+    part: QWidget | None = widget
+    while part is not None:
+        if isinstance(part, QDockWidget):
+            return part
+        part = part.parentWidget()
+    return None

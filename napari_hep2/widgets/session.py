@@ -13,11 +13,16 @@ from napari_hep2.controllers.experiments import ExperimentsController
 from napari_hep2.controllers.mending import MendingController
 from napari_hep2.controllers.quality import QualityController
 from napari_hep2.controllers.review import ReviewController
+from napari_hep2.controllers.saying import SayingController
 from napari_hep2.controllers.specimen import SpecimenController
+from napari_hep2.controllers.verdict import VerdictController
+from napari_hep2.controllers.why import WhyController
+from napari_hep2.controllers.worklist import WorklistController
 from napari_hep2.jobs import Job
 from napari_hep2.layers import LayerLink
 from napari_hep2.mending_tool import MendingDesk, MendingTool
 from napari_hep2.state import SessionState
+from napari_hep2.verdict_state import SayingState, WhyState, WorklistState
 from napari_hep2.workers import Runner
 
 
@@ -45,6 +50,10 @@ class ViewerSession:
         self.copies = CopiesController(self.state, self.review)
         self.experiments = ExperimentsController(self.state, self.review)
         self.classify = ClassifyController(self.state)
+        self.verdict = VerdictController(self.state)
+        self.why = WhyController(self.state, self.classify, self.verdict, WhyState())
+        self.worklist = WorklistController(self.state, self.specimen, WorklistState())
+        self.saying = SayingController(self.state, SayingState())
         self.runner = Runner(self.state)
         self.link = LayerLink(weakref.proxy(viewer), self.state, self._clicked)
         self.mending = MendingController(

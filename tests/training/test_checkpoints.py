@@ -31,10 +31,21 @@ def run_epochs(state, cells, settings, folder=None, epochs=99):
     return state
 
 
+MODERN = {
+    "augmentation": "all",
+    "mixup": 0.2,
+    "weight_average": 0.9,
+    "schedule": "cosine",
+    "test_views": 8,
+}
+
+
+@pytest.mark.parametrize("changes", [{}, MODERN], ids=["paper", "modern"])
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_a_resumed_fold_ends_the_same_bit_for_bit(
-    tmp_path, cells, tiny_network, epochs
+    tmp_path, cells, tiny_network, epochs, changes
 ):
+    tiny_network = tiny_network.model_copy(update=changes)
     straight = run_epochs(begin(tiny_network, 6, 0), cells, tiny_network)
     run_epochs(begin(tiny_network, 6, 0), cells, tiny_network, tmp_path, epochs)
     resumed = begin(tiny_network, 6, 77)

@@ -53,7 +53,7 @@ def test_numbers_are_shown_as_they_are_typed():
     ("given", "sentence"),
     [
         ({"width": "wide"}, "width: 'wide' does not fit"),
-        ({"augmentation": "all"}, "augmentation: 'all' does not fit"),
+        ({"augmentation": "some"}, "augmentation: 'some' does not fit"),
         ({"depth": 3}, "depth: there is no such setting; use one of input_size"),
     ],
 )

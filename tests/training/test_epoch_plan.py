@@ -57,3 +57,37 @@ def test_views_that_were_asked_for_are_kept(tiny_network):
     assert (plan.rows + plan.changes.views == 7).all()
     assert (plan.changes.gains == 1).all()
     assert (plan.changes.gammas == 1).all()
+
+
+def test_a_weighted_epoch_meets_samples_as_likely_as_their_weights(tiny_network):
+    weights = np.array([0.7, 0.1, 0.1, 0.1, 0.0])
+    samples = Samples(
+        np.repeat(ROWS, 400), np.zeros(2000, int), np.repeat(weights / 400, 400)
+    )
+    met = plan_epoch(samples, tiny_network, seed=0).rows.numpy()
+    shares = [(met == row).mean() for row in ROWS]
+    assert len(met) == 2000
+    assert shares == pytest.approx(weights, abs=0.04)
+    assert shares[-1] == 0
+
+
+def test_batches_carry_their_warps_and_partners(tiny_network):
+    settings = settings_with(tiny_network, augmentation="all", mixup=0.2)
+    plan = plan_epoch(Samples.plain(ROWS), settings, seed=3)
+    batches = list(plan.batches(2))
+    assert torch.equal(torch.cat([b.warps.angles for b in batches]), plan.warps.angles)
+    assert torch.equal(
+        torch.cat([b.mixing.shares for b in batches]), plan.mixing.shares
+    )
+    assert all(int(b.mixing.partners.max()) < len(b) for b in batches)
+    again = plan_epoch(Samples.plain(ROWS), settings, seed=3)
+    assert torch.equal(again.warps.seeds, plan.warps.seeds)
+
+
+def test_what_the_paper_meets_does_not_change_with_what_it_does_not_need(tiny_network):
+    plain = plan_epoch(Samples.plain(ROWS), settings_with(tiny_network), seed=3)
+    mixed = plan_epoch(
+        Samples.plain(ROWS), settings_with(tiny_network, mixup=1), seed=3
+    )
+    assert torch.equal(plain.rows, mixed.rows)
+    assert plain.mixing is None

@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 import torch
 
+from training.augmentation import change
 from training.classifiers.base import EpochRecord, Progress, Samples
-from training.config import ImageNetSettings
+from training.config import ImageNetSettings, PaperNetworkSettings
 from training.devices import ResidentCells
+from training.epoch_plan import plan_epoch
 from training.errors import DivergedError, InterruptedRunError
-from training.fitting import _accumulate, begin, fit, held_out_vote
+from training.fitting import _accumulate, begin, fit, held_out_vote, rate_at
 from training.scoring import score
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -42,13 +44,14 @@ def test_it_learns(make_cells, tiny_network):
 def test_a_batch_in_pieces_has_the_gradient_of_the_whole(make_cells, tiny_network):
     cells = placed(make_cells(cells=5))
     state = begin(tiny_network, 6, seed=0)
-    summed = _accumulate(state.network, cells.images, cells.patterns, tiny_network)
+    plan = plan_epoch(Samples.plain(np.arange(60)), tiny_network, seed=0)
+    summed = _accumulate(state.network, cells, plan, tiny_network)
     pieces = [p.grad.clone() for p in state.network.parameters()]
     state.network.zero_grad()
     logits = state.network(cells.images.float()[:, None] / 255)
     loss = torch.nn.functional.cross_entropy(logits, cells.patterns)
     loss.backward()
-    assert float(summed[0]) / 60 == pytest.approx(float(loss), rel=1e-6)
+    assert float(summed[0]) / 60 == pytest.approx(loss.item(), rel=1e-6)
     for piece, whole in zip(pieces, state.network.parameters(), strict=True):
         assert torch.allclose(piece, whole.grad, atol=1e-6)
 
@@ -110,11 +113,12 @@ def test_the_vote_is_the_mean_of_the_last_epochs(cells, tiny_network):
 def test_eight_views_take_each_cell_eight_times(cells, tiny_network, monkeypatch):
     met = []
 
-    def note(network, images, truth, settings):
-        met.extend(images.numpy().copy())
-        return _accumulate(network, images, truth, settings)
+    def note(images, changes, how):
+        changed = change(images, changes, how)
+        met.extend(changed.numpy().copy())
+        return changed
 
-    monkeypatch.setattr("training.fitting._accumulate", note)
+    monkeypatch.setattr("training.fitting.change", note)
     settings = tiny_network.model_copy(update={"epochs": 1})
     rows = np.array([3, 5, 11])
     fitted(cells, settings, Samples(np.tile(rows, 8), np.repeat(np.arange(8), 3)))
@@ -231,3 +235,39 @@ def test_a_gpu_gives_the_same_scores(cells, tiny_network):
     here = score(state.network, images, "cell")
     there = score(state.network.cuda(), images.cuda(), "cell")
     assert there == pytest.approx(here, abs=1e-4)
+
+
+def test_the_step_size_rises_and_falls():
+    settings = PaperNetworkSettings(learning_rate=0.1, schedule="cosine")
+    rates = [rate_at(settings, step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.02)
+    assert rates[50] == pytest.approx(0.05)
+    assert rates[99] == pytest.approx(0.1 * np.sin(np.pi / 200) ** 2)
+    assert max(rates) == rates[4]
+    fixed = settings.model_copy(update={"schedule": "fixed"})
+    assert {rate_at(fixed, step, 100) for step in range(100)} == {0.1}
+
+
+def test_the_mean_of_the_weights_follows_them_and_votes(cells, tiny_network):
+    changes = {"weight_average": 0.5, "epochs": 2}
+    state = fitted(cells, tiny_network.model_copy(update=changes), test=np.arange(4))
+    plain = fitted(cells, tiny_network.model_copy(update={"epochs": 2}))
+    assert torch.equal(weights(state), weights(plain))
+    assert state.voter is state.average
+    images = torch.from_numpy(cells.images[:4])
+    votes = score(state.average, images, "none")
+    assert np.array_equal(state.votes[-1], votes)
+    assert not np.array_equal(votes, score(state.network, images, "none"))
+
+
+def test_the_mean_of_weights_by_hand(cells, tiny_network):
+    """Of one step: the first weights count 0.1, those after the step 0.9."""
+    changes = {"weight_average": 0.999, "epochs": 1, "batch_size": 48}
+    settings = tiny_network.model_copy(update=changes)
+    before = begin(settings, 6, seed=0)
+    state = fitted(cells, settings)
+    first, last, mean = (
+        next(network.parameters()).detach()
+        for network in (before.network, state.network, state.average)
+    )
+    assert torch.allclose(mean, 0.1 * first + 0.9 * last, atol=1e-7)

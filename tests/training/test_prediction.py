@@ -71,6 +71,22 @@ def test_what_is_exported_is_what_was_found(tmp_path, frame_cells, model):
     assert sum(verdict["shares"].values()) == pytest.approx(1, abs=1e-3)
 
 
+def test_an_overlay_shown_small_has_letters_that_can_be_read(frame_cells, model):
+    prediction = classify_frame(frame_cells, model)
+    pictures = [
+        np.asarray(draw_overlay(prediction, letters_only=alone)).astype(int)
+        for alone in (False, True)
+    ]
+    cell = frame_cells.cells.table.iloc[prediction.rows[0]]
+    y0, x0 = round(cell.y) - 38, round(cell.x) - 38
+    plates = [picture[y0 : y0 + 14, x0 : x0 + 14] for picture in pictures]
+    colour = model.vocabulary[prediction.predicted[0]].colour
+    expected = [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
+    filled = [(plate == expected).all(axis=2).mean() for plate in plates]
+    assert filled[0] < 0.5 < filled[1] < 0.95
+    assert (plates[1].sum(axis=2) == 0).any()
+
+
 def test_the_overlay_draws_a_box_in_the_patterns_colour(frame_cells, model):
     prediction = classify_frame(frame_cells, model)
     picture = np.asarray(draw_overlay(prediction))

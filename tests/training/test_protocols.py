@@ -42,10 +42,10 @@ random_tables = st.composite(tables)()
 
 
 @settings(max_examples=200, deadline=None)
-@given(random_tables, st.sampled_from(["loso", "group-k"]))
+@given(random_tables, st.sampled_from(["loso", "group-k", "inner-k"]))
 def test_no_fold_trains_on_a_held_out_specimen_or_a_copy(cells, protocol):
     try:
-        plan = make_folds(cells, ProtocolSettings(protocol=protocol, folds=2))
+        plan = make_folds(cells, ProtocolSettings(protocol=protocol, folds=3))
     except SpecimensError:
         return
     views = [
@@ -57,8 +57,10 @@ def test_no_fold_trains_on_a_held_out_specimen_or_a_copy(cells, protocol):
         assert not trained & set(cells.specimens[fold.test])
         seen = set().union(*(views[row] for row in fold.train))
         assert not any(cells.images[row].tobytes() in seen for row in fold.test)
-        together = np.sort(np.concatenate([fold.train, fold.test]))
+        together = np.sort(np.concatenate([fold.train, fold.held]))
         assert together.tolist() == list(range(len(cells)))
+        if protocol != "inner-k":
+            assert fold.held.tolist() == fold.test.tolist()
 
 
 @settings(max_examples=100, deadline=None)
@@ -178,7 +180,7 @@ def test_extra_cells_are_trained_on_and_never_tested(cells, protocol, data):
         extra=extra,
     )
     try:
-        plan = make_folds(marked, ProtocolSettings(protocol=protocol, folds=2))
+        plan = make_folds(marked, ProtocolSettings(protocol=protocol, folds=3))
     except SpecimensError:
         return
     for fold in plan.folds:
@@ -258,3 +260,19 @@ def test_other_protocols_have_pilots_too(cells, protocol):
     plan = make_folds(cells, settings_)
     assert len(plan.folds) == 1
     assert plan.leaky == (protocol == "k-fold")
+
+
+def test_inner_folds_keep_the_next_fold_out_of_training(make_cells):
+    cells = make_cells((3,) * 6)
+    outer = make_folds(cells, ProtocolSettings(protocol="group-k", folds=3))
+    inner = make_folds(cells, ProtocolSettings(protocol="inner-k", folds=3))
+    for number, fold in enumerate(inner.folds):
+        before = outer.folds[number - 1]
+        assert fold.test.tolist() == outer.folds[number].test.tolist()
+        assert not set(fold.train.tolist()) & set(before.test.tolist())
+        assert len(fold.train) == len(cells) - len(fold.test) - len(before.test)
+
+
+def test_two_inner_folds_leave_nothing_to_train_on(make_cells):
+    with pytest.raises(SpecimensError, match="of 2 folds none would be left"):
+        make_folds(make_cells(), ProtocolSettings(protocol="inner-k", folds=2))

@@ -57,7 +57,7 @@ def test_the_report_carries_its_figures_and_where_they_are_from(run):
     assert "Research use only" in page
     assert "The paper reports 70.52 %" in page
     assert "width is 0.04" in page
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
 
 
 def test_a_leaky_protocol_is_marked(tmp_path, cells, task1, tiny_network, one_thread):

@@ -8,6 +8,7 @@ from training.config import TrainingSetSettings
 from training.protocols import grouped_k_fold, leave_one_specimen_out
 from training.sampling import (
     PAPER_VIEWS,
+    balanced_weights,
     choose_samples,
     composition,
     count_samples,
@@ -179,3 +180,21 @@ def test_samples_are_counted_where_specimens_are_drawn(make_cells):
         for rows in held
     ]
     assert count_samples(cells, held, settings, 3) == sum(each)
+
+
+def test_patterns_and_specimens_weigh_alike_whatever_their_cells(make_cells):
+    """Pattern 0: a specimen of three cells and one of one; pattern 1: one of two."""
+    cells = replace(
+        make_cells(cells=1),
+        patterns=np.array([0, 0, 0, 0, 1, 1]),
+        specimens=np.array(["a", "a", "a", "b", "c", "c"]),
+    )
+    weights = balanced_weights(cells, np.arange(6))
+    assert weights.tolist() == pytest.approx([1 / 12] * 3 + [1 / 4] * 3)
+
+
+def test_balanced_samples_are_the_same_samples_with_weights(cells):
+    samples = rows_of(cells, balance="specimens", views=8)
+    assert len(samples) == 48 * 8
+    assert samples.weights.sum() == pytest.approx(1)
+    assert rows_of(cells).weights is None

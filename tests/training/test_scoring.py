@@ -1,6 +1,8 @@
 import numpy as np
 import torch
 
+from training.augmentation import turn
+from training.classifiers.architectures import build_network
 from training.fitting import begin
 from training.scoring import batches, network_input, score
 
@@ -30,3 +32,16 @@ def test_a_network_of_long_floats_gets_them():
     wide = network_input(image, "none", torch.float64)
     assert wide.dtype == torch.float64
     assert wide.flatten().tolist() == torch.tensor([0, 0.2, 1, 0.4]).double().tolist()
+
+
+def test_eight_views_are_the_mean_of_the_scores_of_eight(cells, tiny_network):
+    network = build_network(tiny_network, 6, torch.Generator().manual_seed(0)).eval()
+    images = torch.from_numpy(cells.images[:5])
+    each = [
+        score(network, turn(images, torch.full((5,), view)), "cell")
+        for view in range(8)
+    ]
+    together = score(network, images, "cell", views=8)
+    assert np.allclose(together, np.mean(each, axis=0), atol=1e-6)
+    turned = turn(images, torch.tensor([1, 5, 3, 7, 2]))
+    assert np.allclose(score(network, turned, "cell", views=8), together, atol=1e-6)

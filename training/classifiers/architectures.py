@@ -7,12 +7,14 @@ from torch import nn
 
 from training.classifiers.lenet import LeNet
 from training.classifiers.paper_network import PaperNetwork
+from training.classifiers.radial_network import RadialNetwork
 from training.classifiers.resnet import ResNet18
 from training.config import (
     ImageNetSettings,
     LeNetSettings,
     NetworkSettings,
     PaperNetworkSettings,
+    RadialNetworkSettings,
 )
 
 
@@ -51,6 +53,8 @@ def build_network(
             return LeNet(settings, n_patterns, generator)
         case ImageNetSettings():
             return ResNet18(settings, n_patterns, generator)
+        case RadialNetworkSettings():
+            return RadialNetwork(settings, n_patterns, generator)
     raise TypeError(f"no network goes with {type(settings).__name__}")
 
 
@@ -77,4 +81,4 @@ def needs_whole_batches(settings: NetworkSettings) -> bool:
     """
     if isinstance(settings, PaperNetworkSettings):
         return settings.batch_norm
-    return isinstance(settings, ImageNetSettings)
+    return isinstance(settings, ImageNetSettings | RadialNetworkSettings)

@@ -31,10 +31,13 @@ class Samples:
         Rows of the cell set; one stands several times if it has several views.
     views : (n,) int64 in 0..7
         See `training.augmentation.turn`; 0 is the cell as it came.
+    weights : (n,) float64 or None
+        How likely an epoch meets each, summing to 1; None meets each once.
     """
 
     rows: Rows
     views: Rows
+    weights: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

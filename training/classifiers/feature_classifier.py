@@ -20,6 +20,7 @@ from training.classifiers.feature_store import FeatureStore, turned
 from training.classifiers.features import Bag, FeatureSystem
 from training.config import FeatureSettings
 from training.data.cells import CellSet
+from training.errors import BadSettingError
 
 _TOLD = 500
 """Training cells, evenly spaced, from which loss and accuracy are told."""
@@ -67,6 +68,12 @@ class FeatureClassifier(Classifier):
     ) -> Fit:
         """Fit on `train` and score `test`; see `Classifier.fit`."""
         started = time.perf_counter()
+        if train.weights is not None:
+            raise BadSettingError(
+                "balance=specimens",
+                "only networks draw their cells anew in each epoch",
+                "leave balance as it is: the SVMs weigh patterns alike",
+            )
         system = self._make_system()
         if system.invariant:
             train = Samples.plain(np.unique(train.rows))

@@ -13,7 +13,9 @@ from training.cli import (
     reproduce,
     review,
     sheet,
+    specimens,
     studies,
+    verdicts,
 )
 from training.cli.app import app, main
 
@@ -28,5 +30,7 @@ __all__ = [
     "reproduce",
     "review",
     "sheet",
+    "specimens",
     "studies",
+    "verdicts",
 ]

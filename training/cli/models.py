@@ -40,13 +40,14 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Fit one model on all cells, for the plugin and for predict."""
-    from training.cards import read_card
+    from training.cards import add_verdict, read_card
     from training.config import NetworkSettings
     from training.execution import load_cells
     from training.experiments import configure
     from training.models import fit_model
     from training.reports import measured_sentence
     from training.runs import RunFolder
+    from training.verdict_fit import read_verdict
 
     given = pairs(changes) | ({"epochs": str(epochs)} if epochs else {})
     config = configure(
@@ -64,6 +65,7 @@ def fit(
     figures = (
         measured_sentence(RunFolder.open(measured)) if measured else "not measured"
     )
+    verdict = read_verdict(RunFolder.open(measured)) if measured else None
     records = fit_model(
         out.stem,
         cells,
@@ -76,7 +78,9 @@ def fit(
     )
     list(progress(records, config.classifier.epochs, "epochs"))
     card = read_card(out.with_suffix(".json"))
-    left_out = {"classifier", "training_set", "format"}
+    if verdict is not None:
+        card = add_verdict(out.with_suffix(".json"), verdict)
+    left_out = {"classifier", "training_set", "format", "verdict"}
     tell(card.model_dump(mode="json", exclude=left_out), as_json)
 
 

@@ -17,6 +17,7 @@ class Protocol(StrEnum):
 
     loso = "loso"
     group_k = "group-k"
+    inner_k = "inner-k"
     k_fold = "k-fold"
 
 

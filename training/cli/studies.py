@@ -180,6 +180,26 @@ def report(
         print_comparison(f"{run.path} against {opened[0].path}", one)
 
 
+@app.command()
+def changes(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Finished runs; the others less the first.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Print what each change of a recipe bought, as a table in Markdown."""
+    from training.change_table import change_content, change_table, markdown_table
+    from training.results import read_predictions
+    from training.runs import RunFolder
+
+    opened = [RunFolder.open(path) for path in runs]
+    rows = change_table(opened)
+    if as_json:
+        tell([change_content(row) for row in rows], as_json)
+        return
+    print(markdown_table(rows, read_predictions(opened[0]).patterns), end="")
+
+
 def _follow(run: "RunFolder", as_json: bool, engine: str | None = None) -> None:
     """Drain a run's events, draw its progress, print what it measured."""
     from training.execution import execute

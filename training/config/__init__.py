@@ -27,7 +27,9 @@ from training.config.networks import (
     LeNetSettings,
     NetworkSettings,
     PaperNetworkSettings,
+    RadialNetworkSettings,
 )
+from training.config.stack import StackSettings
 
 __all__ = [
     "LOCAL",
@@ -43,12 +45,14 @@ __all__ = [
     "PaperNetworkSettings",
     "ProtocolSettings",
     "QualitySettings",
+    "RadialNetworkSettings",
     "ScaleSpaceSettings",
     "SegmentationSettings",
     "Settings",
     "ShapeIndexSettings",
     "SheetSettings",
     "SimulationSettings",
+    "StackSettings",
     "TrainingSetSettings",
     "VerdictSettings",
     "as_typed",

@@ -15,10 +15,12 @@ from training.config.networks import (
     ImageNetSettings,
     LeNetSettings,
     PaperNetworkSettings,
+    RadialNetworkSettings,
 )
+from training.config.stack import StackSettings
 
 AnyNetworkSettings = Annotated[
-    PaperNetworkSettings | LeNetSettings | ImageNetSettings,
+    PaperNetworkSettings | LeNetSettings | ImageNetSettings | RadialNetworkSettings,
     Field(discriminator="name"),
 ]
 """Settings of a network, which a model file can hold."""
@@ -27,9 +29,11 @@ ClassifierSettings = Annotated[
     PaperNetworkSettings
     | LeNetSettings
     | ImageNetSettings
+    | RadialNetworkSettings
     | ShapeIndexSettings
     | LocalPatternsSettings
-    | ScaleSpaceSettings,
+    | ScaleSpaceSettings
+    | StackSettings,
     Field(discriminator="name"),
 ]
 """Settings of any classifier."""

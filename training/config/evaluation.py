@@ -54,6 +54,14 @@ class TrainingSetSettings(Settings):
             "least."
         ),
     )
+    balance: Literal["cells", "specimens"] = Field(
+        "cells",
+        description=(
+            "What an epoch of a network meets: 'cells' each training cell once; "
+            "'specimens' as many, drawn anew each time, all patterns alike and within "
+            "a pattern all specimens alike."
+        ),
+    )
     reviewed: Literal["not-rejected", "accepted"] = Field(
         "not-rejected",
         description=(
@@ -68,11 +76,12 @@ class TrainingSetSettings(Settings):
 class ProtocolSettings(Settings):
     """How folds are made."""
 
-    protocol: Literal["loso", "group-k", "k-fold"] = Field(
+    protocol: Literal["loso", "group-k", "inner-k", "k-fold"] = Field(
         "loso",
         description=(
             "'loso' leaves one specimen out, 'group-k' deals whole specimens to folds, "
-            "'k-fold' ignores specimens and is optimistic."
+            "'inner-k' trains without the next of those folds too, to choose settings "
+            "by, 'k-fold' ignores specimens and is optimistic."
         ),
     )
     folds: int = Field(
@@ -102,11 +111,32 @@ class VerdictSettings(Settings):
         0.4,
         ge=0,
         le=1,
-        description="Share of cells that the leading pattern needs for a verdict.",
+        description=(
+            "Share of cells that the leading pattern needs for a verdict, where no "
+            "verdict was fitted."
+        ),
     )
     mixed_share: float = Field(
         0.2,
         ge=0,
         le=1,
         description="Share of cells from which a second pattern is shown as mixed.",
+    )
+    risk: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description=(
+            "Share of wrong verdicts accepted among those given; a fitted verdict is "
+            "withheld below the probability that keeps it."
+        ),
+    )
+    turned_away: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description=(
+            "Share of specimens of known patterns that may be turned away as none of "
+            "these patterns."
+        ),
     )

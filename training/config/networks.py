@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from training.config.base import Settings, unit
+from training.config.base import Settings, as_choice, unit
 
 
 class NetworkSettings(Settings):
@@ -26,11 +26,21 @@ class NetworkSettings(Settings):
             "each cell between its 1st and 99th percentile."
         ),
     )
-    augmentation: Literal["none", "d4", "d4-intensity"] = Field(
+    augmentation: Literal["none", "d4", "d4-intensity", "all"] = Field(
         "none",
         description=(
             "Change at each meeting of a training cell: 'd4' turns or mirrors it at "
-            "random, 'd4-intensity' changes its gain and gamma too."
+            "random, 'd4-intensity' changes its gain and gamma too, 'all' also turns "
+            "it freely, zooms, blurs it and adds noise."
+        ),
+    )
+    mixup: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description=(
+            "How strongly a training cell is mixed with another (both parameters of "
+            "the beta distribution of its share); 0 never mixes."
         ),
     )
     epochs: int = Field(
@@ -40,11 +50,40 @@ class NetworkSettings(Settings):
         200, ge=1, le=4096, description="Cells in one step of gradient descent."
     )
     learning_rate: float = Field(
-        0.002, gt=0, le=10, description="Step size, fixed for all epochs."
+        0.002, gt=0, le=10, description="Step size, the largest of the schedule."
+    )
+    schedule: Literal["fixed", "cosine"] = Field(
+        "fixed",
+        description=(
+            "Step size over a fit: 'cosine' rises in the first twentieth and falls "
+            "to 0 along a cosine."
+        ),
     )
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of the descent.")
     weight_decay: float = Field(
         0.0005, ge=0, le=1, description="L2 penalty on the weights."
+    )
+    label_smoothing: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of the target that is spread evenly over all patterns.",
+    )
+    weight_average: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description=(
+            "Share of the running mean of the weights that a step keeps; the mean "
+            "votes in place of the network. 0 takes no mean."
+        ),
+    )
+    test_views: Literal[1, 8] = Field(
+        1,
+        description=(
+            "Views of a cell whose scores are averaged: 8 takes every rotation and "
+            "mirror."
+        ),
     )
     vote_epochs: int = Field(
         3,
@@ -59,6 +98,8 @@ class NetworkSettings(Settings):
             "is slower on most CPUs. Weights and scores are float32 either way."
         ),
     )
+
+    _views_as_typed = field_validator("test_views", mode="before")(as_choice)
 
 
 class PaperNetworkSettings(NetworkSettings):
@@ -100,7 +141,7 @@ class LeNetSettings(NetworkSettings):
         description="'cell' stretches the contrast of each cell, as its authors do.",
     )
     learning_rate: float = Field(
-        0.01, gt=0, le=10, description="Step size, fixed for all epochs."
+        0.01, gt=0, le=10, description="Step size, the largest of the schedule."
     )
 
 
@@ -134,4 +175,55 @@ class ImageNetSettings(NetworkSettings):
     )
     batch_size: int = Field(
         50, ge=1, le=4096, description="Cells in one step of gradient descent."
+    )
+
+
+class RadialNetworkSettings(NetworkSettings):
+    """A small residual network that pools over rings, with a recipe of today."""
+
+    name: Literal["radial-network"] = "radial-network"
+    width: float = Field(
+        1.0,
+        gt=0,
+        le=8,
+        description="Multiplier of the number of channels of every layer.",
+    )
+    rings: int = Field(
+        3,
+        ge=1,
+        le=4,
+        description="Rings around the centre that maps are averaged over.",
+    )
+    input_size: int = Field(
+        64,
+        ge=32,
+        le=256,
+        description="Side of the square image that the network sees.",
+        json_schema_extra=unit("pixels"),
+    )
+    normalisation: Literal["none", "cell"] = Field(
+        "cell",
+        description="'cell' stretches each cell between its 1st and 99th percentile.",
+    )
+    epochs: int = Field(
+        20, ge=1, le=1000, description="Passes over the training cells."
+    )
+    batch_size: int = Field(
+        64, ge=1, le=4096, description="Cells in one step of gradient descent."
+    )
+    learning_rate: float = Field(
+        0.05, gt=0, le=10, description="Step size, the largest of the schedule."
+    )
+    schedule: Literal["fixed", "cosine"] = Field(
+        "cosine",
+        description=(
+            "Step size over a fit: 'cosine' rises in the first twentieth and falls "
+            "to 0 along a cosine."
+        ),
+    )
+    vote_epochs: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="Last epochs whose softmax scores are averaged.",
     )

@@ -1,0 +1,157 @@
+"""Commands on specimens: a report of each with a worklist; an index of neighbours."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from training.cli.app import BAD_INPUT, app
+from training.cli.options import (
+    Backend,
+    Changes,
+    Data,
+    Device,
+    DeviceOption,
+    Extra,
+    Json,
+    Layout,
+    pairs,
+)
+from training.terminal import console, progress, tell
+
+
+@app.command()
+def specimens(
+    folder: Annotated[Path, typer.Argument(help="A folder of specimens.")],
+    model: Annotated[Path, typer.Option(help="NAME.safetensors or NAME.onnx.")],
+    out: Annotated[Path, typer.Option(help="Folder for the reports.")],
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Report this specimen alone; repeatable."),
+    ] = None,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Cell folder or file with the decisions of reviewers; none: the one "
+            "in the folder of the specimens."
+        ),
+    ] = None,
+    backend: Annotated[
+        Backend, typer.Option(help="What computes the scores; auto: by the model file.")
+    ] = Backend.auto,
+    device: DeviceOption = Device.auto,
+    layout: Layout = "auto",
+    changes: Changes = None,
+    as_json: Json = False,
+) -> None:
+    """Write a report on each specimen and a worklist that ranks them by doubt.
+
+    What was reported before from the same files by the same model is not done again.
+    """
+    from training.config import (
+        ExtractionSettings,
+        SegmentationSettings,
+        VerdictSettings,
+        parse_together,
+    )
+    from training.errors import InterruptedRunError
+    from training.specimen_reports.plans import ReportRequest, plan_reports
+    from training.specimen_reports.stream import finish_worklist, report_specimens
+
+    extraction, segmentation, verdict = parse_together(
+        pairs(changes), ExtractionSettings(), SegmentationSettings(), VerdictSettings()
+    )
+    request = ReportRequest(
+        folder,
+        model,
+        out,
+        tuple(only or ()),
+        decisions,
+        backend.value,
+        device.value,
+        layout,
+        extraction,
+        segmentation,
+        verdict,
+    )
+    plan, note = plan_reports(request)
+    if note:
+        console.print(note, highlight=False, markup=False)
+    done = []
+    try:
+        for step in progress(report_specimens(plan), len(plan.chosen), "specimens"):
+            done.append(step)
+            for fault in step.faults:
+                console.print(fault, highlight=False, soft_wrap=True, markup=False)
+    except InterruptedRunError as stop:
+        raise InterruptedRunError(
+            out, "it was interrupted", "give the command again: what is done is kept"
+        ) from stop
+    content = finish_worklist(plan, done)
+    _answer(content, sum(step.skipped for step in done), out, as_json)
+    if any(step.faults for step in done):
+        raise typer.Exit(BAD_INPUT)
+
+
+@app.command()
+def neighbours(
+    model: Annotated[Path, typer.Argument(help="NAME.safetensors.")],
+    data: Data,
+    extra: Extra = None,
+    per_specimen: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Most cells of a specimen.")
+    ] = 40,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the cells.")] = 0,
+    device: DeviceOption = Device.auto,
+    layout: Layout = "auto",
+    as_json: Json = False,
+) -> None:
+    """Index a model's training cells, so that a cell's neighbours can be shown.
+
+    The index lies beside the model and holds small pictures of the training cells.
+    """
+    import numpy as np
+
+    from training.data.packed_cells import load_packed
+    from training.models import load_model
+    from training.why.neighbours import build_index, index_path, write_index
+
+    loaded = load_model(model, device.value)
+    card = loaded.card
+    cells, _ = load_packed(
+        data,
+        card.classifier.input_size,
+        layout,
+        extra=extra,
+        reviewed=card.training_set.reviewed,
+    )
+    weights = model.with_suffix(".safetensors")
+    rng = np.random.default_rng(seed)
+    index = build_index(loaded, weights, cells, rng, per_specimen)
+    path = index_path(weights)
+    write_index(path, index)
+    tell(
+        {
+            "index": str(path),
+            "cells": len(index),
+            "specimens": len(set(index.specimens.tolist())),
+            "bytes": path.stat().st_size,
+        },
+        as_json,
+    )
+
+
+def _answer(content: dict[str, Any], skipped: int, out: Path, as_json: bool) -> None:
+    if as_json:
+        tell({**content, "skipped": skipped}, as_json)
+        return
+    tell(
+        {
+            "worklist": str(out / "worklist.html"),
+            "specimens": len(content["specimens"]),
+            "with verdict": content["with_verdict"],
+            "already there": skipped,
+            "frames left out": content["faults"],
+        },
+        as_json,
+    )

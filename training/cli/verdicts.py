@@ -1,0 +1,104 @@
+"""Command on specimens: the verdicts of a finished run, fitted and measured."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from training.cli.app import app
+from training.cli.options import Changes, Json, pairs
+from training.terminal import progress, tell
+
+if TYPE_CHECKING:
+    from training.runs import RunFolder
+    from training.verdict_fit import FittedVerdict
+
+
+@app.command()
+def verdicts(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write what was fitted here too, as JSON.")
+    ] = None,
+    left_out: Annotated[
+        bool,
+        typer.Option(
+            "--left-out",
+            help=(
+                "Train every fold once more for each pattern, without it, to measure "
+                "how unknown patterns are turned away; costs the run times patterns."
+            ),
+        ),
+    ] = False,
+    changes: Changes = None,
+    as_json: Json = False,
+) -> None:
+    """Fit the verdict on held-out specimens and judge each without itself."""
+    from training.config import VerdictSettings, parse_together
+    from training.data.images import write_json
+    from training.left_out import gather_left_out, train_left_out
+    from training.reports import write_report
+    from training.runs import RunFolder
+    from training.verdict_fit import specimen_rows, write_verdict
+
+    (settings,) = parse_together(pairs(changes), VerdictSettings())
+    opened, scores = RunFolder.open(run), None
+    if left_out:
+        count = _fits(opened)
+        folds = list(progress(train_left_out(opened), count, "fits"))
+        scores = gather_left_out(opened, folds)
+    fitted = write_verdict(opened, settings, scores)
+    content = fitted.calibration.model_dump(mode="json")
+    if out is not None:
+        write_json(out, content)
+    report = write_report(opened)
+    if as_json:
+        tell({"specimens": specimen_rows(fitted), "verdict": content}, as_json)
+        return
+    _print(fitted)
+    print(f"report: {report}")
+
+
+def _fits(run: "RunFolder") -> int:
+    """Return how many fits leave each tested pattern out of each fold."""
+    from training.reports import load_metrics
+    from training.results import read_predictions
+
+    metrics, _ = load_metrics(run)
+    folds = len(set(read_predictions(run).folds))
+    return int((metrics.specimens > 0).sum()) * folds
+
+
+def _print(fitted: "FittedVerdict") -> None:
+    from training.verdict_page import transductive_sentence, verdict_sentences
+
+    truth, said, second = (
+        Column(name, no_wrap=True) for name in ("truth", "verdict", "second")
+    )
+    table = Table("specimen", truth, said, "prob. %", second, "cells")
+    for one in fitted.specimens:
+        verdict = one.verdict
+        given = verdict.pattern.name if verdict.pattern else f"({verdict.withheld})"
+        given += ", mixed" if verdict.mixed else ""
+        table.add_row(
+            one.name,
+            one.truth.name,
+            f"{given} !" if one.wrong else given,
+            f"{100 * one.probability:.0f}",
+            verdict.second.name if verdict.second else "",
+            str(verdict.n_cells),
+        )
+    Console().print(table)
+    print("track: specimen (each judged by constants fitted without it)")
+    for sentence in verdict_sentences(fitted.calibration):
+        print(sentence)
+    for name, away in fitted.calibration.left_out.items():
+        print(
+            f"{name} left out of {fitted.calibration.left_out_by}: area under the "
+            f"curve {away.area:.2f}, {away.not_one_of_these} turned away, "
+            f"{away.withheld} withheld in all, of {away.specimens} specimens"
+        )
+    print("track: transductive")
+    print(transductive_sentence(fitted.calibration))

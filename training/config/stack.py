@@ -1,0 +1,34 @@
+"""Settings of a stack of finished runs."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from training.config.base import Settings, unit
+
+
+class StackSettings(Settings):
+    """Finished runs of unlike classifiers, pooled with weights fitted elsewhere."""
+
+    epochs: ClassVar[int] = 1
+    name: Literal["stack"] = "stack"
+    members: str = Field(
+        "",
+        description="Folders of the finished runs to pool, with commas between.",
+    )
+    inner: str = Field(
+        "",
+        description=(
+            "Folders of the same experiments' runs under inner-k, in the same order: "
+            "what the weights are fitted on."
+        ),
+    )
+    input_size: int = Field(
+        60,
+        ge=32,
+        le=256,
+        description="Side of the images that tell whether the cells are the same.",
+        json_schema_extra=unit("pixels"),
+    )

@@ -1,0 +1,106 @@
+"""What was fitted on held-out specimens to give a verdict its probability."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from training.config.base import Settings
+
+
+class LeftOutFigures(Settings):
+    """How well specimens of a pattern that was left out are told from known ones."""
+
+    specimens: int = Field(ge=0, description="Of the left-out pattern.")
+    area: float = Field(
+        ge=0, le=1, description="Under the ROC curve of the distance, 0.5 is chance."
+    )
+    not_one_of_these: int = Field(ge=0, description="Turned away by the distance.")
+    withheld: int = Field(ge=0, description="Given no verdict for whatever reason.")
+
+
+class TransductiveFigures(Settings):
+    """Cells scored alone, and with the unlabelled cells of their specimen."""
+
+    power: float = Field(ge=0, description="Of the specimen's scores, fitted.")
+    cells: int = Field(ge=0, description="Held-out cells.")
+    strict_mean_class_accuracy: float = Field(description="Track: strict.")
+    strict_interval: tuple[float, float] | None = Field(
+        None, description="95 % over specimens."
+    )
+    transductive_mean_class_accuracy: float = Field(
+        description="Track: transductive; cross-fitted."
+    )
+    transductive_interval: tuple[float, float] | None = Field(
+        None, description="95 % over specimens."
+    )
+
+
+class VerdictFigures(Settings):
+    """Track: specimen. Each specimen judged by constants fitted without it."""
+
+    track: Literal["specimen"] = Field("specimen", description="What is counted.")
+    specimens: int = Field(ge=0, description="Held-out specimens.")
+    right: int = Field(ge=0, description="Whose leading pattern is the true one.")
+    brier: float = Field(description="Brier score on specimens, 0 best, 2 worst.")
+    uncalibrated_brier: float = Field(description="Of the mean log score, unfitted.")
+    log_loss: float = Field(description="In nats.")
+    expected_error: float = Field(description="Of calibration, 15 bins, in 0..1.")
+    answered: int = Field(ge=0, description="Specimens that were given a verdict.")
+    answered_wrong: int = Field(ge=0, description="Of these, wrong.")
+    risk_bound: float | None = Field(
+        None, description="One-sided 95 % bound of the share wrong among the answered."
+    )
+    too_few_cells: int = Field(ge=0, description="Withheld for that reason.")
+    no_clear_pattern: int = Field(ge=0, description="Withheld for that reason.")
+    not_one_of_these: int = Field(ge=0, description="Withheld for that reason.")
+    mixed: int = Field(ge=0, description="Answered and called mixed.")
+
+
+class VerdictCalibration(Settings):
+    """The constants of a verdict, and what they were fitted on and measured at."""
+
+    run: str = Field("", max_length=500, description="Name of the run folder.")
+    experiment: str = Field("", max_length=200, description="Of the run.")
+    data_fingerprint: str = Field("", description="Of the run's cells.")
+    patterns: tuple[str, ...] = Field(description="In the order of the scores.")
+    specimens: int = Field(ge=0, description="Held-out specimens fitted on.")
+    temperature: float = Field(gt=0, description="Of the log score of a single cell.")
+    correlation: float = Field(
+        ge=0,
+        le=1,
+        description=(
+            "Between cells of one specimen: n cells count as n / (1 + (n - 1) c)."
+        ),
+    )
+    risk: float = Field(gt=0, lt=1, description="Wrong verdicts accepted, a share.")
+    threshold: float | None = Field(
+        description="Least probability of a verdict; null where none meets the risk."
+    )
+    turned_away: float = Field(
+        ge=0, lt=1, description="Share of known specimens that may be turned away."
+    )
+    distance: float | None = Field(
+        description="Largest distance to a specimen of the claimed pattern."
+    )
+    profiles: dict[str, tuple[tuple[float, ...], ...]] = Field(
+        description="Of each pattern, the held-out specimens that were recognised."
+    )
+    mixed_share: float = Field(
+        ge=0, le=1, description="Share of cells from which a second pattern is shown."
+    )
+    figures: VerdictFigures | None = Field(None, description="Cross-fitted.")
+    left_out_by: Literal["", "scores", "training"] = Field(
+        "",
+        description=(
+            "How patterns were left out: 'scores' takes the pattern's score away "
+            "after training, which flatters; 'training' trains without it."
+        ),
+    )
+    left_out: dict[str, LeftOutFigures] = Field(
+        default_factory=dict, description="Of each pattern left out in turn."
+    )
+    transductive: TransductiveFigures | None = Field(
+        None, description="Apart from the other tracks; not part of the verdict."
+    )
