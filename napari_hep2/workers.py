@@ -2,14 +2,19 @@
 
 A worker never touches the state. What it yields and returns comes back through Qt's
 signals, which the window's thread receives.
+
+Workers have a pool of their own. Qt converts large images in its global pool and waits
+for that with Python's lock held: where workers filled that pool and waited for the
+lock, the window would stand still for ever.
 """
 
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QCoreApplication, QObject, QThreadPool
 from superqt.utils import GeneratorWorker
 
 from napari_hep2.jobs import Job, Progress, Work
@@ -17,6 +22,9 @@ from napari_hep2.state import SessionState
 from training.errors import Hep2Error
 
 _log = logging.getLogger(__name__)
+
+_THREADS = 8
+"""Most workers at once: one is shown, those that were cancelled end at their step."""
 
 
 class Runner(QObject):
@@ -36,6 +44,10 @@ class Runner(QObject):
         self._state = state
         self._worker: GeneratorWorker | None = None
         self._job: Job | None = None
+        # The application's: what ends with the window must not wait for a worker.
+        self._pool = QThreadPool(QCoreApplication.instance())
+        self._pool.setMaxThreadCount(_THREADS)
+        self._alive: set[GeneratorWorker] = set()
 
     def start(self, job: Job | None) -> None:
         """Run a job; None, as verbs give where there is nothing to do, is ignored."""
@@ -68,7 +80,9 @@ class Runner(QObject):
         self._worker, self._job = worker, job
         self._state.progress = None
         self._state.busy = job.title
-        worker.start()
+        self._alive.add(worker)
+        worker.finished.connect(partial(self._alive.discard, worker))
+        self._pool.start(worker)
 
     def _wires(self, worker: GeneratorWorker) -> list[tuple[Any, Any]]:
         return [

@@ -2,6 +2,7 @@ import threading
 import time
 
 import pytest
+from qtpy.QtCore import QThreadPool
 
 from napari_hep2.jobs import Job, Progress
 from napari_hep2.workers import Runner
@@ -140,3 +141,20 @@ def test_a_job_that_follows_is_run_too(qtbot, state, runner):
     runner.start(Job("First", counting(1), done))
     qtbot.waitUntil(lambda: got == [1, 2])
     runner.start(None)
+
+
+def test_the_global_pool_is_left_to_qt(qtbot, state):
+    """Qt waits there, with Python's lock held, for the conversion of an image."""
+    go_on, seen = threading.Event(), []
+
+    def work():
+        yield Progress("waiting")
+        go_on.wait(5)
+        yield Progress("done")
+
+    runner = Runner(state)
+    runner.start(Job("one", work, seen.append))
+    qtbot.waitUntil(lambda: state.busy == "one: waiting")
+    assert QThreadPool.globalInstance().activeThreadCount() == 0
+    go_on.set()
+    qtbot.waitUntil(lambda: seen == [None])
