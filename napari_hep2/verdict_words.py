@@ -13,9 +13,7 @@ WITHHELD = {
     NO_CLEAR: "no clear pattern",
     NOT_THESE: "perhaps not one of these patterns",
 }
-UNFITTED = (
-    "No probability: none was fitted for this model. Shares of cells are none either."
-)
+UNFITTED = "No probability: none was fitted for this model. A share of cells is none."
 CORRECTED = "The probability was fitted without decisions: here it is not measured."
 
 

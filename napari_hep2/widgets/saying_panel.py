@@ -22,6 +22,8 @@ class SayingPanel(QWidget):
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.pattern.setMinimumContentsLength(8)
+        self.pattern.setPlaceholderText("choose")
+        self._shown_for = ""
         self.reviewer = QLineEdit()
         self.reviewer.setToolTip("Your name: the one under which you review cells")
         self.reviewer.setMinimumWidth(50)
@@ -41,6 +43,7 @@ class SayingPanel(QWidget):
         third.setStretch(0, 1)
         for line in (first, second, third):
             layout.addLayout(line)
+        self.pattern.currentIndexChanged.connect(self._show_ready)
         self.save.clicked.connect(self._save)
         self.take_back.clicked.connect(self._saying.take_back)
         self.reviewer.editingFinished.connect(self._name_written)
@@ -60,6 +63,7 @@ class SayingPanel(QWidget):
         for pattern in self._state.vocabulary:
             self.pattern.addItem(pattern_icon(pattern), pattern.title, pattern.name)
         self.pattern.addItem(NONE_OF_THESE, "")
+        self.pattern.setCurrentIndex(-1)
         self.refresh()
 
     def refresh(self) -> None:
@@ -71,11 +75,23 @@ class SayingPanel(QWidget):
         self.reviewer.setText(self._state.reviewer)
         own = self._saying.own()
         self.take_back.setVisible(own is not None)
-        if own is not None:
-            self.pattern.setCurrentIndex(self.pattern.findData(own))
+        self._show_said(own)
         lines = self._saying.lines()
         self.stands.setText("\n".join(lines))
         self.stands.setVisible(bool(lines))
+
+    def _show_said(self, own: str | None) -> None:
+        """Show what stands; of another specimen nothing is chosen beforehand."""
+        specimen = self._state.specimen or ""
+        if own is not None:
+            self.pattern.setCurrentIndex(self.pattern.findData(own))
+        elif specimen != self._shown_for:
+            self.pattern.setCurrentIndex(-1)
+        self._shown_for = specimen
+        self._show_ready()
+
+    def _show_ready(self) -> None:
+        self.save.setEnabled(self.pattern.currentIndex() >= 0)
 
     def _save(self) -> None:
         self._name_written()

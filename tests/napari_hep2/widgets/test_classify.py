@@ -249,6 +249,8 @@ def test_nothing_is_cut_off_in_a_dock_as_it_opens(qtbot, opened):
 def test_the_specimen_is_said_with_a_name(qtbot, opened, specimens):
     panel, state = opened.saying, opened.state
     assert not panel.take_back.isVisible()
+    assert panel.pattern.currentIndex() == -1
+    assert not panel.save.isEnabled()
     panel.pattern.setCurrentIndex(panel.pattern.findData("NuMem"))
     panel.reviewer.setText("Anna")
     click(qtbot, panel.save)
