@@ -23,8 +23,13 @@ from training.errors import Hep2Error
 
 _log = logging.getLogger(__name__)
 
+_POOL = "napari-hep2 workers"
+
 _THREADS = 8
 """Most workers at once: one is shown, those that were cancelled end at their step."""
+
+_LAST_WAIT = 10_000
+"""Milliseconds that the application waits for workers when it quits."""
 
 
 class Runner(QObject):
@@ -37,17 +42,21 @@ class Runner(QObject):
     ----------
     state
         Its `busy`, `progress` and `fault` are written.
+    pool
+        Where jobs run; None takes the application's.
     """
 
-    def __init__(self, state: SessionState, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        state: SessionState,
+        parent: QObject | None = None,
+        pool: WorkerPool | None = None,
+    ) -> None:
         super().__init__(parent)
         self._state = state
         self._worker: GeneratorWorker | None = None
         self._job: Job | None = None
-        # The application's: what ends with the window must not wait for a worker.
-        self._pool = QThreadPool(QCoreApplication.instance())
-        self._pool.setMaxThreadCount(_THREADS)
-        self._alive: set[GeneratorWorker] = set()
+        self._pool = worker_pool() if pool is None else pool
 
     def start(self, job: Job | None) -> None:
         """Run a job; None, as verbs give where there is nothing to do, is ignored."""
@@ -80,9 +89,7 @@ class Runner(QObject):
         self._worker, self._job = worker, job
         self._state.progress = None
         self._state.busy = job.title
-        self._alive.add(worker)
-        worker.finished.connect(partial(self._alive.discard, worker))
-        self._pool.start(worker)
+        self._pool.begin(worker)
 
     def _wires(self, worker: GeneratorWorker) -> list[tuple[Any, Any]]:
         return [
@@ -130,6 +137,40 @@ class Runner(QObject):
             f"{title} failed in a way that was not foreseen ({kind}: {fault}); the "
             "log has the details, and nothing that was saved is lost."
         )
+
+
+class WorkerPool(QThreadPool):
+    """The workers of all sessions of an application.
+
+    It is the application's: a window that ends must not wait for a worker. When the
+    application quits, all that run are asked to stop at their next step and waited for.
+    """
+
+    def __init__(self, application: QCoreApplication) -> None:
+        super().__init__(application)
+        self.setObjectName(_POOL)
+        self.setMaxThreadCount(_THREADS)
+        self._alive: set[GeneratorWorker] = set()
+        application.aboutToQuit.connect(self.end)
+
+    def begin(self, worker: GeneratorWorker) -> None:
+        """Run a worker, and hold it until it has finished."""
+        self._alive.add(worker)
+        worker.finished.connect(partial(self._alive.discard, worker))
+        self.start(worker)
+
+    def end(self) -> None:
+        """Ask all workers to stop and wait for them."""
+        for worker in tuple(self._alive):
+            worker.quit()
+        self.waitForDone(_LAST_WAIT)
+
+
+def worker_pool() -> WorkerPool:
+    """Return the pool of the application, and make it the first time."""
+    application = QCoreApplication.instance()
+    found = application.findChild(QThreadPool, _POOL)
+    return WorkerPool(application) if found is None else found
 
 
 def _generator(job: Job) -> Work[Any]:

@@ -5,7 +5,7 @@ import pytest
 from qtpy.QtCore import QThreadPool
 
 from napari_hep2.jobs import Job, Progress
-from napari_hep2.workers import Runner
+from napari_hep2.workers import Runner, WorkerPool, worker_pool
 from training.errors import StorageError
 
 
@@ -158,3 +158,31 @@ def test_the_global_pool_is_left_to_qt(qtbot, state):
     assert QThreadPool.globalInstance().activeThreadCount() == 0
     go_on.set()
     qtbot.waitUntil(lambda: seen == [None])
+
+
+def test_all_sessions_share_one_pool_of_the_application(qapp):
+    assert worker_pool() is worker_pool()
+    assert worker_pool().parent() is qapp
+    assert worker_pool() is not QThreadPool.globalInstance()
+
+
+def test_the_application_that_quits_stops_its_workers(qtbot, qapp, state):
+    steps = []
+
+    def work():
+        while True:
+            steps.append(len(steps))
+            time.sleep(0.01)
+            yield Progress("on and on")
+
+    pool = WorkerPool(qapp)
+    runner = Runner(state, pool=pool)
+    runner.start(Job("one", work, lambda _: None))
+    qtbot.waitUntil(lambda: len(steps) > 2)
+    pool.end()
+    done = len(steps)
+    time.sleep(0.1)
+    assert len(steps) == done
+    assert pool.activeThreadCount() == 0
+    runner.cancel()
+    pool.setParent(None)
