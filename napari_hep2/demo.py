@@ -22,6 +22,7 @@ from napari_hep2.widgets.review import ReviewWidget
 from napari_hep2.widgets.session import ViewerSession, session_of
 from napari_hep2.widgets.specimen import SpecimenWidget
 from napari_hep2.widgets.trainer import TrainerWidget
+from napari_hep2.workers import worker_pool
 from training.errors import Hep2Error
 from training.prediction import export_prediction, verdict_content
 
@@ -61,6 +62,7 @@ def main(words: Sequence[str] | None = None) -> int:
     finally:
         if wanted.pictures or wanted.picture:
             viewer.close()
+            worker_pool().end()
     return 0
 
 

@@ -13,7 +13,7 @@ WITHHELD = {
     NO_CLEAR: "no clear pattern",
     NOT_THESE: "perhaps not one of these patterns",
 }
-UNFITTED = "No probability: none was fitted for this model. A share of cells is none."
+UNFITTED = "This model has no fitted probability; shares of cells are not one."
 CORRECTED = "The probability was fitted without decisions: here it is not measured."
 
 
