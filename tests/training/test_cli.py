@@ -67,7 +67,8 @@ def test_list_as_json():
     paper = "set-1 set-2 set-3 pooled pooled-augmented set-1-k-fold"
     systems = "lenet shape-index local-patterns scale-space imagenet"
     assert set(costs) > {*paper.split(), *systems.split()}
-    assert all(row["core_hours"] > 0 and row["needs"] for row in rows)
+    trained = [row for row in rows if row["experiment"] != "stack"]
+    assert all(row["core_hours"] > 0 and row["needs"] for row in trained)
 
 
 def test_reproduce_runs_what_the_data_allow_and_goes_on(tmp_path, data):
