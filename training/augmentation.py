@@ -14,10 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-Augmentation = Literal["none", "d4", "d4-intensity", "all"]
+from training.views import VIEWS
 
-VIEWS = 8
-"""Elements of D4: view v is rotated by v % 4 quarter turns, after a mirror if v > 3."""
+Augmentation = Literal["none", "d4", "d4-intensity", "all"]
 
 GAINS = (0.7, 1.4)
 """Range of the factor on an image's grey values; its logarithm is uniform."""

@@ -20,14 +20,10 @@ from training.errors import BadRunError
 from training.execution import load_cells
 from training.results import read_predictions
 from training.runs import RunFolder
-from training.scorers import Scorer
 
 Scores = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-VIEWS = 8
-
 
 FEWEST = 10
 """Cells of a specimen from which its usual margin is known."""
@@ -209,23 +205,6 @@ def find_label_errors(run: RunFolder) -> DoubtedLabels:
     )
 
 
-@dataclass(frozen=True)
-class ViewScores:
-    """What a model says of each cell in its eight views.
-
-    Attributes
-    ----------
-    mean : (N, K) float32
-        Rows sum to 1.
-    spread : (N,) float32 in 0..1
-        Largest standard deviation over the patterns of the scores of the views; a cell
-        has no up or down, so that a model that is sure has none.
-    """
-
-    mean: Scores
-    spread: npt.NDArray[np.float32]
-
-
 def crops_of(run: RunFolder, ids: npt.NDArray[np.str_]) -> npt.NDArray[Any]:
     """Return the crops of some cells of a run, (n, S, S), in the order of `ids`.
 
@@ -252,31 +231,6 @@ def crops_of(run: RunFolder, ids: npt.NDArray[np.str_]) -> npt.NDArray[Any]:
         )
     rows = np.array([row_of[cell] for cell in ids.tolist()], np.int64)
     return np.asarray(images[rows])
-
-
-def scores_in_views(
-    scorer: Scorer, crops: npt.NDArray[Any], top: int | None = None
-) -> ViewScores:
-    """Score crops in each of their eight rotations and mirrors.
-
-    Parameters
-    ----------
-    scorer
-        As `training.scorers.load_scorer` returns it.
-    crops : (N, S, S) uint8 or uint16
-    top
-        The grey value taken as full scale; None tells it from the crops.
-    """
-    views = [scorer.scores(in_view(crops, view), top) for view in range(VIEWS)]
-    stacked = np.stack(views)
-    spread = stacked.std(axis=0, dtype=np.float32).max(axis=1)
-    return ViewScores(stacked.mean(axis=0, dtype=np.float32), spread)
-
-
-def in_view(crops: npt.NDArray[Any], view: int) -> npt.NDArray[Any]:
-    """Return crops (N, S, S) in one view, as `training.augmentation.turn` does."""
-    mirrored = crops[:, :, ::-1] if view > 3 else crops
-    return np.ascontiguousarray(np.rot90(mirrored, view % 4, axes=(1, 2)))
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.augmentation import VIEWS
 from training.classifiers.base import Rows, Samples
 from training.config import TrainingSetSettings
 from training.data.cells import CellSet
 from training.paper import TASK2_FACTORS
 from training.patterns import I3A
+from training.views import VIEWS
 
 PAPER_VIEWS = dict(zip(I3A.names, TASK2_FACTORS.tolist(), strict=True))
 """Views of an extra cell by the paper's Table 1; see `TASK2_FACTORS_NOTE`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard
 
@@ -9,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from training.cards import ModelCard
+from training.data.cells import full_scale
 from training.errors import BadSettingError
 from training.patterns import Vocabulary
+from training.views import VIEWS, turned_crops
 
 if TYPE_CHECKING:
     from training.models import Model
@@ -50,6 +54,44 @@ class Scorer(Protocol):
 def has_networks(model: Scorer) -> TypeGuard[Model]:
     """Whether a scorer has its networks at hand; tells it without loading torch."""
     return hasattr(model, "voters")
+
+
+def score_views(
+    model: Scorer, crops: npt.NDArray[Any], top: int | None = None
+) -> npt.NDArray[np.float32] | None:
+    """Score crops in each of their eight views, whatever views the card averages.
+
+    Parameters
+    ----------
+    model
+        As `load_scorer` returns it.
+    crops : (N, S, S) uint8 or uint16
+    top
+        The grey value taken as full scale; None tells it from the crops.
+
+    Returns
+    -------
+    scores : (8, N, K) float32
+        None where the model's file averages the views itself, so that one view cannot
+        be scored alone.
+    """
+    score = _one_view(model)
+    if score is None:
+        return None
+    top = top or full_scale(crops)
+    return np.stack([score(turned_crops(crops, v), top) for v in range(VIEWS)])
+
+
+def _one_view(
+    model: Scorer,
+) -> Callable[[npt.NDArray[Any], int], npt.NDArray[np.float32]] | None:
+    if model.card.classifier.test_views == 1:
+        return model.scores
+    if not has_networks(model):
+        return None
+    settings = model.card.classifier.model_copy(update={"test_views": 1})
+    card = model.card.model_copy(update={"classifier": settings})
+    return replace(model, card=card).scores
 
 
 def load_scorer(path: Path, backend: Backend = "auto", device: str = "auto") -> Scorer:

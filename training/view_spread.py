@@ -10,10 +10,56 @@ import numpy as np
 import numpy.typing as npt
 
 from training.data.cells import full_scale
-from training.label_errors import scores_in_views
-from training.scorers import Scorer
+from training.errors import BadModelError
+from training.scorers import Scorer, score_views
 
 _CHUNK = 250
+
+
+@dataclass(frozen=True)
+class ViewScores:
+    """What a model says of each cell in its eight views.
+
+    Attributes
+    ----------
+    mean : (N, K) float32
+        Rows sum to 1.
+    spread : (N,) float32 in 0..1
+        Largest standard deviation over the patterns of the scores of the views; a cell
+        has no up or down, so that a model that is sure has none.
+    """
+
+    mean: npt.NDArray[np.float32]
+    spread: npt.NDArray[np.float32]
+
+
+def scores_in_views(
+    scorer: Scorer, crops: npt.NDArray[Any], top: int | None = None
+) -> ViewScores:
+    """Score crops in each of their eight rotations and mirrors.
+
+    Parameters
+    ----------
+    scorer
+        As `training.scorers.load_scorer` returns it.
+    crops : (N, S, S) uint8 or uint16
+    top
+        The grey value taken as full scale; None tells it from the crops.
+
+    Raises
+    ------
+    BadModelError
+        If the model's file averages the views itself.
+    """
+    scores = score_views(scorer, crops, top)
+    if scores is None:
+        raise BadModelError(
+            scorer.card.name,
+            "its file averages the eight views itself, which cannot be told apart",
+            "take the safetensors file of the model",
+        )
+    spread = scores.std(axis=0, dtype=np.float32).max(axis=1)
+    return ViewScores(scores.mean(axis=0, dtype=np.float32), spread)
 
 
 @dataclass(frozen=True)
@@ -23,7 +69,7 @@ class ViewSpread:
     Attributes
     ----------
     spread : (N,) float64 in 0..1
-        See `training.label_errors.ViewScores`.
+        See `ViewScores`.
     seen : (N,) bool
         Whether the model trained on the cell's specimen: it is then surer of the cell
         than it would be of a new one.

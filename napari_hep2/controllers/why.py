@@ -14,6 +14,7 @@ from napari_hep2.controllers.verdict import VerdictController, scored_ids
 from napari_hep2.jobs import Job, Progress, Work
 from napari_hep2.state import SessionState
 from napari_hep2.verdict_state import CellReasons, NearCell, WhyState
+from training.views import VIEWS
 
 if TYPE_CHECKING:
     from training.patterns import Vocabulary
@@ -151,8 +152,6 @@ def explained(
 
 
 def _views(reasons: Reasons) -> tuple[int | None, float, float]:
-    from training.why.views import VIEWS
-
     found = reasons.stability
     if found is None:
         return None, 0.0, 0.0

@@ -20,11 +20,11 @@ from napari_hep2.widgets.parts import (
     text_label,
 )
 from napari_hep2.widgets.session import ViewerSession
+from training.views import VIEWS
 
 SIDE = 88
 _NEAR = 44
 _ACROSS = 6
-VIEWS = 8
 
 
 class WhyPanel(QWidget):

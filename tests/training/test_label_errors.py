@@ -3,12 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from training.augmentation import turn
 from training.config import ProtocolSettings
 from training.curated import rescore
 from training.data.curation import DecisionStore
@@ -19,9 +17,7 @@ from training.label_errors import (
     crops_of,
     doubt_labels,
     find_label_errors,
-    in_view,
     queue_quality,
-    scores_in_views,
 )
 from training.runs import RunConfig
 
@@ -63,31 +59,6 @@ def test_what_is_proposed_is_never_the_label(scores, labels):
     doubts = doubt_labels(scores, labels, np.array(list("aabbcc")))
     assert (doubts.proposed != labels).all()
     assert (np.abs(doubts.suspicion) <= 2).all()
-
-
-def test_the_views_are_those_of_the_training():
-    crops = np.random.default_rng(0).integers(0, 255, (3, 5, 5)).astype(np.uint8)
-    for view in range(8):
-        turned = turn(torch.from_numpy(crops), torch.full((3,), view))
-        assert np.array_equal(in_view(crops, view), turned.numpy())
-
-
-class CornerScorer:
-    """Scores a crop by its upper left pixel alone."""
-
-    def scores(self, crops, top=None):
-        share = crops[:, 0, 0] / np.float32(top or 255)
-        return np.stack([share, 1 - share], axis=1).astype(np.float32)
-
-
-def test_scores_over_the_views_by_hand():
-    crops = np.zeros((2, 3, 3), np.uint8)
-    crops[0, 0, 0] = 255
-    found = scores_in_views(CornerScorer(), crops)
-    assert found.mean == pytest.approx(np.array([[0.25, 0.75], [0, 1]]))
-    assert found.spread == pytest.approx([np.std([1, 1, 0, 0, 0, 0, 0, 0]), 0])
-    half = scores_in_views(CornerScorer(), crops, top=510)
-    assert half.mean[0] == pytest.approx([0.125, 0.875])
 
 
 @pytest.fixture

@@ -116,9 +116,10 @@ def label_errors(
 
     It changes nothing: what is wrong is relabelled or rejected in the review.
     """
-    from training.label_errors import crops_of, find_label_errors, scores_in_views
+    from training.label_errors import crops_of, find_label_errors
     from training.runs import RunFolder
     from training.scorers import load_scorer
+    from training.view_spread import scores_in_views
 
     opened = RunFolder.open(run)
     queue = find_label_errors(opened)

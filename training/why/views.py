@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from training.data.cells import full_scale
-from training.scorers import Scorer, has_networks
-
-VIEWS = 8
-"""Rotations and mirrors of the square; see `training.augmentation.turn`."""
+from training.scorers import Scorer, score_views
 
 
 @dataclass(frozen=True)
@@ -65,31 +60,10 @@ def measure_stability(
         None where the model's file averages the views itself, so that one view cannot
         be scored alone.
     """
-    score = _one_view(model)
-    if score is None:
+    scores = score_views(model, crops, top)
+    if scores is None:
         return None
-    top = top or full_scale(crops)
-    turned = [score(turned_crops(crops, view), top) for view in range(VIEWS)]
-    scores = np.stack(turned)
     row = np.arange(len(patterns))
     own = scores[:, row, patterns]
     agreeing = (scores.argmax(axis=2) == patterns).mean(axis=0)
     return Stability(patterns, agreeing, own.min(axis=0), own.max(axis=0))
-
-
-def turned_crops(crops: npt.NDArray[Any], view: int) -> npt.NDArray[Any]:
-    """Return crops, (N, S, S), in a view, as `training.augmentation.turn` does."""
-    seen = crops[:, :, ::-1] if view > 3 else crops
-    return np.ascontiguousarray(np.rot90(seen, view % 4, axes=(1, 2)))
-
-
-def _one_view(
-    model: Scorer,
-) -> Callable[[npt.NDArray[Any], int], npt.NDArray[np.float32]] | None:
-    if model.card.classifier.test_views == 1:
-        return model.scores
-    if not has_networks(model):
-        return None
-    settings = model.card.classifier.model_copy(update={"test_views": 1})
-    card = model.card.model_copy(update={"classifier": settings})
-    return replace(model, card=card).scores

@@ -109,7 +109,9 @@ def test_a_model_that_saw_the_specimens_is_told(state, verbs, model_file):
     from training.view_spread import spread_in_views
 
     class Sure:
-        card = SimpleNamespace(specimens=("1", "3"))
+        card = SimpleNamespace(
+            specimens=("1", "3"), classifier=SimpleNamespace(test_views=1)
+        )
 
         def scores(self, crops, top):
             return np.full((len(crops), 2), 0.5, np.float32)
