@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from training.errors import BadModelError
 from training.fitting import begin, fit
 from training.patterns import Vocabulary
 from training.sampling import choose_samples
-from training.scoring import batches
+from training.scoring import score_with
 from training.weights import StoredTensor, read_header
 
 
@@ -73,13 +74,12 @@ class Model:
         packed = pack_images(crops, settings.input_size, top or full_scale(crops))
         device = next(self.voters[0].parameters()).device
         images = torch.from_numpy(packed).to(device)
-        with torch.inference_mode():
-            of_views = []
-            for view in range(settings.test_views):
-                some = batches(images, settings.normalisation, view=view)
-                parts = [mean_vote(self.voters, batch) for batch in some]
-                of_views.append(torch.cat(parts))
-            return torch.stack(of_views).mean(0).cpu().numpy()
+        return score_with(
+            partial(mean_vote, self.voters),
+            images,
+            settings.normalisation,
+            views=settings.test_views,
+        )
 
 
 def mean_vote(voters: Iterable[nn.Module], images: Tensor) -> Tensor:

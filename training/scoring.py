@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -41,13 +41,32 @@ def score(
     scores : (m, K) float32
         Rows sum to 1.
     """
+    return score_with(
+        lambda some: network(some).softmax(1), images, normalisation, rows, views
+    )
+
+
+def score_with(
+    vote: Callable[[Tensor], Tensor],
+    images: Tensor,
+    normalisation: str,
+    rows: Tensor | None = None,
+    views: int = 1,
+) -> Scores:
+    """Return what `vote` says of images, or its mean over views; see `score`.
+
+    Parameters
+    ----------
+    vote
+        From images, (n, 1, S, S) float32, to scores, (n, K) float32.
+    images, normalisation, rows, views
+        As in `score`.
+    """
     with torch.inference_mode():
         of_views = []
         for view in range(views):
-            some = batches(images, normalisation, rows, view)
-            parts = [network(batch) for batch in some]
-            logits = torch.cat(parts) if parts else torch.zeros(0, 1)
-            of_views.append(logits.softmax(1))
+            parts = [vote(some) for some in batches(images, normalisation, rows, view)]
+            of_views.append(torch.cat(parts) if parts else torch.zeros(0, 1))
         return torch.stack(of_views).mean(0).cpu().numpy().astype(np.float32)
 
 
