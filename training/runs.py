@@ -259,10 +259,6 @@ class RunFolder:
         """Ask the trainer to stop within one step; it can be resumed."""
         write_text(self.path / "stop", "")
 
-    def stop_requested(self) -> bool:
-        """Whether somebody asked the trainer to stop."""
-        return (self.path / "stop").exists()
-
     def _lock_holder(self) -> int | None:
         try:
             text = (self.path / "lock").read_text(encoding="utf-8")

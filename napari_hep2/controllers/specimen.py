@@ -239,14 +239,6 @@ class SpecimenController:
             return None
         return self.open_frame(*positions[target])
 
-    def step_specimen(self, step: int) -> Job | None:
-        """Open the first frame of the specimen `step` further on."""
-        collection = self._state.collection
-        target = self._state.position[0] + step
-        if collection is None or not 0 <= target < len(collection.specimens):
-            return None
-        return self.open_frame(target)
-
     def set_specimen(self, specimen: str) -> None:
         """Name the specimen of an image that came from no folder."""
         if self._state.collection is None and specimen.strip():

@@ -34,6 +34,8 @@ from napari_hep2.widgets.worklist_panel import WorklistWidget, open_page
 
 DEVICES = ("auto", "cpu", "cuda")
 
+_REPORT = "Write the specimen's report and open it"
+
 
 class ClassifyWidget(SessionWidget):
     """Runs a model on the open frame; what it says never becomes a decision.
@@ -48,9 +50,7 @@ class ClassifyWidget(SessionWidget):
         self._make_model()
         self.verdict, self.doubt = VerdictPanel(), DoubtPanel()
         self.saying, self.why = SayingPanel(self.session), WhyPanel(self.session)
-        self.report = button(
-            "Report\u2026", "Write the specimen's report and open it", "report"
-        )
+        self.report = button("Report\u2026", _REPORT, "report")
         self.worklist = button(
             "Worklist\u2026",
             "Report a folder of specimens, ranked by doubt",
@@ -208,6 +208,8 @@ class ClassifyWidget(SessionWidget):
         state = self.state
         ready = state.cells is not None and state.model is not None and not state.busy
         self.report.setEnabled(ready and state.collection is not None)
+        command = self.session.worklist.report_command()
+        self.report.setToolTip(f"{_REPORT}\n{command}".rstrip())
         self.run.setEnabled(ready)
         if state.cells is None:
             self.run.setToolTip("Open a specimen first")

@@ -5,10 +5,12 @@ import pytest
 import torch
 from PIL import Image
 
-from training.config import PaperNetworkSettings
+from training.config import PaperNetworkSettings, ProtocolSettings
 from training.data.cells import CellSet
 from training.data.images import write_json, write_text
+from training.execution import execute, start_run
 from training.patterns import I3A
+from training.runs import RunConfig
 
 
 def draw_cells(
@@ -115,3 +117,19 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def run(tmp_path, cells, task1, tiny_network, one_thread):
+    """A finished run of `cells` in two grouped folds."""
+    config = RunConfig(
+        experiment="set-1",
+        data=str(task1(cells)),
+        classifier=tiny_network,
+        protocol=ProtocolSettings(protocol="group-k", folds=2),
+        device="cpu",
+        workers=1,
+    )
+    made = start_run(tmp_path / "run", config)
+    list(execute(made))
+    return made

@@ -23,21 +23,6 @@ from training.runs import RunConfig
 from training.strips import specimen_strips
 
 
-@pytest.fixture
-def run(tmp_path, cells, task1, tiny_network, one_thread):
-    config = RunConfig(
-        experiment="set-1",
-        data=str(task1(cells)),
-        classifier=tiny_network,
-        protocol=ProtocolSettings(protocol="group-k", folds=2),
-        device="cpu",
-        workers=1,
-    )
-    run = start_run(tmp_path / "run", config)
-    list(execute(run))
-    return run
-
-
 def test_the_report_is_one_file_that_needs_no_network(run):
     page = write_report(run).read_text()
     assert not re.findall(r"<(?:script|link)\b", page)

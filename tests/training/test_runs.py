@@ -136,9 +136,9 @@ def test_a_damaged_lock_holds_nothing(run, text):
 
 def test_a_stop_is_asked_for_once(run):
     run.request_stop()
-    assert run.stop_requested()
+    assert (run.path / "stop").exists()
     with run.lock():
-        assert not run.stop_requested()
+        assert not (run.path / "stop").exists()
 
 
 def test_the_status_is_read_from_the_events(run):

@@ -7,30 +7,12 @@ from typer.testing import CliRunner
 
 from training.cards import add_verdict, read_card
 from training.cli import app
-from training.config import ProtocolSettings
 from training.errors import BadModelError, BadRunError
-from training.execution import execute, start_run
 from training.left_out import gather_left_out, train_left_out
 from training.models import fit_model
 from training.reports import write_report
-from training.runs import RunConfig
 from training.sampling import choose_samples
 from training.verdict_fit import read_verdict, write_verdict
-
-
-@pytest.fixture
-def run(tmp_path, cells, task1, tiny_network, one_thread):
-    config = RunConfig(
-        experiment="set-1",
-        data=str(task1(cells)),
-        classifier=tiny_network,
-        protocol=ProtocolSettings(protocol="group-k", folds=2),
-        device="cpu",
-        workers=1,
-    )
-    run = start_run(tmp_path / "run", config)
-    list(execute(run))
-    return run
 
 
 def test_the_command_writes_what_it_prints(run, tmp_path):

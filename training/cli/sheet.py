@@ -3,7 +3,7 @@
 from collections.abc import Collection, Generator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -11,6 +11,9 @@ from training.cli.app import app
 from training.cli.options import Changes, Json, pairs
 from training.errors import BadSettingError
 from training.terminal import progress, tell
+
+if TYPE_CHECKING:
+    from training.sheets.files import Written
 
 T = TypeVar("T")
 
@@ -95,10 +98,15 @@ def sheet(
     steps = shown_steps(review, choice, contrast, reviewer, as_of)
     shown = _drawn(steps, "% of cells looked at")
     made = _drawn(sheet_steps(out, shown, settings), "% of cells drawn")
+    _tell_sheet(made, review.ids[shown.rows].tolist(), as_json)
+
+
+def _tell_sheet(made: "Written", cells: list[str], as_json: bool) -> None:
+    """Print what was written and where it came from."""
     told = {**made.provenance, "pages": made.pages}
     if as_json:
-        ids = review.ids[shown.rows].tolist()
-        tell({"sheet": [str(p) for p in made.files], **told, "cells": ids}, as_json)
+        files = [str(path) for path in made.files]
+        tell({"sheet": files, **told, "cells": cells}, as_json)
         return
     words = ("shown", "of", "filter", "order", "contrast", "decisions", "pages")
     answer: dict[str, Any] = {"sheet": ", ".join(map(str, made.files))}

@@ -87,13 +87,6 @@ class CellSet:
         """The cells that may be tested, (N,) bool."""
         return np.ones(len(self), bool) if self.extra is None else ~self.extra
 
-    def count_specimens(self) -> dict[str, int]:
-        """Return the number of specimens of each pattern."""
-        return {
-            name: len(np.unique(self.specimens[self.patterns == k]))
-            for k, name in enumerate(self.vocabulary.names)
-        }
-
     def take(self, rows: npt.NDArray[np.int64]) -> CellSet:
         """Return the cells of these rows, in this order."""
         return replace(

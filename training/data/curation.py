@@ -214,16 +214,6 @@ class DecisionStore:
         """
         return self._turn("redo")
 
-    @property
-    def can_undo(self) -> bool:
-        """Whether `undo` would do something."""
-        return bool(self._log.reader(self.reviewer).done)
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether `redo` would do something."""
-        return bool(self._log.reader(self.reviewer).undone)
-
     def turns(self, kind: Literal["undo", "redo"]) -> int:
         """Return how many cells `undo` or `redo` would touch; 0 if it does nothing."""
         self._refresh()

@@ -68,9 +68,9 @@ def test_each_reviewer_speaks_for_themselves(state, review, saying):
 
 def test_the_next_specimen_has_its_own(state, specimen, saying):
     saying.say("Golgi")
-    run_here(specimen.step_specimen(1))
+    run_here(specimen.open_frame(1))
     assert saying.found.sayings == ()
-    run_here(specimen.step_specimen(-1))
+    run_here(specimen.open_frame(0))
     assert saying.own() == "Golgi"
 
 

@@ -274,6 +274,8 @@ def test_the_report_is_written_and_opened(qtbot, monkeypatch, opened, tmp_path):
     out = tmp_path / "reports"
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(out))
     settle(qtbot, opened.session)
+    assert "training specimens" in opened.report.toolTip()
+    assert opened.report.toolTip().endswith("--only 1")
     click(qtbot, opened.report)
     qtbot.waitUntil(lambda: bool(pages), timeout=60_000)
     assert pages == [str(out / "1" / "report.html")]

@@ -63,7 +63,6 @@ def test_several_cells_are_one_step(path):
 def test_undo_to_the_start_and_no_further(path):
     with DecisionStore(path, "ann") as store:
         assert store.undo() == ()
-        assert not store.can_undo
         store.decide(["a"], "accepted")
         assert store.undo() == ("a",)
         assert store.undo() == ()
@@ -75,7 +74,8 @@ def test_a_new_decision_ends_redo(path):
     with DecisionStore(path, "ann") as store:
         store.decide(["a"], "accepted")
         store.undo()
-        assert store.can_redo
+        assert store.redo() == ("a",)
+        store.undo()
         store.decide(["b"], "accepted")
         assert store.redo() == ()
 
