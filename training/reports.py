@@ -72,6 +72,42 @@ def measured_sentence(run: RunFolder) -> str:
     )
 
 
+def figures_for_card(run: RunFolder, config: RunConfig, fingerprint: str) -> str:
+    """Return the figures of a finished run for the card of a model.
+
+    Parameters
+    ----------
+    run
+        What was measured.
+    config, fingerprint
+        The recipe of the model, and its training cells.
+
+    Raises
+    ------
+    BadRunError
+        If the run measured another recipe: its figures say nothing of the model.
+    """
+    theirs = run.config()
+    for its, ours in (
+        (theirs.classifier, config.classifier),
+        (theirs.training_set, config.training_set),
+    ):
+        there, here = its.model_dump(), ours.model_dump()
+        other = [key for key in here if here[key] != there.get(key)]
+        if other:
+            key = other[0]
+            raise BadRunError(
+                run.path,
+                f"it measured another recipe: {key} is {there.get(key)} there and "
+                f"{here[key]} here",
+                "fit with the settings of the run, or leave --measured out",
+            )
+    figures = measured_sentence(run)
+    if run.description()["data_fingerprint"] != fingerprint:
+        figures += "; measured on other cells than those of this model"
+    return figures
+
+
 def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
     """Compare two finished runs over the same held-out cells.
 

@@ -133,10 +133,12 @@ def test_run_report_status_and_fit(tmp_path, data):
     assert (status["epochs_done"], status["epochs"]) == (4, 4)
     assert json.loads(run("report", out, "--json").stdout)["reports"]
     model = tmp_path / "m.safetensors"
-    fitted = run(
-        *("fit", "set-1", "--data", data, "--out", model, "--epochs", "1"),
-        *("--measured", out, *SETTINGS, "--set", "vote_epochs=1"),
-    )
+    words = ["fit", "set-1", "--data", data, "--out", model, "--measured", out]
+    other = run(*words, "--epochs", "1", *SETTINGS, "--set", "vote_epochs=1")
+    assert other.returncode == 2
+    assert "another recipe: epochs is 2 there and 1 here" in other.stderr
+    assert not model.exists()
+    fitted = run(*words, "--epochs", "2", *SETTINGS)
     assert fitted.returncode == 0, fitted.stderr
     card = read_card(tmp_path / "m.json")
     assert "grouped k-fold, 48 held-out cells" in card.measured

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.config import ProtocolSettings
+from training.config import LeNetSettings, ProtocolSettings
 from training.deviations import rerun_command
 from training.errors import BadRunError
 from training.execution import execute, load_cells, start_run
 from training.reports import (
     compare_runs,
+    figures_for_card,
     load_metrics,
     measured_sentence,
     write_report,
@@ -90,6 +91,22 @@ def test_the_sentence_for_a_card(run):
         f"mean class accuracy {100 * metrics.mean_class_accuracy:.1f} %"
     )
     assert sentence.endswith("grouped k-fold, 48 held-out cells of 12 specimens")
+
+
+def test_a_card_takes_figures_of_its_own_recipe_alone(run):
+    config, cells = run.config(), run.description()["data_fingerprint"]
+    assert figures_for_card(run, config, cells) == measured_sentence(run)
+    told = figures_for_card(run, config, "of others")
+    assert told.endswith("; measured on other cells than those of this model")
+    wider = config.classifier.model_copy(update={"width": 0.5})
+    with pytest.raises(BadRunError, match=r"width is 0\.04 there and 0\.5 here"):
+        figures_for_card(run, config.model_copy(update={"classifier": wider}), cells)
+    views = config.training_set.model_copy(update={"views": 8})
+    with pytest.raises(BadRunError, match="views is 1 there and 8 here"):
+        figures_for_card(run, config.model_copy(update={"training_set": views}), cells)
+    kind = LeNetSettings()
+    with pytest.raises(BadRunError, match="another recipe"):
+        figures_for_card(run, config.model_copy(update={"classifier": kind}), cells)
 
 
 @pytest.fixture

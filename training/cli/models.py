@@ -45,7 +45,7 @@ def fit(
     from training.execution import load_cells
     from training.experiments import configure
     from training.models import fit_model
-    from training.reports import measured_sentence
+    from training.reports import figures_for_card
     from training.runs import RunFolder
     from training.verdict_fit import read_verdict
 
@@ -62,10 +62,11 @@ def fit(
             experiment, "a model file holds networks only", "fit a network, as set-1"
         )
     cells, _ = load_cells(config)
-    figures = (
-        measured_sentence(RunFolder.open(measured)) if measured else "not measured"
-    )
-    verdict = read_verdict(RunFolder.open(measured)) if measured else None
+    figures, verdict = "not measured", None
+    if measured:
+        run = RunFolder.open(measured)
+        figures = figures_for_card(run, config, cells.fingerprint)
+        verdict = read_verdict(run)
     records = fit_model(
         out.stem,
         cells,
