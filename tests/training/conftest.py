@@ -120,9 +120,9 @@ def one_thread():
 
 
 @pytest.fixture
-def run(tmp_path, cells, task1, tiny_network, one_thread):
-    """A finished run of `cells` in two grouped folds."""
-    config = RunConfig(
+def config(cells, task1, tiny_network) -> RunConfig:
+    """The recipe of a run of `cells` in two grouped folds."""
+    return RunConfig(
         experiment="set-1",
         data=str(task1(cells)),
         classifier=tiny_network,
@@ -130,6 +130,11 @@ def run(tmp_path, cells, task1, tiny_network, one_thread):
         device="cpu",
         workers=1,
     )
+
+
+@pytest.fixture
+def run(tmp_path, config, one_thread):
+    """A finished run of `config`."""
     made = start_run(tmp_path / "run", config)
     list(execute(made))
     return made

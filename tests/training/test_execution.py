@@ -16,8 +16,7 @@ import pytest
 from PIL import Image
 
 from training import execution, fitting
-from training.checkpoints import FoldResult
-from training.config import ProtocolSettings, ShapeIndexSettings, TrainingSetSettings
+from training.config import ShapeIndexSettings, TrainingSetSettings
 from training.data.packed_cells import load_packed
 from training.engines import FoldTask, run_tasks
 from training.errors import (
@@ -29,7 +28,6 @@ from training.errors import (
     SpecimensError,
 )
 from training.execution import (
-    RunningMetrics,
     execute,
     fold_seed,
     run_forecast,
@@ -37,22 +35,10 @@ from training.execution import (
 )
 from training.experiments import CORE_SECONDS
 from training.protocols import grouped_k_fold, make_folds
-from training.results import HeldOutCounts, pool_folds
+from training.results import pool_folds
 from training.runs import RunConfig, RunFolder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture
-def config(cells, task1, tiny_network) -> RunConfig:
-    return RunConfig(
-        experiment="set-1",
-        data=str(task1(cells)),
-        classifier=tiny_network,
-        protocol=ProtocolSettings(protocol="group-k", folds=2),
-        device="cpu",
-        workers=1,
-    )
 
 
 def kinds(run: RunFolder) -> list[str]:
@@ -251,82 +237,6 @@ def test_a_leak_in_a_fold_is_refused_before_training(
     with pytest.raises(LeakError, match=expected):
         list(execute(run))
     assert kinds(run) == ["run-failed"]
-
-
-class Clock:
-    """Seconds that pass only where a test says so."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def running_metrics(tmp_path, cells, config, folds, clock, monkeypatch, cost):
-    """Metrics of a run whose folds are read from memory and cost `cost` to measure."""
-    run = RunFolder.create(tmp_path / "run", config, "fingerprint")
-    rows = np.arange(len(cells)).reshape(-1, 4)
-
-    def read(folder):
-        its = rows[int(folder.name)]
-        scores = np.eye(6, dtype=np.float32)[cells.patterns[its]]
-        return FoldResult(its, scores, np.zeros(4, np.float32), ())
-
-    class Slow(HeldOutCounts):
-        def measure(self):
-            clock.now += cost
-            return super().measure()
-
-    monkeypatch.setattr(execution, "read_result", read)
-    monkeypatch.setattr(execution, "HeldOutCounts", Slow)
-    return RunningMetrics(run, cells, folds, clock)
-
-
-def test_few_folds_are_measured_after_each(tmp_path, cells, config, monkeypatch):
-    clock = Clock()
-    given = tmp_path, cells, config, 99, clock, monkeypatch, 1e9
-    metrics = running_metrics(*given)
-    for name in "012":
-        metrics.add(name)
-        assert metrics.due()
-        assert [event["kind"] for event in metrics.tell()] == ["metrics"]
-
-
-def test_many_folds_are_measured_in_a_hundredth_of_the_time(
-    tmp_path, cells, config, monkeypatch
-):
-    clock = Clock()
-    given = tmp_path, cells, config, 100, clock, monkeypatch, 1.0
-    metrics = running_metrics(*given)
-    told = []
-    for fold in range(12):
-        clock.now += 40
-        metrics.add(str(fold))
-        if metrics.due():
-            told += [event["folds_done"] for event in metrics.tell()]
-    # At 40 s nothing was spent; a second was, so that the next is due from 100 s on.
-    assert told == [1, 3, 5, 8, 10]
-    assert [event["folds_done"] for event in metrics.tell()] == [12]
-    assert not list(metrics.tell()), "there is nothing new to tell"
-
-
-def test_the_last_fold_is_measured_however_many_there_are(
-    tmp_path, config, monkeypatch
-):
-    monkeypatch.setattr(execution, "FEW_FOLDS", 0)
-    monkeypatch.setattr(execution, "METRICS_SHARE", 0.0)
-    protocol = ProtocolSettings(protocol="loso")
-    run = start_run(tmp_path / "run", config.model_copy(update={"protocol": protocol}))
-    list(execute(run))
-    told = [e["folds_done"] for e in run.events() if e["kind"] == "metrics"]
-    assert told == [1, 12]
-    assert kinds(run)[-3:] == ["fold-done", "metrics", "run-done"]
-    last = run.status().metrics
-    written = json.loads((run.path / "metrics.json").read_text())
-    assert {key: last[key] for key in ("n", "interval", "confusion")} == {
-        key: written[key] for key in ("n", "interval", "confusion")
-    }
 
 
 def test_seeds_of_folds_and_epochs_do_not_meet():
