@@ -5,6 +5,9 @@ VENV ?= .venv
 VENV_PYQT6 ?= .venv-pyqt6
 TORCH_INDEX ?=
 PYTEST_FLAGS ?=
+# One process a core, four at most; a file's tests stay together.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
+FUZZ_MINUTES ?= 60
 
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 BIN := $(VENV)/bin
@@ -14,14 +17,23 @@ XVFB := xvfb-run -a -s "-screen 0 1600x1000x24"
 SAMPLES := sample_data
 BUILD := build/sample-data
 RUN ?= $(BUILD)/run
+INSTALLED := build/installed
 
-.PHONY: demo test lint test-pyqt6 sample-data pictures wheel clean
+.PHONY: demo test trust fuzz lint test-pyqt6 sample-data pictures site wheel installed sbom clean
 
 demo: $(VENV)/.demo-ready
 	$(if $(HEADLESS),$(XVFB)) $(BIN)/python -m napari_hep2.demo $(if $(HEADLESS),--picture) --out demo
 
 test: $(VENV)/.test-ready
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PYTEST_FLAGS)
+
+# Every promise at its full count, under an hour; writes docs/reliability.md.
+trust: $(VENV)/.test-ready
+	$(BIN)/python -m pytest tests/trust --long --record --timeout 3000 $(PYTEST_FLAGS)
+
+# Random bytes for every reader, by hand.
+fuzz: $(VENV)/.test-ready
+	$(BIN)/python tests/fuzz/run.py --minutes $(FUZZ_MINUTES) --record
 
 lint: $(VENV)/.test-ready
 	$(BIN)/ruff check .
@@ -32,7 +44,8 @@ lint: $(VENV)/.test-ready
 
 # The widgets on the other Qt, in an environment of its own.
 test-pyqt6: $(VENV_PYQT6)/.test-ready
-	$(VENV_PYQT6)/bin/python -m pytest -o qt_api=pyqt6 $(PYTEST_FLAGS) tests/napari_hep2
+	$(VENV_PYQT6)/bin/python -m pytest -o qt_api=pyqt6 $(SIDE_BY_SIDE) $(PYTEST_FLAGS) \
+	  tests/napari_hep2
 
 # The sample specimens, and a model fitted on others: no specimen stands in both.
 sample-data: $(VENV)/.demo-ready
@@ -41,19 +54,39 @@ sample-data: $(VENV)/.demo-ready
 	  --set patterns=Homogeneous,Speckled,Nucleolar,Centromere,NuMem,Golgi \
 	  --set cells_max=120
 	$(BIN)/python -m training simulate $(BUILD)/simulated-specimens --specimens 60 --seed 501
-	$(BIN)/python -m training run set-1-normalised --data $(BUILD)/simulated-specimens \
-	  --out $(BUILD)/run --protocol group-k --epochs 30 --set width=0.125
-	$(BIN)/python -m training fit set-1-normalised --data $(BUILD)/simulated-specimens \
-	  --measured $(BUILD)/run --out $(SAMPLES)/model/simulated.safetensors \
-	  --epochs 30 --set width=0.125
+	$(BIN)/python -m training run modern --data $(BUILD)/simulated-specimens \
+	  --out $(BUILD)/run --protocol group-k
+	$(BIN)/python -m training verdicts $(BUILD)/run
+	$(BIN)/python -m training fit modern --data $(BUILD)/simulated-specimens \
+	  --measured $(BUILD)/run --out $(SAMPLES)/model/simulated.safetensors
 
 # The pictures of the README, of simulated data; RUN is what the trainer shows.
 pictures: $(VENV)/.demo-ready
 	$(if $(HEADLESS),$(XVFB)) $(BIN)/python -m napari_hep2.demo --pictures docs/images \
 	  $(if $(wildcard $(RUN)/events.jsonl),--run $(RUN))
 
+# The documentation as a site, in build/site.
+site: docs/commands.md
+	$(BIN)/zensical build --strict
+
+docs/commands.md: $(VENV)/.test-ready $(wildcard training/cli/*.py)
+	$(BIN)/typer training.cli utils docs --name "python -m training" --title Commands \
+	  --output $@
+
 wheel: $(VENV)/.test-ready
+	rm -rf dist
 	$(BIN)/python -m build --wheel
+
+# The wheel alone, in an environment of its own.
+installed: wheel
+	PYTHON="$(PYTHON)" TORCH="$(TORCH)" TORCH_INDEX="$(TORCH_INDEX)" \
+	  sh tools/installed-wheel.sh dist $(INSTALLED)
+
+# What is in that environment, as CycloneDX, beside the wheel.
+sbom: installed
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[audit]"
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --output-file dist/napari-hep2.cdx.json $(INSTALLED)
 
 clean:
 	rm -rf build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,7 +8,6 @@ end. Nothing here waits unless its name says so (`stop`, `reattach`).
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shlex
 import subprocess
@@ -23,6 +22,7 @@ import psutil
 
 from napari_hep2.trainer_state import TrainerState, apply_all, observe
 from napari_hep2.trainer_tail import EventTail
+from training.data.reading import parse_json
 from training.errors import BadRunError, RunLockedError, StorageError
 
 StopStep = Literal["asked", "terminated", "killed"]
@@ -157,9 +157,9 @@ def is_running(run: Path) -> bool:
 def read_lock(run: Path) -> tuple[int, float] | None:
     """Return process id and start time of the run's lock, or None."""
     try:
-        content = json.loads((run / "lock").read_bytes()[:4096])
+        content = parse_json((run / "lock").read_bytes()[:4096])
         pid, started = int(content["pid"]), float(content["started"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, OverflowError):
         return None
     return (pid, started) if pid > 0 else None
 

@@ -191,7 +191,7 @@ def apply_all(state: TrainerState, events: Iterable[Event]) -> tuple[TrainerStat
     for event in events:
         try:
             state = apply(state, event)
-        except (KeyError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             bad += 1
     return state, bad
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from training.data.reading import parse_json
 
 CHUNK = 1 << 16
 """Bytes of events read at a time: about 400 events, 5 ms of parsing."""
@@ -61,7 +62,7 @@ class EventTail:
 
     def _parse(self, line: bytes) -> dict[str, Any] | None:
         try:
-            event = json.loads(line)
+            event = parse_json(line)
         except ValueError:
             event = None
         if isinstance(event, dict):

@@ -10,6 +10,7 @@ lock, the window would stand still for ever.
 
 from __future__ import annotations
 
+import atexit
 import logging
 from functools import partial
 from typing import Any
@@ -119,8 +120,8 @@ class Runner(QObject):
             return
         try:
             following = job.done(result)
-        except Hep2Error as fault:
-            self._state.complain(fault)
+        except Exception as fault:  # noqa: BLE001 - said in the window, and logged
+            self._complain(job.title, fault)
             return
         if following is not None:
             self._begin(following)
@@ -128,6 +129,9 @@ class Runner(QObject):
     def _errored(self, fault: Exception) -> None:
         title = self._job.title if self._job else "The work"
         self._ended()
+        self._complain(title, fault)
+
+    def _complain(self, title: str, fault: Exception) -> None:
         if isinstance(fault, Hep2Error):
             self._state.complain(fault)
             return
@@ -143,7 +147,8 @@ class WorkerPool(QThreadPool):
     """The workers of all sessions of an application.
 
     It is the application's: a window that ends must not wait for a worker. When the
-    application quits, all that run are asked to stop at their next step and waited for.
+    application quits, or Python ends without that, all that run are asked to stop at
+    their next step and waited for.
     """
 
     def __init__(self, application: QCoreApplication) -> None:
@@ -171,6 +176,16 @@ def worker_pool() -> WorkerPool:
     application = QCoreApplication.instance()
     found = application.findChild(QThreadPool, _POOL)
     return WorkerPool(application) if found is None else found
+
+
+@atexit.register
+def _end_with_python() -> None:
+    """End the pool where Qt is torn down without its loop ever having been left."""
+    application = QCoreApplication.instance()
+    if application is not None:
+        found = application.findChild(QThreadPool, _POOL)
+        if found is not None:
+            found.end()
 
 
 def _generator(job: Job) -> Work[Any]:

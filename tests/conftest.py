@@ -11,6 +11,17 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of `tests/trust`; they must be known before its own conftest is read."""
+    parser.addoption(
+        "--long", action="store_true", help="measure each promise at its full count"
+    )
+    parser.addoption(
+        "--record", action="store_true", help="write what was reached to the docs"
+    )
+
+
 Centres = Sequence[tuple[int, int]]
 CENTRES = ((30, 30), (30, 90), (80, 50))
 """(y, x) of the nuclei of a frame unless others are given."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, model_validator
 
 from training.config import AnyNetworkSettings, Settings, TrainingSetSettings
 from training.config.verdicts import VerdictCalibration
 from training.data.images import write_json
+from training.data.reading import parse_json
 from training.errors import BadModelError
 from training.patterns import VOCABULARIES, Vocabulary
 
@@ -40,6 +41,12 @@ class ModelCard(Settings):
         None, description="What makes its verdicts probabilities, where it was fitted."
     )
 
+    @model_validator(mode="after")
+    def _verdict_on_its_patterns(self) -> Self:
+        if self.verdict is not None and self.verdict.patterns != self.patterns:
+            raise ValueError("the verdict is on other patterns")
+        return self
+
 
 def read_card(path: Path) -> ModelCard:
     """Read a model's card.
@@ -49,14 +56,14 @@ def read_card(path: Path) -> ModelCard:
     BadModelError
         If it is missing or damaged.
     """
+    if not path.is_file():
+        raise BadModelError(
+            path, "the card of the model is missing", "copy it beside the weights"
+        )
     try:
         if path.stat().st_size > _MAX_CARD:
             raise BadModelError(path, "the card is too large", "use another model")
         return parse_card(path.read_text(encoding="utf-8"), path)
-    except FileNotFoundError as fault:
-        raise BadModelError(
-            path, "the card of the model is missing", "copy it beside the weights"
-        ) from fault
     except (OSError, ValueError) as fault:
         raise _damaged(path) from fault
 
@@ -94,8 +101,8 @@ def parse_card(text: str, path: Path) -> ModelCard:
     if len(text) > _MAX_CARD:
         raise BadModelError(path, "the card is too large", "use another model")
     try:
-        return ModelCard.model_validate(json.loads(text))
-    except (ValueError, ValidationError, RecursionError) as fault:
+        return ModelCard.model_validate(parse_json(text))
+    except ValueError as fault:
         raise _damaged(path) from fault
 
 

@@ -6,24 +6,34 @@ the one before it is kept, so that a torn file costs one epoch and no more.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from training.classifiers.base import EpochRecord
 from training.data.images import write_array, write_bytes, write_json
+from training.data.reading import parse_json, read_array, read_json
 from training.errors import BadRunError
 from training.fitting import FitState
 
 CHECKPOINT = "checkpoint.safetensors"
 PREVIOUS = "checkpoint.previous.safetensors"
+
+_MOST = 1e300
+"""No loss is as large; an integer may be, which no float can hold."""
+
+_UNSEALED = "0" * 32
+"""What stands in the header in the place of the digest while that is computed."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +73,13 @@ def save_checkpoint(folder: Path, state: FitState) -> None:
     tensors |= {f"vote.{k:03d}": _tensor(v) for k, v in enumerate(state.votes)}
     contiguous = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     history = json.dumps([asdict(record) for record in state.history])
-    metadata = {"epoch": str(state.epoch), "history": history}
+    metadata = {"epoch": str(state.epoch), "history": history, "digest": _UNSEALED}
     current = folder / CHECKPOINT
     if current.is_file():
         current.replace(folder / PREVIOUS)
-    write_bytes(current, save(contiguous, metadata))
+    content = save(contiguous, metadata)
+    seal = _digest(content).encode()
+    write_bytes(current, content.replace(_UNSEALED.encode(), seal, 1))
 
 
 def load_checkpoint(folder: Path, state: FitState) -> bool:
@@ -80,10 +92,13 @@ def load_checkpoint(folder: Path, state: FitState) -> bool:
     state
         As `training.fitting.begin` made it; changed in place.
     """
-    for name in (CHECKPOINT, PREVIOUS):
-        path = folder / name
-        if path.is_file() and _load(path, state):
-            return True
+    current, previous = folder / CHECKPOINT, folder / PREVIOUS
+    if current.is_file() and _load(current, state):
+        return True
+    if previous.is_file() and _load(previous, state):
+        # The next one would push the torn one into the place of the whole one.
+        current.unlink(missing_ok=True)
+        return True
     return False
 
 
@@ -93,6 +108,11 @@ def write_result(folder: Path, result: FoldResult) -> None:
     write_array(folder / "rows.npy", result.rows)
     write_array(folder / "disagreement.npy", result.disagreement)
     write_array(folder / "scores.npy", result.scores)
+    drop_checkpoints(folder)
+
+
+def drop_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints of a fold that is finished."""
     for name in (CHECKPOINT, PREVIOUS):
         (folder / name).unlink(missing_ok=True)
 
@@ -102,45 +122,117 @@ def has_result(folder: Path) -> bool:
     return (folder / "scores.npy").is_file()
 
 
-def read_result(folder: Path) -> FoldResult:
+def read_result(
+    folder: Path, cells: int | None = None, patterns: int | None = None
+) -> FoldResult:
     """Read a finished fold.
+
+    Parameters
+    ----------
+    folder
+        Of the fold.
+    cells, patterns
+        How many there are in the cell set and in its vocabulary, where it is known.
 
     Raises
     ------
     BadRunError
-        If its files are damaged.
+        If its files are damaged, or are not of that many cells and patterns.
     """
     try:
         rows, scores, disagreement = (
-            np.load(folder / f"{name}.npy", allow_pickle=False)
+            read_array(folder / f"{name}.npy")
             for name in ("rows", "scores", "disagreement")
         )
-        text = (folder / "history.json").read_text(encoding="utf-8")
-        history = tuple(EpochRecord(**record) for record in json.loads(text))
-    except (OSError, EOFError, ValueError, TypeError) as fault:
-        raise BadRunError(
-            folder, "the result of this fold is damaged", "delete this folder, resume"
-        ) from fault
-    return FoldResult(rows, scores, disagreement, history)
+        history = _history(read_json(folder / "history.json"))
+        found = FoldResult(rows, scores, disagreement, history)
+        _check_result(found, cells, patterns)
+    except (OSError, ValueError, TypeError) as fault:
+        raise damaged_result(folder) from fault
+    return found
+
+
+def damaged_result(folder: Path) -> BadRunError:
+    """Return the fault of a finished fold that cannot be used."""
+    return BadRunError(
+        folder, "the result of this fold is damaged", "delete this folder, resume"
+    )
+
+
+def _check_result(found: FoldResult, cells: int | None, patterns: int | None) -> None:
+    rows, scores, disagreement = found.rows, found.scores, found.disagreement
+    fits = (
+        rows.dtype == np.int64
+        and scores.dtype == disagreement.dtype == np.float32
+        and (rows.ndim, scores.ndim, disagreement.ndim) == (1, 2, 1)
+        and len(rows) == len(scores) == len(disagreement)
+        and scores.shape[1] == (patterns or max(scores.shape[1], 1))
+        and (not len(rows) or (rows.min() >= 0 and rows.max() < (cells or math.inf)))
+        and np.isfinite(scores).all()
+        and np.isfinite(disagreement).all()
+    )
+    if not fits:
+        raise ValueError("these are no scores of held-out cells")
+
+
+def _history(content: list[dict[str, Any]]) -> tuple[EpochRecord, ...]:
+    """Return the records of a curve, from its first epoch on.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is none.
+    """
+    records = tuple(EpochRecord(**record) for record in content)
+    for number, one in enumerate(records, start=1):
+        figures = (one.loss, one.accuracy, one.seconds)
+        if type(one.epoch) is not int or one.epoch != number:
+            raise ValueError("an epoch is missing")
+        if not all(isinstance(v, int | float) and abs(v) < _MOST for v in figures):
+            raise ValueError("an epoch has no figures")
+    return records
 
 
 def _load(path: Path, state: FitState) -> bool:
     """Load one file whole or change nothing."""
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
-            tensors: dict[str, Tensor] = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
-        history = [EpochRecord(**record) for record in json.loads(metadata["history"])]
-        epoch = int(metadata["epoch"])
+        metadata, tensors = _unsealed(path.read_bytes())
+        history = list(_history(parse_json(metadata["history"])))
+        epoch, momenta = int(metadata["epoch"]), _part(tensors, "momentum.").values()
+        votes = [vote.numpy() for vote in _part(tensors, "vote.").values()]
+        if epoch != len(history) or any(
+            made.shape != kept.shape or made.dtype != kept.dtype
+            for made, kept in zip(momenta, state.momenta, strict=True)
+        ):
+            return False
         if state.average is not None:
             state.average.load_state_dict(_part(tensors, "average."))
         state.network.load_state_dict(_part(tensors, "weight."))
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError):
         return False
-    state.momenta = list(_part(tensors, "momentum.").values())
-    state.votes = [vote.numpy() for vote in _part(tensors, "vote.").values()]
+    state.momenta, state.votes = list(momenta), votes
     state.epoch, state.history = epoch, history
     return True
+
+
+def _unsealed(content: bytes) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return metadata and tensors of a file of which no bit has changed.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError, SafetensorError
+        If it is cut or changed.
+    """
+    size = int.from_bytes(content[:8], "little")
+    metadata = parse_json(content[8 : 8 + size])["__metadata__"]
+    seal = str(metadata["digest"])
+    if seal != _digest(content.replace(seal.encode(), _UNSEALED.encode(), 1)):
+        raise ValueError("the checkpoint is not as it was written")
+    return metadata, load(content)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=len(_UNSEALED) // 2).hexdigest()
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -6,7 +6,6 @@ the fold that holds it out only the metrics, which are measured again without tr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from training.data.cell_folder import is_cell_folder, read_cell_folder
 from training.data.images import write_json, write_text
+from training.data.reading import read_json
 from training.data.reviewed import (
     Reviewed,
     ReviewManifest,
@@ -28,6 +28,7 @@ from training.results import (
     Predictions,
     confusion_table,
     metrics_content,
+    read_metrics,
     read_predictions,
 )
 from training.runs import DATA, RunConfig, RunFolder
@@ -140,7 +141,7 @@ def find_stale(run: RunFolder) -> Staleness:
     except _CannotTell as answer:
         return Staleness(str(run.path), answer.state, answer.reason)
     except Hep2Error as fault:
-        return Staleness(str(run.path), "unknown", str(fault))
+        return Staleness(str(run.path), "unknown", str(fault).rstrip("."))
     if not manifests:
         reason = "its cells come from no cell folder, so that no decision touches them"
         return Staleness(str(run.path), "current", reason)
@@ -169,8 +170,11 @@ def recorded_reviews(run: RunFolder) -> tuple[ReviewManifest, ...] | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(map(ReviewManifest.from_content, content["reviews"]))
+        reviews = map(ReviewManifest.from_content, read_json(path)["reviews"])
+        config = run.config()
+        return tuple(
+            one.stored_in(config.extra if one.extra else config.data) for one in reviews
+        )
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise BadRunError(path, "the file is damaged", "start a new run") from fault
 
@@ -201,9 +205,9 @@ def _fold_changes(
 ) -> Iterator[StaleFold]:
     """Count the changed cells that each fold trains on and holds out."""
     start = _last_start(run)
-    held = _held_by_cell(run) if start["leaky"] else None
+    held = _held_by_cell(run) if start.get("leaky") else None
     for fold in start["folds"]:
-        specimens = set(fold["specimens"])
+        specimens = set(fold.get("specimens", ()))
         own = [cell for cell, extra in changed if not extra]
         if held is None:
             holds_out = sum(cell.specimen in specimens for cell in own)
@@ -284,7 +288,7 @@ def rescore(run: RunFolder) -> tuple[Metrics, dict[str, Any]]:
     StorageError
         If the files cannot be written.
     """
-    measured = _measured(run)
+    measured = read_metrics(run)
     said = read_predictions(run)
     now = reviewed_now(run.config())
     if now is None:
@@ -331,14 +335,3 @@ def _not_scored(now: Reviewed, said: Predictions) -> int:
     """Count the cells in use now of which the run has no scores."""
     used = {cell for cell, pattern in now.outcomes().items() if pattern}
     return len(used - set(said.ids.tolist()))
-
-
-def _measured(run: RunFolder) -> dict[str, Any]:
-    path = run.path / "metrics.json"
-    if not path.is_file():
-        raise BadRunError(run.path, "the run is not finished", "resume it first")
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as fault:
-        raise BadRunError(path, "the file is damaged", "resume the run") from fault
-    return content

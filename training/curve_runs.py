@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from training.config import ProtocolSettings
 from training.errors import BadRunError, BadSettingError
 from training.execution import execute, start_run
 from training.experiments import configure
@@ -42,7 +43,7 @@ def plan_curves(
     """
     wanted = _shares(shares)
     given = dict(changes or {})
-    first = int(given.pop("seed", 0))
+    first = ProtocolSettings.parse({"seed": given.pop("seed", 0)}).seed
     planned = {}
     for seed in range(first, first + seeds):
         for share in wanted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from training.config import PaperNetworkSettings, as_typed
+from training.data.shown_paths import shown_path
 from training.experiments import find_experiment
 from training.runs import RunConfig
 
@@ -56,10 +57,13 @@ _CLASSIFIERS = {
 
 
 def rerun_command(config: RunConfig) -> str:
-    """Return the command that does a run again, shortest first."""
+    """Return the command that does a run again, shortest first.
+
+    It stands in reports: see `training.data.shown_paths.shown_path`.
+    """
     words = ["python", "-m", "training", "run", config.experiment]
-    words += ["--data", config.data]
-    words += ["--extra", config.extra] if config.extra else []
+    words += ["--data", shown_path(config.data)]
+    words += ["--extra", shown_path(config.extra)] if config.extra else []
     words += ["--out", "RUN"]
     for key, value in changed_settings(config).items():
         words += ["--set", f"{key}={as_typed(value)}"]

@@ -1,5 +1,8 @@
 """What can go wrong, each as one sentence: which file, what is wrong, what to do."""
 
+_LONGEST = 500
+"""Characters of a part of a sentence; it may quote a word out of a file."""
+
 
 class Hep2Error(Exception):
     """An expected fault that is told to the user in one sentence.
@@ -16,12 +19,16 @@ class Hep2Error(Exception):
 
     def __init__(self, what: object, fault: str, remedy: str) -> None:
         super().__init__(what, fault, remedy)
-        self.what = str(what)
-        self.fault = fault
+        self.what = _shortened(str(what))
+        self.fault = _shortened(fault)
         self.remedy = remedy
 
     def __str__(self) -> str:
         return f"{self.what}: {self.fault}; {self.remedy}."
+
+
+def _shortened(words: str) -> str:
+    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}..."
 
 
 class BadImageError(Hep2Error):

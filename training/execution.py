@@ -6,18 +6,19 @@ A generator of events: a terminal, a dock and a test drain the same one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 
-from training.checkpoints import has_result, read_result
+from training.checkpoints import drop_checkpoints, has_result, read_result
 from training.config import NetworkSettings, known_engine
 from training.data.cells import CellSet
 from training.data.copies import CellCodes
 from training.data.images import write_json
 from training.data.packed_cells import load_packed
+from training.data.shown_paths import shown_fault
 from training.engines import (
     Engine,
     Event,
@@ -99,6 +100,7 @@ def execute(run: RunFolder, engine: str | None = None) -> Generator[Event, None,
         config = config.model_copy(update={"engine": known_engine(engine)})
     cells, packed = load_cells(config)
     _same_data(run, cells)
+    record_data(run, cells)
     codes = CellCodes.of(cells)
     plan = make_folds(cells, config.protocol, codes)
     with run.lock():
@@ -108,12 +110,16 @@ def execute(run: RunFolder, engine: str | None = None) -> Generator[Event, None,
                 where.check(run.path, packed)
                 folds = _describe_folds(run, cells, plan, codes)
                 yield from _train(run, config, cells, packed, plan, where, folds)
-        except (InterruptedRunError, GeneratorExit):
-            # The second: whoever drains the events was interrupted between two of them.
+        except InterruptedRunError as stop:
+            run.append("stopped")
+            remedy = stop.remedy.replace("RUN", str(run.path))
+            raise InterruptedRunError(run.path, stop.fault, remedy) from stop
+        except GeneratorExit:
+            # Whoever drains the events was interrupted between two of them.
             run.append("stopped")
             raise
         except Hep2Error as fault:
-            run.append("run-failed", message=str(fault))
+            run.append("run-failed", message=shown_fault(fault))
             raise
 
 
@@ -214,16 +220,20 @@ def _train(
     if resumed:
         yield from _tell_unheard(run, cells, plan)
         for fold in plan.folds:
-            if has_result(run.fold_folder(fold.name)):
+            folder = run.fold_folder(fold.name)
+            if has_result(folder):
+                drop_checkpoints(folder)
                 metrics.add(fold.name)
         yield from metrics.tell()
     if needs_masks(config.classifier):
         views = config.training_set.views
         build_classifier(config.classifier, cells, config.device).prepare(views)
-    failure = ""
+    failure, epochs = "", _ToldEpochs(run)
     for event in engine.run(_tasks(run, config, packed, plan)):
+        yield from epochs.tell_kept(event["fold"], event.pop("history", ()))
         written = run.append(event.pop("kind"), **event)
         yield written
+        epochs.add(written)
         if written["kind"] == "fold-failed":
             failure = failure or written["message"]
         if written["kind"] == "fold-done":
@@ -237,11 +247,41 @@ def _train(
 def _tell_unheard(run: RunFolder, cells: CellSet, plan: FoldPlan) -> Iterator[Event]:
     """Tell the folds that workers finished while nobody was there to write it down."""
     told = {event["fold"] for event in run.events() if event["kind"] == "fold-done"}
+    epochs = _ToldEpochs(run)
     for fold in plan.folds:
         folder = run.fold_folder(fold.name)
         if fold.name not in told and has_result(folder):
-            event = fold_done(fold.name, cells, read_result(folder))
+            result = read_result(folder, len(cells), len(cells.vocabulary))
+            history = [vars(record) for record in result.history]
+            yield from epochs.tell_kept(fold.name, history)
+            event = fold_done(fold.name, cells, result)
             yield run.append(event.pop("kind"), **event)
+
+
+class _ToldEpochs:
+    """The epochs that stand in the events of a run.
+
+    A trainer or worker that is killed may have kept an epoch and not told it.
+    """
+
+    def __init__(self, run: RunFolder) -> None:
+        self._run = run
+        self._told: set[tuple[str, int]] = set()
+        for event in run.events():
+            self.add(event)
+
+    def add(self, event: Event) -> None:
+        """Note what has been told."""
+        if event["kind"] == "epoch":
+            self._told.add((event["fold"], event["epoch"]))
+
+    def tell_kept(self, fold: str, history: Sequence[Event]) -> Iterator[Event]:
+        """Tell those epochs of a fold's checkpoint or result that were not."""
+        for record in history:
+            if (fold, record["epoch"]) not in self._told:
+                event = self._run.append("epoch", fold=fold, **record)
+                self.add(event)
+                yield event
 
 
 def _finish(
@@ -285,6 +325,7 @@ class RunningMetrics:
     ) -> None:
         self._run = run
         self._names = cells.vocabulary.names
+        self._shape = len(cells), len(cells.vocabulary)
         self._folds = folds
         self._clock = clock
         self._started = clock()
@@ -294,7 +335,7 @@ class RunningMetrics:
 
     def add(self, name: str) -> None:
         """Count a finished fold."""
-        self._counts.add(name, read_result(self._run.fold_folder(name)))
+        self._counts.add(name, read_result(self._run.fold_folder(name), *self._shape))
 
     def due(self) -> bool:
         """Whether to tell the metrics now."""

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -66,6 +67,9 @@ class FitState:
         The held-out scores, (m, K) float32, of each of the last epochs so far.
     voters
         The weights of each of those epochs, kept where a model will be made of them.
+    piece
+        Images that are taken at once, found where a batch did not fit into memory; 0
+        where none was too large.
     """
 
     network: nn.Module
@@ -75,6 +79,7 @@ class FitState:
     history: list[EpochRecord] = field(default_factory=list)
     votes: list[Scores] = field(default_factory=list)
     voters: list[dict[str, Tensor]] = field(default_factory=list)
+    piece: int = 0
 
     @property
     def voter(self) -> nn.Module:
@@ -140,7 +145,10 @@ def fit(
     InterruptedRunError
         If `should_stop` said so; `state` is then inside an epoch and must not be kept.
     DivergedError
-        If the loss becomes NaN or infinite.
+        If the loss becomes NaN or infinite: on a CPU in that step; on a GPU, which
+        would have to be waited for, at the end of the epoch.
+    OutOfMemoryError
+        Of torch, if the device has no memory for the smallest piece of a batch.
     """
     place(state.network, cells.device)
     place(state.voter, cells.device)
@@ -185,22 +193,24 @@ def end_epoch(
     Raises
     ------
     DivergedError
-        If the loss is NaN or infinite.
+        If the loss or a held-out score is NaN or infinite.
     """
     loss, accuracy = means.tolist()
     epoch = state.epoch + 1
     if not math.isfinite(loss):
-        raise DivergedError(
-            f"epoch {epoch}",
-            "the loss became infinite or not a number",
-            "lower learning_rate",
-        )
+        raise _diverged(f"epoch {epoch}", "loss")
     if epoch > settings.epochs - settings.vote_epochs:
         _vote(state, cells, test, settings, keep_voters=keep_voters)
     state.epoch = epoch
     seconds = time.perf_counter() - started
     state.history.append(EpochRecord(epoch, loss, accuracy, seconds))
     return state.history[-1]
+
+
+def _diverged(when: str, what: str) -> DivergedError:
+    return DivergedError(
+        when, f"the {what} became infinite or not a number", "lower learning_rate"
+    )
 
 
 def held_out_vote(state: FitState) -> HeldOutScores:
@@ -230,11 +240,14 @@ def _run_epoch(
     state.network.train()
     sums = torch.zeros(2, device=cells.device, dtype=torch.float64)
     told, done = time.perf_counter(), 0
+    on_cpu = cells.device.type == "cpu"
     steps = math.ceil(len(plan) / settings.batch_size)
     for number, batch in enumerate(plan.batches(settings.batch_size)):
         if should_stop():
             raise interrupted()
-        sums += _accumulate(state.network, cells, batch, settings)
+        sums += _accumulate(state, cells, batch, settings)
+        if on_cpu and not torch.isfinite(sums[0]):
+            raise _diverged(f"epoch {state.epoch + 1}, step {number + 1}", "loss")
         step = state.epoch * steps + number
         _step(state, settings, rate_at(settings, step, settings.epochs * steps))
         _average(state, settings, step)
@@ -246,23 +259,43 @@ def _run_epoch(
 
 
 def _accumulate(
-    network: nn.Module,
+    state: FitState,
     cells: ResidentCells,
     batch: EpochPlan,
     settings: NetworkSettings,
 ) -> Tensor:
     """Leave the mean gradient of a batch; return its summed loss and right answers.
 
-    On a CPU the batch is taken in pieces that fit its caches: without normalisation
-    layers the sum of their gradients is that of the whole batch, to rounding. Images
-    that are mixed need their partners, and stay together.
+    On a CPU the batch is taken in pieces that fit its caches, on a GPU in pieces that
+    fit its memory: without normalisation layers the sum of their gradients is that of
+    the whole batch, to rounding. Images that are mixed need their partners, and stay
+    together.
     """
+    size = len(batch)
+    divisible = batch.mixing is None and not needs_whole_batches(settings)
+    if divisible:
+        on_cpu = cells.device.type == "cpu"
+        size = min(size, state.piece or (_MICRO_BATCH_CPU if on_cpu else size))
+    while True:
+        try:
+            return _accumulate_pieces(state.network, cells, batch, settings, size)
+        except torch.OutOfMemoryError:
+            if size == 1 or not divisible:
+                raise
+        size = state.piece = (size + 1) // 2
+
+
+def _accumulate_pieces(
+    network: nn.Module,
+    cells: ResidentCells,
+    batch: EpochPlan,
+    settings: NetworkSettings,
+    size: int,
+) -> Tensor:
     network.zero_grad(set_to_none=True)
     dtype = next(network.parameters()).dtype
-    on_cpu = cells.device.type == "cpu"
-    pieces = on_cpu and batch.mixing is None and not needs_whole_batches(settings)
     sums = torch.zeros(2, device=cells.device, dtype=torch.float64)
-    for some in batch.batches(_MICRO_BATCH_CPU if pieces else len(batch)):
+    for some in batch.batches(size):
         images = cells.images.index_select(0, some.rows)
         images = change(images, some.changes, settings.augmentation)
         if some.warps is not None:
@@ -373,6 +406,8 @@ def _vote(
         rows = torch.from_numpy(test).to(cells.device)
         views = settings.test_views
         scores = score(voter, cells.images, settings.normalisation, rows, views)
+        if not np.isfinite(scores).all():
+            raise _diverged(f"epoch {state.epoch + 1}", "held-out scores")
         state.votes.append(scores)
     if keep_voters:
         weights = voter.state_dict()

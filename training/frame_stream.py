@@ -16,6 +16,7 @@ from training.config import ExtractionSettings, SegmentationSettings, VerdictSet
 from training.data.extraction import FrameCells, extract_frame
 from training.data.layouts import Frame, read_collection
 from training.data.mended import STEPS, with_mended
+from training.data.shown_paths import shown_fault
 from training.errors import (
     BadImageError,
     BadLayoutError,
@@ -201,7 +202,7 @@ def _cut(
     try:
         return extract_frame(frame, extraction, segmentation)
     except (BadImageError, BadMaskError) as fault:
-        return str(fault)
+        return shown_fault(fault)
 
 
 def _finish(

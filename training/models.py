@@ -6,6 +6,7 @@ weights is checked against what the card promises, and only then are weights rea
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -188,18 +189,18 @@ def load_model(path: Path, device: str = "auto") -> Model:
     card = read_card(path.with_suffix(".json"))
     vocabulary = known_vocabulary(card, path)
     found = read_header(path, remedy="copy both files again")
-    voters = []
-    for _ in range(min(card.classifier.vote_epochs, card.classifier.epochs)):
-        voters.append(blank_network(card.classifier, len(vocabulary)))
+    network = blank_network(card.classifier, len(vocabulary))
+    votes = min(card.classifier.vote_epochs, card.classifier.epochs)
     expected = {
         f"voter{number}.{name}": StoredTensor("F32", tuple(tensor.shape))
-        for number, voter in enumerate(voters)
-        for name, tensor in voter.state_dict().items()
+        for number in range(votes)
+        for name, tensor in network.state_dict().items()
     }
     if found != expected:
         raise BadModelError(
             path, "its weights do not fit its card", "copy both files again"
         )
+    voters = [network, *(copy.deepcopy(network) for _ in range(votes - 1))]
     return Model(card, vocabulary, _fill(path, voters, choose_device(device)))
 
 

@@ -6,18 +6,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import torch
+
 from training.checkpoints import load_checkpoint, save_checkpoint
 from training.classifiers.base import (
     Classifier,
     EpochRecord,
     Fit,
     FitRequest,
+    HeldOutScores,
     Rows,
     Samples,
     Step,
 )
 from training.config import NetworkSettings
 from training.devices import ResidentCells
+from training.errors import EngineError, Hep2Error
 from training.fitting import FitState, begin, fit, held_out_vote
 from training.folds_together import FoldGroup, Member, can_train_together
 
@@ -65,6 +69,11 @@ class NetworkClassifier(Classifier):
         """Train from the checkpoint in `folder`, or from the start; see `Classifier`.
 
         A checkpoint is written after each epoch, before its record is yielded.
+
+        Raises
+        ------
+        EngineError
+            If the GPU has no memory for it, in pieces either.
         """
         state = self._begin(folder, seed)
         records = fit(
@@ -76,10 +85,17 @@ class NetworkClassifier(Classifier):
             test=test,
             should_stop=should_stop,
         )
-        for step in records:
-            if folder is not None and isinstance(step, EpochRecord):
-                save_checkpoint(folder, state)
-            yield step
+        try:
+            for step in records:
+                if folder is not None and isinstance(step, EpochRecord):
+                    save_checkpoint(folder, state)
+                yield step
+        except torch.OutOfMemoryError as fault:
+            raise EngineError(
+                "the GPU",
+                "it has no memory for a step of this network",
+                "free some or use a smaller batch_size, then resume",
+            ) from fault
         return held_out_vote(state)
 
     def fit_group(
@@ -90,23 +106,30 @@ class NetworkClassifier(Classifier):
         """Do several fits: on a GPU side by side; see `Classifier`.
 
         There an epoch may take less time than a checkpoint: one is written where the
-        last is older than `CHECKPOINT_SECONDS`.
+        last is older than `CHECKPOINT_SECONDS`. If the GPU has no memory for so many,
+        they go on from their checkpoints, one after the other, as do all that follow.
         """
-        if len(requests) < 2 or not self._side_by_side:
-            yield from super().fit_group(requests, should_stop)
-            return
-        if self._group is None or len(self._group) < len(requests):
-            self._group = FoldGroup(
-                self._settings, self._cells, self._n_patterns, len(requests)
-            )
-        yield from self._fit_side_by_side(self._group, requests, should_stop)
+        left = dict(enumerate(requests))
+        if len(requests) > 1 and self._side_by_side:
+            try:
+                for number, step in self._fit_side_by_side(requests, should_stop):
+                    if isinstance(step, HeldOutScores | Hep2Error):
+                        del left[number]
+                    yield number, step
+            except torch.OutOfMemoryError:
+                self._group, self._side_by_side = None, False
+        numbers = list(left)
+        for place, step in super().fit_group(list(left.values()), should_stop):
+            yield numbers[place], step
 
     def _fit_side_by_side(
-        self,
-        group: FoldGroup,
-        requests: Sequence[FitRequest],
-        should_stop: Callable[[], bool],
+        self, requests: Sequence[FitRequest], should_stop: Callable[[], bool]
     ) -> Iterator[tuple[int, Step]]:
+        group = self._group
+        if group is None or len(group) < len(requests):
+            group = self._group = FoldGroup(
+                self._settings, self._cells, self._n_patterns, len(requests)
+            )
         members = [
             Member(self._begin(one.folder, one.seed), one.train, one.test, one.seed)
             for one in requests

@@ -122,7 +122,7 @@ def load_onnx_model(path: Path, threads: int = 0) -> OnnxModel:
 
 
 def need(package: str) -> ModuleType:
-    """Import onnx or onnxruntime.
+    """Import onnx or onnxruntime; see `training` on what the second would send.
 
     Raises
     ------
@@ -140,13 +140,13 @@ def need(package: str) -> ModuleType:
 
 
 def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise BadModelError(
+            path, "there is no such model", "make it with: python -m training export"
+        )
     try:
         with path.open("rb") as stream:
             content = stream.read(_MAX_FILE + 1)
-    except FileNotFoundError as fault:
-        raise BadModelError(
-            path, "there is no such model", "make it with: python -m training export"
-        ) from fault
     except OSError as fault:
         raise BadModelError(path, "the file cannot be read", _REMEDY) from fault
     if len(content) > _MAX_FILE:

@@ -15,6 +15,7 @@ from training.config import VerdictSettings
 from training.data.cells import full_scale
 from training.data.extraction import FrameCells, cell_id, crop_boxes
 from training.data.images import write_bytes, write_json, write_text
+from training.data.safe_tables import csv_of
 from training.patterns import Pattern, Vocabulary
 from training.scorers import Scorer
 from training.verdict import SpecimenVerdict, specimen_verdict
@@ -197,8 +198,7 @@ def _table(prediction: FramePrediction) -> str:
     table.loc[scored, "predicted"] = [names[k] for k in prediction.predicted]
     for k, name in enumerate(names):
         table.loc[scored, f"score_{name}"] = prediction.scores[:, k].round(4)
-    text: str = table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
-    return text
+    return csv_of(table)
 
 
 def _png(picture: Image.Image) -> bytes:

@@ -38,6 +38,9 @@ __all__ = [
 
 Rows = npt.NDArray[np.int64]
 
+_LONG_NUMBER = 1000
+"""Digits of an id that is sorted as a word: Python refuses far longer numbers."""
+
 _FEWEST_INNER = 3
 """Folds of which one is tested, one kept out of it, and one trained on."""
 
@@ -184,7 +187,8 @@ def _specimens_of_copies(codes: CellCodes) -> Rows:
 
 def natural_key(text: str) -> tuple[int, int, str]:
     """Sort key that puts specimen 9 before specimen 10, and numbers before names."""
-    return (0, int(text), text) if text.isdecimal() else (1, 0, text)
+    is_number = text.isdecimal() and len(text) < _LONG_NUMBER
+    return (0, int(text), text) if is_number else (1, 0, text)
 
 
 def _need_specimens(cells: CellSet) -> None:

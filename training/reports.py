@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from training.metrics import Metrics
 from training.pages import render, svg
 from training.patterns import I3A_TASK2, MIVIA
 from training.protocols import PROTOCOLS, natural_key
-from training.results import Predictions, read_predictions
+from training.results import Predictions, read_metrics, read_predictions
 from training.runs import RunConfig, RunFolder
 from training.strips import SPECIMENS, specimen_strips
 from training.verdict_page import specimen_section
@@ -40,26 +39,27 @@ def load_metrics(run: RunFolder) -> tuple[Metrics, list[str]]:
     BadRunError
         If the run is not finished, or the file damaged.
     """
-    content = _metrics_content(run)
-    rates = [np.nan if r is None else r for r in content["rates"].values()]
-    interval = content["interval"]
+    content = read_metrics(run)
+    names, interval = content["patterns"], content["interval"]
+    rates = [content["rates"][name] for name in names]
+    mean = content["mean_class_accuracy"]
     return (
         Metrics(
             content["n"],
             np.asarray(content["confusion"], np.int64),
-            np.asarray(rates),
-            content["mean_class_accuracy"],
+            np.asarray(rates, np.float64),
+            np.nan if mean is None else mean,
             (interval[0], interval[1]) if interval else None,
-            np.asarray(list(content["specimens"].values()), np.int64),
+            np.asarray([content["specimens"][name] for name in names], np.int64),
         ),
-        list(content["patterns"]),
+        names,
     )
 
 
 def measured_sentence(run: RunFolder) -> str:
     """Return the figures of a finished run in one sentence, for a model's card."""
     metrics, _ = load_metrics(run)
-    content = _metrics_content(run)
+    content = read_metrics(run)
     interval = ""
     if metrics.interval:
         low, high = (100 * bound for bound in metrics.interval)
@@ -161,7 +161,7 @@ def write_report(run: RunFolder) -> Path:
 def _report_content(run: RunFolder) -> dict[str, Any]:
     config, description = run.config(), run.description()
     metrics, names = load_metrics(run)
-    content = _metrics_content(run)
+    content = read_metrics(run)
     start = _last_start(run)
     experiment = EXPERIMENTS[config.experiment]
     interval = metrics.interval
@@ -177,7 +177,7 @@ def _report_content(run: RunFolder) -> dict[str, Any]:
         "leaky": content["leaky"],
         "folds": content["folds"],
         "folds_done": content["folds_done"],
-        "source": start["source"],
+        "source": start.get("source", ""),
         "notice": NOTICE,
         "mca": f"{100 * metrics.mean_class_accuracy:.2f}",
         "interval": [f"{100 * bound:.1f}" for bound in interval] if interval else None,
@@ -195,7 +195,7 @@ def _report_content(run: RunFolder) -> dict[str, Any]:
         "strips_note": strips_note,
         "curves": _curves(run),
         "deviations": deviations(config),
-        "notes": start["notes"],
+        "notes": start.get("notes", []),
         "command": rerun_command(config),
         "provenance": _provenance(description),
     }
@@ -348,7 +348,7 @@ def _curves(run: RunFolder) -> str:
     loss, accuracy = figure.subplots(1, 2)
     curves: dict[str, dict[int, tuple[float, float]]] = {}
     for event in run.events():
-        if event["kind"] == "epoch":
+        if event["kind"] == "epoch" and {"loss", "accuracy"} <= event.keys():
             curve = curves.setdefault(event["fold"], {})
             curve[event["epoch"]] = (event["loss"], event["accuracy"])
     for curve in curves.values():
@@ -359,17 +359,6 @@ def _curves(run: RunFolder) -> str:
     loss.set(xlabel="epoch", ylabel="loss on training cells", ylim=(0, None))
     accuracy.set(xlabel="epoch", ylabel="accuracy on training cells, %", ylim=(0, 100))
     return svg(figure)
-
-
-def _metrics_content(run: RunFolder) -> dict[str, Any]:
-    path = run.path / "metrics.json"
-    if not path.is_file():
-        raise BadRunError(run.path, "the run is not finished", "resume it, then report")
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as fault:
-        raise BadRunError(path, "the file is damaged", "resume the run") from fault
-    return content
 
 
 def _last_start(run: RunFolder) -> dict[str, Any]:

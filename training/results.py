@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from training.calibration import calibration_content, measure_calibration
-from training.checkpoints import FoldResult, has_result, read_result
+from training.checkpoints import FoldResult, damaged_result, has_result, read_result
 from training.data.cells import CellSet
 from training.data.images import write_json, write_text
+from training.data.reading import read_json
+from training.data.safe_tables import csv_text, plain_word
 from training.errors import BadRunError
 from training.metrics import Metrics, confusion_matrix, measure, measure_counts
-from training.protocols import FoldPlan
+from training.protocols import PROTOCOLS, FoldPlan
 from training.runs import RunFolder
+
+_WORDS = ("id", "specimen", "fold", "pattern", "predicted")
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,20 @@ class HeldOut:
 
 
 def pool_folds(run: RunFolder, plan: FoldPlan, n_patterns: int) -> HeldOut:
-    """Pool the results of all finished folds, in the order of the plan."""
-    results = {
-        fold.name: read_result(run.fold_folder(fold.name))
-        for fold in plan.folds
-        if has_result(run.fold_folder(fold.name))
-    }
+    """Pool the results of all finished folds, in the order of the plan.
+
+    Raises
+    ------
+    BadRunError
+        If a result is damaged, or is of other cells than its fold holds out.
+    """
+    results = {}
+    for fold in plan.folds:
+        folder = run.fold_folder(fold.name)
+        if has_result(folder):
+            results[fold.name] = read_result(folder, patterns=n_patterns)
+            if not np.array_equal(results[fold.name].rows, fold.test):
+                raise damaged_result(folder)
     if not results:
         nothing = np.zeros((0, n_patterns), np.float32)
         empty = np.zeros(0, np.float32)
@@ -163,8 +174,59 @@ def write_results(
     )
     write_json(run.path / "calibration.json", calibration_content(calibration))
     write_text(run.path / "confusion.csv", confusion_table(metrics, names))
-    write_text(run.path / "predictions.csv", _csv(_prediction_rows(cells, held_out)))
+    rows = _prediction_rows(cells, held_out)
+    write_text(run.path / "predictions.csv", csv_text(rows))
     return metrics
+
+
+_Count = Annotated[int, Field(ge=0, lt=2**53)]
+
+
+class MeasuredContent(BaseModel):
+    """What `metrics.json` holds; see `write_results`."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    protocol: str
+    leaky: bool
+    folds: _Count
+    folds_done: _Count
+    patterns: list[str]
+    n: _Count
+    mean_class_accuracy: float | None
+    interval: tuple[float, float] | None
+    rates: dict[str, float | None]
+    specimens: dict[str, _Count]
+    confusion: list[list[_Count]]
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        k = len(self.patterns)
+        names = set(self.patterns)
+        sizes = {len(names), len(self.confusion), *map(len, self.confusion)}
+        if sizes != {k} or not names == self.rates.keys() == self.specimens.keys():
+            raise ValueError("the figures are not of its patterns")
+        if self.protocol not in PROTOCOLS:
+            raise ValueError("there is no such protocol")
+        return self
+
+
+def read_metrics(run: RunFolder) -> dict[str, Any]:
+    """Return the content of `metrics.json` of a finished run.
+
+    Raises
+    ------
+    BadRunError
+        If the run is not finished, or the file damaged.
+    """
+    path = run.path / "metrics.json"
+    if not path.is_file():
+        raise BadRunError(run.path, "the run is not finished", "resume it first")
+    try:
+        content = MeasuredContent.model_validate(read_json(path))
+    except (OSError, ValueError) as fault:
+        raise BadRunError(path, "the file is damaged", "resume the run") from fault
+    return content.model_dump(mode="json")
 
 
 def confusion_table(metrics: Metrics, names: tuple[str, ...]) -> str:
@@ -174,7 +236,7 @@ def confusion_table(metrics: Metrics, names: tuple[str, ...]) -> str:
         [name, *map(str, row)]
         for name, row in zip(names, metrics.confusion, strict=True)
     ]
-    return _csv(table)
+    return csv_text(table)
 
 
 @dataclass(frozen=True)
@@ -230,18 +292,23 @@ def read_predictions(run: RunFolder) -> Predictions:
     if not path.is_file():
         raise BadRunError(run.path, "the run is not finished", "resume it first")
     try:
-        table = pd.read_csv(path, dtype={"id": str, "specimen": str, "fold": str})
+        kinds = dict.fromkeys(_WORDS, str)
+        table = pd.read_csv(path, dtype=kinds, keep_default_na=False).rename(
+            columns=plain_word
+        )
+        for name in _WORDS:
+            table[name] = table[name].map(plain_word)
         columns = [str(name) for name in table if str(name).startswith("score_")]
         names = tuple(name.removeprefix("score_") for name in columns)
         index = {name: k for k, name in enumerate(names)}
         return Predictions(
             table["id"].to_numpy(np.str_),
-            table["specimen"].fillna("").to_numpy(np.str_),
-            table["pattern"].map(index).to_numpy().astype(np.int64),
-            table["predicted"].map(index).to_numpy().astype(np.int64),
+            table["specimen"].to_numpy(np.str_),
+            np.asarray([index[name] for name in table["pattern"]], np.int64),
+            np.asarray([index[name] for name in table["predicted"]], np.int64),
             table[columns].to_numpy(np.float32),
             names,
-            table["fold"].fillna("").to_numpy(np.str_),
+            table["fold"].to_numpy(np.str_),
             table["disagreement"].to_numpy(np.float32),
         )
     except (OSError, ValueError, KeyError) as fault:
@@ -250,8 +317,7 @@ def read_predictions(run: RunFolder) -> Predictions:
 
 def _prediction_rows(cells: CellSet, held_out: HeldOut) -> Iterator[list[str]]:
     names = cells.vocabulary.names
-    header = ["id", "specimen", "fold", "pattern", "predicted"]
-    yield [*header, *(f"score_{name}" for name in names), "disagreement"]
+    yield [*_WORDS, *(f"score_{name}" for name in names), "disagreement"]
     for row, fold, predicted, scores, disagreement in zip(
         held_out.rows,
         held_out.folds,
@@ -269,12 +335,6 @@ def _prediction_rows(cells: CellSet, held_out: HeldOut) -> Iterator[list[str]]:
             *(f"{score:.6f}" for score in scores),
             f"{disagreement:.6f}",
         ]
-
-
-def _csv(rows: Iterable[list[str]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue()
 
 
 def _number(value: float) -> float | None:

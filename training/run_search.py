@@ -55,5 +55,5 @@ def find_stale_runs(runs: Sequence[RunFolder]) -> Iterator[tuple[float, Stalenes
         try:
             found = find_stale(run)
         except Hep2Error as fault:
-            found = Staleness(str(run.path), "unknown", str(fault))
+            found = Staleness(str(run.path), "unknown", str(fault).rstrip("."))
         yield number / len(runs), found

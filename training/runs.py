@@ -7,12 +7,14 @@ process id *and* start time, so that the lock of a killed trainer clears itself.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
 import re
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,7 +23,7 @@ from typing import Any
 
 import psutil
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from training.config import (
     LOCAL,
@@ -32,8 +34,14 @@ from training.config import (
     known_engine,
 )
 from training.data.images import storage_error, write_text
+from training.data.reading import parse_json
+from training.data.shown_paths import end_of_way, way_from
 from training.errors import BadRunError, RunLockedError
+from training.events import parse_event
 from training.time_left import TimeLeft
+
+if sys.platform != "win32":
+    import fcntl
 
 EVENTS = "events.jsonl"
 DATA = "data.json"
@@ -41,6 +49,10 @@ DATA = "data.json"
 
 _PASSING = {"epoch", "progress"}
 """Events that a power cut may take; on a GPU there are hundreds a second."""
+
+_LONGEST_NAME = 100
+
+_MAX_CONFIG, _MAX_BRACKETS = 100_000, 300
 
 _PACKAGES = ("numpy", "torch", "scikit-learn", "napari-hep2")
 
@@ -71,6 +83,19 @@ class RunConfig(Settings):
     )
 
     _known_engine = field_validator("engine")(known_engine)
+
+
+class _Description(BaseModel):
+    """What `config.yaml` holds."""
+
+    config: dict[str, Any]
+    data_fingerprint: str
+    versions: dict[str, str]
+    python: str
+    machine: str
+
+
+_CONFIG_FAULTS = (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError)
 
 
 @dataclass(frozen=True)
@@ -119,11 +144,16 @@ class RunFolder:
                 path, "it holds a run already", "resume it, or choose another folder"
             )
         if path.is_dir() and any(
-            entry.name != "trainer.log" for entry in path.iterdir()
+            entry.name != "trainer.log" and entry.suffix != ".part"
+            for entry in path.iterdir()
         ):
             raise BadRunError(path, "the folder is not empty", "choose a new folder")
+        kept = config.model_dump(mode="json")
+        ways = {name: way_from(path, kept[name]) for name in ("data", "extra")}
+        ways = {name: way for name, way in ways.items() if way is not None}
         content = {
-            "config": config.model_dump(mode="json"),
+            "config": {**kept, **ways},
+            "from_run_folder": list(ways),
             "data_fingerprint": fingerprint,
             "versions": {name: version(name) for name in _PACKAGES},
             "python": platform.python_version(),
@@ -157,15 +187,14 @@ class RunFolder:
         """
         path = self.path / "config.yaml"
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError, UnicodeDecodeError) as fault:
+            content = yaml.safe_load(_short_text(path))
+            _Description.model_validate(content)
+        except _CONFIG_FAULTS as fault:
             raise _damaged(path) from fault
-        if not isinstance(content, dict) or "config" not in content:
-            raise _damaged(path)
         return content
 
     def config(self) -> RunConfig:
-        """Return the configuration.
+        """Return the configuration, with its folders where they are now.
 
         Raises
         ------
@@ -173,13 +202,23 @@ class RunFolder:
             If the file is damaged or holds settings that we do not know.
         """
         try:
-            return RunConfig.model_validate(self.description()["config"])
-        except ValidationError as fault:
+            content = self.description()
+            config = RunConfig.model_validate(content["config"])
+            names = set(content.get("from_run_folder", ())) & {"data", "extra"}
+            found = {n: end_of_way(self.path, getattr(config, n)) for n in names}
+            return config.model_copy(update=found)
+        except _CONFIG_FAULTS as fault:
             raise _damaged(self.path / "config.yaml") from fault
 
     def fold_folder(self, name: str) -> Path:
-        """Return the folder of a fold; its name is safe on every file system."""
+        """Return the folder of a fold; its name is safe on every file system.
+
+        A name that is not, or is dots alone, gets a hash behind what is left of it.
+        """
         safe = re.sub(r"[^A-Za-z0-9+_.-]", "_", name)
+        if safe != name or not name.strip(".") or len(name) > _LONGEST_NAME:
+            mark = hashlib.blake2b(name.encode(), digest_size=5).hexdigest()
+            safe = f"{safe[:40].strip('.')}-{mark}"
         return self.path / "folds" / safe
 
     # -- events ---------------------------------------------------------------
@@ -198,7 +237,8 @@ class RunFolder:
         path = self.path / EVENTS
         try:
             with path.open("ab") as stream:
-                stream.write(self._mend(path) + line.encode())
+                stream.truncate(self._whole(path))
+                stream.write(line.encode())
                 stream.flush()
                 if kind not in _PASSING:
                     os.fsync(stream.fileno())
@@ -207,28 +247,30 @@ class RunFolder:
         return event
 
     def events(self) -> list[dict[str, Any]]:
-        """Return every whole event; a torn line is left out."""
+        """Return every whole event; a torn or damaged line is left out."""
         path = self.path / EVENTS
         if not path.is_file():
             return []
         lines = path.read_bytes().split(b"\n")[:-1]
-        return [event for line in lines if (event := _parse(line)) is not None]
+        return [event for line in lines if (event := parse_event(line)) is not None]
 
     @staticmethod
-    def _mend(path: Path) -> bytes:
-        """Return a newline if a killed writer left half a line, else nothing."""
+    def _whole(path: Path) -> int:
+        """Return where the last whole line ends: a killed writer may have left half."""
         size = path.stat().st_size
         if size == 0:
-            return b""
+            return 0
         with path.open("rb") as stream:
             stream.seek(size - 1)
-            return b"" if stream.read(1) == b"\n" else b"\n"
+            if stream.read(1) == b"\n":
+                return size
+        return path.read_bytes().rfind(b"\n") + 1
 
     # -- who works here -------------------------------------------------------
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder while training.
+        """Hold the folder while training; clear what killed writers left half.
 
         Raises
         ------
@@ -236,19 +278,22 @@ class RunFolder:
             If another trainer that is alive holds it.
         """
         path = self.path / "lock"
-        holder = self._lock_holder()
-        if holder is not None:
-            raise RunLockedError(
-                self.path,
-                f"another trainer (process {holder}) works in this folder",
-                "wait for it, or stop it first",
-            )
-        (self.path / "stop").unlink(missing_ok=True)
-        me = psutil.Process()
-        write_text(path, json.dumps({"pid": me.pid, "started": me.create_time()}))
+        with _one_at_a_time(self.path):
+            holder = self._lock_holder()
+            if holder is not None:
+                raise RunLockedError(
+                    self.path,
+                    f"another trainer (process {holder}) works in this folder",
+                    "wait for it, or stop it first",
+                )
+            (self.path / "stop").unlink(missing_ok=True)
+            me = psutil.Process()
+            write_text(path, json.dumps({"pid": me.pid, "started": me.create_time()}))
         try:
             yield
         finally:
+            for torn in self.path.rglob(".*.part"):
+                torn.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
 
     def is_running(self) -> bool:
@@ -262,11 +307,13 @@ class RunFolder:
     def _lock_holder(self) -> int | None:
         try:
             text = (self.path / "lock").read_text(encoding="utf-8")
-            lock = json.loads(text)
+            lock = parse_json(text)
             process = psutil.Process(int(lock["pid"]))
             alive = process.status() != psutil.STATUS_ZOMBIE
             same = abs(process.create_time() - float(lock["started"])) < 1.0
-        except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        except (OSError, ValueError, LookupError, TypeError, OverflowError):
+            return None
+        except psutil.Error:
             return None
         return process.pid if alive and same else None
 
@@ -301,6 +348,37 @@ class RunFolder:
         return ends.get(last, "vanished")
 
 
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let no second process look at the lock of a folder while one takes it.
+
+    The system lets go of this guard by itself when the process dies. Windows, and some
+    network file systems, do not have it: there two that start at once may both pass.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    guard = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(guard, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(guard)
+
+
+def _short_text(path: Path) -> str:
+    """Return the text of a configuration of a size and depth that is soon parsed.
+
+    Ours have a few thousand characters, and brackets only where a list is empty.
+    """
+    with path.open(encoding="utf-8") as stream:
+        text = stream.read(_MAX_CONFIG + 1)
+    if len(text) > _MAX_CONFIG or text.count("[") + text.count("{") > _MAX_BRACKETS:
+        raise ValueError("it is no configuration of a run")
+    return text
+
+
 def _damaged(path: Path) -> BadRunError:
     return BadRunError(path, "the configuration is damaged", "start a new run")
 
@@ -308,11 +386,3 @@ def _damaged(path: Path) -> BadRunError:
 def _seconds_left(events: list[dict[str, Any]]) -> float | None:
     left = TimeLeft().after_all(events).seconds_left(datetime.now(UTC).timestamp())
     return None if left is None else round(left, 1)
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) and "kind" in event else None

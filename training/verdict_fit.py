@@ -7,15 +7,11 @@ may have trained on it, as in all cross-validation.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ValidationError
 from scipy.stats import beta, rankdata
 
 from training.calibration import measure_calibration
@@ -26,6 +22,8 @@ from training.config.verdicts import (
     VerdictFigures,
 )
 from training.data.images import write_json, write_text
+from training.data.reading import read_json
+from training.data.safe_tables import csv_text
 from training.errors import BadRunError, SpecimensError
 from training.patterns import Pattern, Vocabulary, vocabulary_for
 from training.protocols import natural_key
@@ -277,11 +275,10 @@ def read_verdict(run: RunFolder) -> VerdictCalibration | None:
     """
     path = run.path / FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return VerdictCalibration.model_validate(content)
+        return VerdictCalibration.model_validate(read_json(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, ValidationError, RecursionError) as fault:
+    except (OSError, ValueError) as fault:
         raise BadRunError(
             path,
             "the file is damaged",
@@ -324,11 +321,7 @@ def specimen_rows(fitted: FittedVerdict) -> list[dict[str, object]]:
 def specimen_table(fitted: FittedVerdict) -> str:
     """Return `specimens.csv`: a row a held-out specimen, judged without itself."""
     rows = specimen_rows(fitted)
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
+    return csv_text([rows[0], *(row.values() for row in rows)])
 
 
 def _vocabulary(patterns: tuple[str, ...], where: object) -> Vocabulary:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from training.calibration import Calibration, measure_calibration
 from training.config.verdicts import VerdictCalibration
+from training.data.safe_tables import plain_word
 from training.errors import BadRunError
 from training.pages import svg
 from training.runs import RunFolder
@@ -146,10 +147,14 @@ def _table(run: RunFolder, fitted: VerdictCalibration) -> pd.DataFrame:
     try:
         table = pd.read_csv(
             path, dtype=dict.fromkeys(words, str), keep_default_na=False
-        )
+        ).rename(columns=plain_word)
     except (OSError, ValueError) as fault:
         raise _stale(run) from fault
     if not needed <= set(table.columns):
+        raise _stale(run)
+    for name in words:
+        table[name] = table[name].map(plain_word)
+    if not {*table["pattern"], *table["leading"]} <= set(fitted.patterns):
         raise _stale(run)
     return table
 

@@ -53,6 +53,10 @@ def read_header(
         If there is no such file, or its header cannot be read.
     """
     damaged = BadModelError(path, "the weights are damaged", remedy)
+    if not path.is_file():
+        raise BadModelError(
+            path, "there is no such model", "choose a .safetensors file"
+        )
     try:
         with path.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
@@ -61,10 +65,6 @@ def read_header(
             header = json.loads(stream.read(length), object_pairs_hook=_once)
         header.pop("__metadata__", None)
         return {name: _entry(claim) for name, claim in header.items()}
-    except FileNotFoundError as fault:
-        raise BadModelError(
-            path, "there is no such model", "choose a .safetensors file"
-        ) from fault
     except OSError as fault:
         raise BadModelError(path, "the file cannot be read", remedy) from fault
     except (ValueError, AttributeError, KeyError, TypeError) as fault:

@@ -66,7 +66,10 @@ class DecisionVerbs(StoreKeeper):
         rows = np.array(state.selected, dtype=np.int64)
         rows = rows[~np.isnan(scores[rows]).any(axis=1)]
         if not len(rows):
-            state.complain("The model has not scored the cells selected.")
+            state.complain(
+                "The model has not scored the cells selected, or calls them by "
+                "patterns that are not among theirs."
+            )
             return
         said = _as_called(review, rows, scores[rows].argmax(axis=1))
         reason = f"prediction of {state.prediction.card.name}"

@@ -285,7 +285,11 @@ class CellOrder:
         return Job("Contrast", work, done)
 
     def scores(self) -> npt.NDArray[np.float32] | None:
-        """Return (N, K) scores of the cells under review, nan where there is none."""
+        """Return (N, K) scores of the cells under review, nan where there is none.
+
+        A cell that the model calls by a pattern which these cells do not know has
+        none: the best of the others is not what the model says.
+        """
         state, review = self._state, self._state.review
         if review is None or state.prediction is None or state.cells is None:
             return None
@@ -297,7 +301,7 @@ class CellOrder:
         labels = state.cells.cells.table["label"].to_numpy()[prediction.rows]
         for label, scores in zip(labels, prediction.scores, strict=True):
             row = review.row_of.get(cell_id(name, int(label)))
-            if row is not None:
+            if row is not None and int(scores.argmax()) in taken:
                 out[row] = 0
                 out[row, known] = scores[taken]
         return out

@@ -7,7 +7,15 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QRect, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QFont, QFontDatabase, QIcon, QPainter, QPixmap
+from qtpy.QtGui import (
+    QColor,
+    QFont,
+    QFontDatabase,
+    QIcon,
+    QPainter,
+    QPixmap,
+    QShowEvent,
+)
 from qtpy.QtWidgets import (
     QApplication,
     QFrame,
@@ -23,6 +31,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_hep2.state import SessionState
+from napari_hep2.widgets.closing import main_window_of
 from napari_hep2.widgets.session import ViewerSession, session_of
 from training.patterns import Pattern
 
@@ -57,6 +66,13 @@ class SessionWidget(QWidget):
             signal.connect(slot)
         self.destroyed.connect(partial(disconnect_all, self._wires))
         self._refresh()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """End the session with the window in which the widget stands."""
+        super().showEvent(event)
+        window = main_window_of(self)
+        if window is not None:
+            self.session.live_in(window)
 
     def sizeHint(self) -> QSize:
         """Return the size that a dock takes at first; it can be made smaller."""

@@ -6,6 +6,7 @@ import weakref
 from typing import Any, ClassVar
 
 from psygnal import Signal
+from qtpy.QtWidgets import QMainWindow
 
 from napari_hep2.controllers.classify import ClassifyController
 from napari_hep2.controllers.copies import CopiesController
@@ -23,6 +24,7 @@ from napari_hep2.layers import LayerLink
 from napari_hep2.mending_tool import MendingDesk, MendingTool
 from napari_hep2.state import SessionState
 from napari_hep2.verdict_state import SayingState, WhyState, WorklistState
+from napari_hep2.widgets.closing import ClosedWindow
 from napari_hep2.workers import Runner
 
 
@@ -43,6 +45,7 @@ class ViewerSession:
     cell_clicked: ClassVar[Signal] = Signal(str)
 
     def __init__(self, viewer: Any) -> None:
+        self._window: ClosedWindow | None = None
         self.state = SessionState()
         self.specimen = SpecimenController(self.state)
         self.review = ReviewController(self.state, start=self.start)
@@ -76,6 +79,16 @@ class ViewerSession:
     def start(self, job: Job | None) -> None:
         """Give a job to the worker."""
         self.runner.start(job)
+
+    def live_in(self, window: QMainWindow) -> None:
+        """End with this window; the first one that is given counts."""
+        if self._window is None:
+            self._window = ClosedWindow(window, self._end)
+
+    def _end(self) -> None:
+        """Leave the result of what runs aside: nothing is there to draw it in."""
+        self.runner.cancel()
+        self.link.close()
 
     def _frame_opened(self) -> None:
         """Review the open frame's cells, unless a cell folder is under review."""

@@ -357,3 +357,17 @@ def test_neither_qt_nor_napari_nor_torch_is_imported():
         env={**os.environ, "PYTHONPATH": str(root)},
         check=True,
     )
+
+
+def test_a_line_that_is_nested_too_deeply_is_counted_as_bad(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_text("[" * 100_000 + '\n{"kind": "stopped"}\n')
+    tail = EventTail(path)
+    assert tail.read() == [{"kind": "stopped"}]
+    assert tail.bad == 1
+
+
+@pytest.mark.parametrize("lock", ['{"pid": 1e400, "started": 1}', "[" * 4000, "[]"])
+def test_a_lock_that_names_nobody(tmp_path, lock):
+    (tmp_path / "lock").write_text(lock)
+    assert tp.read_lock(tmp_path) is None

@@ -1,13 +1,20 @@
 """The state of a run is arithmetic on its events."""
 
 import math
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_hep2.trainer_state import TrainerState, apply, apply_all, observe
+from napari_hep2.trainer_state import (
+    FoldState,
+    TrainerState,
+    apply,
+    apply_all,
+    observe,
+)
 
 SECOND = "2026-01-01T00:00:{:02d}+00:00"
 
@@ -234,3 +241,19 @@ def test_only_the_fold_of_an_event_is_a_new_object():
     assert after.folds["b"] is before.folds["b"]
     assert after.folds["a"] is not before.folds["a"]
     assert math.isclose(after.work_done, 0.25)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"epoch": 10**400, "loss": 1}, {"epoch": 1, "loss": 10**400}]
+)
+def test_a_number_that_is_none_is_counted_as_bad(changes):
+    event = {"kind": "epoch", "fold": "a", "accuracy": 0.5, **changes}
+    started = {"folds": {"a": FoldState("a")}}
+    _, bad = apply_all(replace(TrainerState(), **started), [event, {"kind": "epoch"}])
+    assert bad >= 1
+
+
+def test_metrics_that_are_a_list_are_counted_as_bad():
+    event = {"kind": "metrics", "mean_class_accuracy": 1, "interval": None, "n": 1}
+    event |= {"rates": [], "specimens": {}, "confusion": []}
+    assert apply_all(TrainerState(), [event]) == (TrainerState(), 1)

@@ -88,6 +88,19 @@ def test_a_fault_while_the_result_is_taken_is_shown(qtbot, state, runner):
     assert state.fault == "x: no; do."
 
 
+def test_an_unforeseen_fault_while_the_result_is_taken_is_shown(
+    qtbot, state, runner, caplog
+):
+    def done(_):
+        raise KeyError("layer")
+
+    runner.start(Job("Drawing", counting(1), done))
+    qtbot.waitUntil(lambda: bool(state.fault))
+    assert "Drawing failed in a way that was not foreseen (KeyError" in state.fault
+    assert "KeyError" in caplog.text
+    assert state.busy == ""
+
+
 def test_a_new_job_takes_the_place_of_the_old_one(qtbot, state, runner):
     gate, got = threading.Event(), []
     runner.start(Job("Old", counting(2, gate), lambda _: got.append("old")))

@@ -64,15 +64,19 @@ def test_nothing_to_resume(tmp_path, tiny_network):
     assert not load_checkpoint(tmp_path, begin(tiny_network, 6, 0))
 
 
-def test_a_torn_checkpoint_falls_back_to_the_one_before(tmp_path, cells, tiny_network):
+def test_a_checkpoint_of_which_a_bit_has_turned_is_not_taken(
+    tmp_path, cells, tiny_network
+):
+    """Nor does it take the place of the whole one, when the next is written."""
     run_epochs(begin(tiny_network, 6, 0), cells, tiny_network, tmp_path, 2)
-    whole = (tmp_path / CHECKPOINT).read_bytes()
-    rng = np.random.default_rng(0)
-    for length in [0, 4, 8, *rng.integers(9, len(whole), 40)]:
-        (tmp_path / CHECKPOINT).write_bytes(whole[:length])
-        state = begin(tiny_network, 6, 0)
-        assert load_checkpoint(tmp_path, state)
-        assert state.epoch == 1
+    content = bytearray((tmp_path / CHECKPOINT).read_bytes())
+    content[-5] ^= 1
+    (tmp_path / CHECKPOINT).write_bytes(content)
+    state = begin(tiny_network, 6, 0)
+    assert load_checkpoint(tmp_path, state)
+    assert state.epoch == 1
+    assert not (tmp_path / CHECKPOINT).exists()
+    assert (tmp_path / PREVIOUS).exists()
 
 
 def test_both_torn_begins_again(tmp_path, tiny_network):
@@ -115,3 +119,57 @@ def test_a_damaged_result_is_told(tmp_path):
     (tmp_path / "rows.npy").write_bytes(b"")
     with pytest.raises(BadRunError, match="delete this folder, resume"):
         read_result(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows", np.array([4.0, 7.0])),
+        ("rows", np.array([[4], [7]])),
+        ("rows", np.array([4, 7, 8])),
+        ("rows", np.array([-1, 7])),
+        ("rows", np.array([4, 48])),
+        ("scores", np.zeros((2, 5), np.float32)),
+        ("scores", np.zeros((2, 6), np.float64)),
+        ("scores", np.full((2, 6), np.nan, np.float32)),
+        ("scores", np.zeros(2, np.float32)),
+        ("disagreement", np.zeros(3, np.float32)),
+        ("disagreement", np.zeros(2, "<U1")),
+    ],
+)
+def test_a_result_of_other_cells_or_patterns_is_told(tmp_path, name, content):
+    write_result(tmp_path, result())
+    assert read_result(tmp_path, 48, 6)
+    np.save(tmp_path / f"{name}.npy", content)
+    with pytest.raises(BadRunError, match="damaged; delete this folder"):
+        read_result(tmp_path, 48, 6)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        "[" * 100_000,
+        "[1]",
+        "{}x",
+        '[{"epoch": 1}]',
+        '[{"epoch": 2, "loss": 1, "accuracy": 1, "seconds": 1}]',
+        '[{"epoch": "1", "loss": 1, "accuracy": 1, "seconds": 1}]',
+        '[{"epoch": 1, "loss": NaN, "accuracy": 1, "seconds": 1}]',
+        '[{"epoch": 1, "loss": null, "accuracy": 1, "seconds": 1}]',
+        '[{"epoch": 1, "loss": 1%s, "accuracy": 1, "seconds": 1}]' % ("0" * 400),
+    ],
+)
+def test_a_result_without_its_curve_is_told(tmp_path, history):
+    write_result(tmp_path, result())
+    (tmp_path / "history.json").write_text(history)
+    with pytest.raises(BadRunError, match="damaged; delete this folder"):
+        read_result(tmp_path)
+
+
+def test_a_checkpoint_with_the_momenta_of_another_network_is_left(
+    tmp_path, tiny_network
+):
+    state = begin(tiny_network, 6, 0)
+    state.momenta[0] = state.momenta[0][:1]
+    save_checkpoint(tmp_path, state)
+    assert not load_checkpoint(tmp_path, begin(tiny_network, 6, 0))

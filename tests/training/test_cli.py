@@ -218,35 +218,6 @@ def check_a_folder_with_onnx(tmp_path, model):
     assert set(first[1]) == {"frame", "fault"}
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["run", "set-9", "--data", "x"], "set-9: there is no such experiment"),
-        (
-            ["run", "set-1", "--data", "x", "--set", "widht=1"],
-            "widht: there is no such setting; use one of input_size",
-        ),
-        (
-            ["run", "set-1", "--data", "x", "--set", "width=9"],
-            "width: '9' does not fit",
-        ),
-        (["run", "set-1", "--data", "x", "--set", "width"], "it has no '='"),
-        (["status", "nowhere"], "nowhere: this is not a run folder"),
-        (["extract", "nowhere", "--out", "o"], "nowhere: "),
-        (
-            ["predict", "a.png", "--model", "m.safetensors", "--out", "o"],
-            "m.json: the card of the model is missing",
-        ),
-    ],
-)
-def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path, words, sentence):
-    done = run(*words)
-    assert done.returncode == 2
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-
-
 def test_data_without_specimens(tmp_path, cells, task1):
     folder = task1(cells, specimens=False)
     done = run("run", "set-1", "--data", folder, "--out", tmp_path / "r", *SETTINGS)

@@ -87,3 +87,8 @@ def test_settings_that_are_changed_together_share_no_name():
         rest = (config.TrainingSetSettings, config.ProtocolSettings)
         names = [name for part in (one, *rest) for name in part.changeable()]
         assert len(names) == len(set(names)), one.__name__
+
+
+def test_a_long_value_is_not_shown_whole():
+    with pytest.raises(BadSettingError, match=r"'x{99}\.\.\. does not fit"):
+        PaperNetworkSettings.parse({"width": "x" * 5000})

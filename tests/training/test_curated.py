@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from training.config import ProtocolSettings, TrainingSetSettings
-from training.curated import find_stale, relabelled_predictions, rescore
+from training.curated import (
+    find_stale,
+    recorded_reviews,
+    relabelled_predictions,
+    rescore,
+)
 from training.data.cell_folder import read_cell_folder
 from training.data.curation import DecisionStore
 from training.data.packed_cells import load_packed
@@ -56,7 +61,8 @@ def test_a_run_names_the_state_of_the_store(tmp_path, folder, config):
     run = start_run(tmp_path / "run", config)
     data = json.loads((run.path / "data.json").read_text())
     (review,) = data["reviews"]
-    assert review["store"] == str(folder / STORE)
+    assert review["store"] == f"{folder.name}/{STORE}"
+    assert recorded_reviews(run)[0].store == str(folder / STORE)
     assert (review["last_step"], review["reviewers"]) == (2, ["ann", "bob"])
     counts = [review[k] for k in ("accepted", "rejected", "relabelled", "left_out")]
     assert counts == [2, 1, 0, 1]

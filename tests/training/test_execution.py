@@ -1,24 +1,18 @@
 import csv
 import json
 import math
-import os
-import signal
-import subprocess
-import sys
-import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
 
 from training import execution, fitting
-from training.config import ShapeIndexSettings, TrainingSetSettings
+from training.checkpoints import CHECKPOINT
+from training.config import ShapeIndexSettings
 from training.data.packed_cells import load_packed
-from training.engines import FoldTask, run_tasks
 from training.errors import (
     BadRunError,
     Hep2Error,
@@ -34,7 +28,7 @@ from training.execution import (
     start_run,
 )
 from training.experiments import CORE_SECONDS
-from training.protocols import grouped_k_fold, make_folds
+from training.protocols import make_folds
 from training.results import pool_folds
 from training.runs import RunConfig, RunFolder
 
@@ -162,6 +156,42 @@ def test_a_finished_fold_is_not_trained_again(tmp_path, config):
     assert again == ["run-started", "metrics", "run-done"]
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_an_epoch_that_was_kept_and_not_told_is_told_later(tmp_path, config, finished):
+    """A trainer may be killed between its checkpoint and its event."""
+    run = start_run(tmp_path / "run", config)
+    if finished:
+        list(execute(run))
+    else:
+        with pytest.raises(InterruptedRunError):
+            stop_after_two_epochs(run)
+    path = run.path / "events.jsonl"
+    told = run.events()
+    torn = [e for e in told if (e["kind"], e.get("epoch")) != ("epoch", 2)]
+    torn = [e for e in torn if finished <= (e["kind"] != "fold-done")]
+    assert len(torn) < len(told)
+    path.write_text("".join(json.dumps(event) + "\n" for event in torn))
+    list(execute(run))
+    again = [(e["fold"], e["epoch"]) for e in run.events() if e["kind"] == "epoch"]
+    expected = [(f"group-{fold}", epoch) for fold in (1, 2) for epoch in (1, 2, 3)]
+    assert sorted(again) == expected
+    done = [event["fold"] for event in run.events() if event["kind"] == "fold-done"]
+    assert sorted(done) == ["group-1", "group-2"]
+
+
+def test_what_a_killed_trainer_left_half_is_cleared(tmp_path, config):
+    run = start_run(tmp_path / "run", config)
+    list(execute(run))
+    folder = run.fold_folder("group-1")
+    for left in (folder / CHECKPOINT, folder / ".scores.npy.1-1.part"):
+        left.write_bytes(b"half")
+    (run.path / "data.json").unlink()
+    list(execute(run))
+    assert not list(run.path.rglob(".*.part"))
+    assert not (folder / CHECKPOINT).exists()
+    assert (run.path / "data.json").is_file()
+
+
 def test_other_data_are_refused(tmp_path, cells, task1, config):
     run = start_run(tmp_path / "run", config)
     image = run_data(config) / "train" / "00001.png"
@@ -264,64 +294,3 @@ def test_what_is_not_trained_in_steps_is_forecast_from_figures(config):
     assert cost.image_steps == 24 * 2
     assert cost.images_per_second == 1 / CORE_SECONDS["shape-index"]
     assert run_forecast(config).measured
-
-
-def command(*words: object) -> list[str]:
-    return [sys.executable, "-m", "training", *map(str, words)]
-
-
-def test_killed_at_random_and_resumed_is_bit_identical(tmp_path, config):
-    """Kill -9 of the whole process, three times, somewhere in the run."""
-    settings = {**config.classifier.model_dump(), "epochs": 12}
-    changed = config.model_copy(
-        update={"classifier": config.classifier.model_validate(settings)}
-    )
-    straight = start_run(tmp_path / "straight", changed)
-    list(execute(straight))
-    run = start_run(tmp_path / "killed", changed)
-    rng = np.random.default_rng(0)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for kill in range(3):
-        before = len(run.events())
-        process = subprocess.Popen(
-            command("resume", run.path), env=environment, stderr=subprocess.DEVNULL
-        )
-        wanted = before + int(rng.integers(3, 8))
-        deadline = time.monotonic() + 60
-        while len(run.events()) < wanted and time.monotonic() < deadline:
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert run.status().state in ("vanished", "done"), kill
-    list(execute(run))
-    assert np.array_equal(scores_of(straight, changed), scores_of(run, changed))
-
-
-def test_a_worker_that_dies_costs_its_fold_only(tmp_path, cells, task1, tiny_network):
-    """One worker kills itself at its first start; all folds are done in the end."""
-    loaded, packed = load_packed(task1(cells), 32)
-    plan = grouped_k_fold(loaded, 2)
-    tasks = [
-        FoldTask(
-            fold,
-            tmp_path / fold.name,
-            packed,
-            tiny_network.model_copy(update={"epochs": 100}),
-            TrainingSetSettings(),
-            0,
-            0,
-            "cpu",
-            tmp_path / "stop",
-        )
-        for fold in plan.folds
-    ]
-    events, starts = [], 0
-    for event in run_tasks(tasks, workers=2):
-        events.append(event)
-        starts += event["kind"] == "fold-started"
-        if event["kind"] == "fold-started" and starts == 2:
-            workers = psutil.Process().children()
-            next(p for p in workers if "spawn_main" in " ".join(p.cmdline())).kill()
-    done = [event["fold"] for event in events if event["kind"] == "fold-done"]
-    assert sorted(done) == ["group-1", "group-2"]
-    assert starts == 3

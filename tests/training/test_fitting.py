@@ -45,7 +45,7 @@ def test_a_batch_in_pieces_has_the_gradient_of_the_whole(make_cells, tiny_networ
     cells = placed(make_cells(cells=5))
     state = begin(tiny_network, 6, seed=0)
     plan = plan_epoch(Samples.plain(np.arange(60)), tiny_network, seed=0)
-    summed = _accumulate(state.network, cells, plan, tiny_network)
+    summed = _accumulate(state, cells, plan, tiny_network)
     pieces = [p.grad.clone() for p in state.network.parameters()]
     state.network.zero_grad()
     logits = state.network(cells.images.float()[:, None] / 255)

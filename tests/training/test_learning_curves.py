@@ -164,3 +164,8 @@ def test_a_power_law_is_found_again():
     assert (found.slope, found.scale) == pytest.approx((0.5, 0.2))
     assert found.error(4) == pytest.approx(0.1)
     assert found.slopes == pytest.approx(np.full(2000, 0.5))
+
+
+def test_a_seed_that_is_none_is_told():
+    with pytest.raises(BadSettingError, match="seed: 'x' does not fit"):
+        plan_curves("cells", "set-1", changes={"seed": "x"})

@@ -12,6 +12,7 @@ from training.devices import ResidentCells
 from training.engines import local
 from training.errors import DivergedError, InterruptedRunError
 from training.execution import execute, start_run
+from training.folds_together import FoldGroup
 from training.network_classifier import NetworkClassifier
 from training.protocols import make_folds
 from training.results import pool_folds
@@ -23,7 +24,9 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture
 def classifier(cells, tiny_network) -> NetworkClassifier:
     resident = ResidentCells.place(cells.images, cells.patterns, torch.device("cpu"))
-    made = NetworkClassifier(tiny_network, resident, 6)
+    # Small steps: a rounding that turns a unit on or off stays a rounding.
+    slow = tiny_network.model_copy(update={"learning_rate": 1e-4})
+    made = NetworkClassifier(slow, resident, 6)
     made._side_by_side = True
     return made
 
@@ -139,7 +142,34 @@ def test_a_run_in_groups_gives_the_scores_of_a_run_by_turns(
     np.testing.assert_allclose(found, pool_folds(by_turns, plan, 6).scores, atol=1e-5)
 
 
-def test_a_full_gpu_is_one_sentence(tmp_path, cells, task1, tiny_network, monkeypatch):
+def test_folds_that_do_not_fit_side_by_side_go_on_one_by_one(
+    cells, classifier, tmp_path, monkeypatch
+):
+    """From their checkpoints, with their whole history and the same scores."""
+    monkeypatch.setattr("training.network_classifier.CHECKPOINT_SECONDS", -1.0)
+    real, steps = FoldGroup._step, []
+
+    def full_at_the_fifth(group):
+        steps.append(1)
+        if len(steps) == 5:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        real(group)
+
+    monkeypatch.setattr(FoldGroup, "_step", full_at_the_fifth)
+    told = list(classifier.fit_group(requests(cells, tmp_path)))
+    found, expected = ends(told), ends(classifier.fit_group(requests(cells)))
+    assert not classifier._side_by_side
+    epochs = [(k, s.epoch) for k, s in told if isinstance(s, EpochRecord)]
+    assert epochs == [(k, 1) for k in range(3)] + [
+        (k, epoch) for k in range(3) for epoch in (2, 3)
+    ]
+    for number, one in found.items():
+        np.testing.assert_allclose(one.scores, expected[number].scores, atol=1e-3)
+
+
+def test_cells_that_do_not_fit_on_the_gpu_are_one_sentence(
+    tmp_path, cells, task1, tiny_network, monkeypatch
+):
     config = RunConfig(
         experiment="set-1",
         data=str(task1(cells)),
@@ -153,8 +183,8 @@ def test_a_full_gpu_is_one_sentence(tmp_path, cells, task1, tiny_network, monkey
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(local, "trains_on_gpu", lambda *_: True)
-    monkeypatch.setattr(local, "train_folds", full)
+    monkeypatch.setattr(local, "bind", full)
     run = start_run(tmp_path / "run", config)
-    with pytest.raises(local.EngineError, match="no memory for so many folds at once"):
+    with pytest.raises(local.EngineError, match="the GPU: it has no memory for the c"):
         list(execute(run))
     assert run.events()[-1]["kind"] == "run-failed"

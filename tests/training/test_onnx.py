@@ -1,6 +1,7 @@
 """A model written as ONNX scores as it did, and a hostile file is refused."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -120,6 +121,19 @@ def test_a_missing_extra_is_one_sentence(both, monkeypatch, package):
         load_scorer(both, "onnx")
     with pytest.raises(BadSettingError, match=r'pip install "napari-hep2\[onnx\]"'):
         export_onnx(load_model(both, "cpu"), both)
+
+
+def test_the_runtime_leaves_no_identity_and_sends_nothing(both, tmp_path):
+    """It would keep a number of this machine in the home folder, to be sent."""
+    script = (
+        "import sys, pathlib; from training.scorers import load_scorer;"
+        "load_scorer(pathlib.Path(sys.argv[1]), 'onnx')"
+    )
+    home = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home")}
+    words = [sys.executable, "-c", script, str(both)]
+    (tmp_path / "home").mkdir()
+    subprocess.run(words, env=home, check=True)
+    assert [path for path in (tmp_path / "home").rglob("*") if path.is_file()] == []
 
 
 def changed(both, tmp_path, change):

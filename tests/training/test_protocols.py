@@ -14,6 +14,7 @@ from training.protocols import (
     leave_one_specimen_out,
     make_folds,
     merge_specimens,
+    natural_key,
     prove_no_leak,
 )
 
@@ -276,3 +277,8 @@ def test_inner_folds_keep_the_next_fold_out_of_training(make_cells):
 def test_two_inner_folds_leave_nothing_to_train_on(make_cells):
     with pytest.raises(SpecimensError, match="of 2 folds none would be left"):
         make_folds(make_cells(), ProtocolSettings(protocol="inner-k", folds=2))
+
+
+def test_specimens_are_sorted_as_people_count():
+    names = ["10", "9", "a", "9" * 5000, "02"]
+    assert sorted(names, key=natural_key) == ["02", "9", "10", "9" * 5000, "a"]

@@ -1,6 +1,7 @@
 import base64
 import csv
 import io
+import json
 import re
 import shutil
 
@@ -181,3 +182,51 @@ def test_a_report_without_the_data_says_that_cells_are_not_shown(run):
     page = write_report(run).read_text()
     assert "Its cells cannot be shown" in page
     assert "<img" not in page
+
+
+def _without(content, *keys):
+    return {key: value for key, value in content.items() if key not in keys}
+
+
+DAMAGE = {
+    "a list": lambda content: [content],
+    "no rates": lambda content: _without(content, "rates"),
+    "a word for a rate": lambda content: {**content, "rates": {"Golgi": "x"}},
+    "rates of others": lambda content: {**content, "rates": {"Golgi": 1.0}},
+    "a row less": lambda content: {**content, "confusion": content["confusion"][1:]},
+    "a ragged row": lambda content: {
+        **content,
+        "confusion": [[1], *content["confusion"][1:]],
+    },
+    "a negative count": lambda content: {
+        **content,
+        "confusion": [[-1] * 6, *content["confusion"][1:]],
+    },
+    "a name twice": lambda content: {**content, "patterns": ["Golgi"] * 6},
+    "another protocol": lambda content: {**content, "protocol": "x"},
+    "no number": lambda content: {**content, "mean_class_accuracy": float("nan")},
+    "a long number": lambda content: {**content, "n": 10**30},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_figures_are_told(run, damage):
+    path = run.path / "metrics.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(DAMAGE[damage](content)))
+    with pytest.raises(BadRunError, match=r"metrics.json: the file is damaged; resume"):
+        load_metrics(run)
+
+
+def test_figures_of_no_tested_pattern_are_none(run):
+    path = run.path / "metrics.json"
+    content = json.loads(path.read_text())
+    nothing = {"mean_class_accuracy": None, "interval": None}
+    path.write_text(json.dumps({**content, **nothing}))
+    assert np.isnan(load_metrics(run)[0].mean_class_accuracy)
+
+
+def test_figures_nested_too_deeply_are_told(run):
+    (run.path / "metrics.json").write_text("[" * 100_000)
+    with pytest.raises(BadRunError, match="the file is damaged"):
+        write_report(run)

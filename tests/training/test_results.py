@@ -1,13 +1,17 @@
 """Counts that grow fold by fold against the folds pooled; files: test_execution.py."""
 
+import shutil
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.checkpoints import FoldResult
+from training.errors import BadRunError
 from training.metrics import measure
-from training.results import HeldOutCounts
+from training.protocols import make_folds
+from training.results import HeldOutCounts, pool_folds
 
 
 def result(cells, rows, seed) -> FoldResult:
@@ -56,3 +60,13 @@ def test_one_specimen_has_no_interval_yet(make_cells):
     assert counts.measure().specimens.tolist() == [1, 0, 0, 0, 0, 0]
     with pytest.raises(IndexError):
         counts.add("01", result(cells, np.array([99]), 0))
+
+
+def test_a_result_of_another_fold_is_not_pooled(run, cells):
+    plan = make_folds(cells, run.config().protocol)
+    first, second = (run.fold_folder(fold.name) for fold in plan.folds[:2])
+    assert len(pool_folds(run, plan, 6).rows) == len(cells)
+    for path in first.iterdir():
+        shutil.copy(path, second)
+    with pytest.raises(BadRunError, match="the result of this fold is damaged"):
+        pool_folds(run, plan, 6)

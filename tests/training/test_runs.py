@@ -40,6 +40,14 @@ def test_the_configuration_comes_back(run, config):
     assert "torch" in description["versions"]
 
 
+def test_its_folders_are_kept_by_the_way_from_the_run(tmp_path, config):
+    data, extra = tmp_path / "cells", tmp_path / "more"
+    given = config.model_copy(update={"data": str(data), "extra": str(extra)})
+    run = RunFolder.create(tmp_path / "runs" / "a", given, "abc")
+    assert str(tmp_path) not in (run.path / "config.yaml").read_text()
+    assert run.config() == given
+
+
 def test_a_run_is_never_written_over(run, config):
     with pytest.raises(BadRunError, match="it holds a run already; resume it"):
         RunFolder.create(run.path, config, "abc")
@@ -56,7 +64,14 @@ def test_not_a_run_folder(tmp_path):
         RunFolder.open(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "[", "config: {width: 3}", "\x00", "- 1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[", "config: {width: 3}", "\x00", "- 1", "a: " + "[" * 5000),
+        *("config: 1" + "0" * 5000, "x" * 200_000, "config: &c {data: *c}"),
+        "config: !!python/object/apply:os.getcwd []",
+    ],
+)
 def test_a_damaged_configuration(run, text):
     (run.path / "config.yaml").write_text(text)
     with pytest.raises(BadRunError, match="the configuration is damaged"):
@@ -78,6 +93,8 @@ def test_a_torn_line_is_no_event_and_does_not_spoil_the_next(run):
     assert [event["kind"] for event in run.events()] == ["stopped"]
     run.append("run-done", seconds=1)
     assert [event["kind"] for event in run.events()] == ["stopped", "run-done"]
+    lines = (run.path / "events.jsonl").read_text().splitlines()
+    assert [json.loads(line)["kind"] for line in lines] == ["stopped", "run-done"]
 
 
 def test_a_number_that_is_none_never_enters_an_event(run):
@@ -89,6 +106,10 @@ def test_a_number_that_is_none_never_enters_an_event(run):
 def test_the_names_of_folds_are_safe(run):
     assert run.fold_folder("../../etc").parent == run.path / "folds"
     assert run.fold_folder("11+12").name == "11+12"
+    names = ["a b", "a_b", "a/b", ".", "..", "...", "x" * 300, "x" * 301]
+    folders = {run.fold_folder(name).resolve() for name in names}
+    assert len(folders) == len(names), "each has its own"
+    assert {folder.parent for folder in folders} == {run.path / "folds"}
 
 
 def test_the_lock_is_held_and_given_back(run):

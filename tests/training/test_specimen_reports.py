@@ -319,3 +319,18 @@ def test_the_command(tmp_path, write_task2):
     again = (tmp_path / "out" / "worklist.json").read_text()
     assert json.loads(again)["specimens"] == content["specimens"]
     assert "--device cpu" in content["command"]
+
+
+def test_a_report_that_was_changed_by_hand_is_made_again(tmp_path, write_task2):
+    folder = write_task2(tmp_path / "in", {"1": "golgi"})
+    words = ["specimens", str(folder), "--model", str(SAMPLE), "--device", "cpu"]
+    words += ["--out", str(tmp_path / "out"), "--json"]
+    skipped = []
+    for changed in ("", '"cells": 9', '"cells": '):
+        path = tmp_path / "out" / "1" / "verdict.json"
+        if changed:
+            path.write_text(path.read_text().replace('"cells": ', changed, 1))
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0
+        skipped.append(json.loads(done.stdout)["skipped"])
+    assert skipped == [0, 0, 1]

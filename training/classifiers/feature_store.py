@@ -19,6 +19,7 @@ from training.classifiers.base import Rows, Samples
 from training.classifiers.features import FeatureSystem, Floats
 from training.data.cells import CellSet
 from training.data.images import write_array
+from training.data.reading import read_array
 
 _CHUNK = 200
 
@@ -63,7 +64,11 @@ class FeatureStore:
             path = self._folder / f"features-{self._name(view)}.npy"
             if not path.is_file():
                 write_array(path, self._compute(view))
-            self._views[view] = np.load(path, mmap_mode="r", allow_pickle=False)
+            try:
+                self._views[view] = read_array(path, "r")
+            except ValueError:
+                write_array(path, self._compute(view))
+                self._views[view] = read_array(path, "r")
         return self._views[view]
 
     def _name(self, view: int) -> str:

@@ -177,11 +177,7 @@ def _joined(parts: "list[pd.DataFrame]") -> "pd.DataFrame":
 
 
 def _write_table(path: Path, table: "pd.DataFrame") -> None:
-    """Write a CSV that a spreadsheet takes for words and numbers."""
     from training.data.images import write_text
-    from training.data.layouts.tables import safe_word
+    from training.data.safe_tables import csv_of
 
-    safe = table.copy()
-    for name in safe.select_dtypes(exclude="number"):
-        safe[name] = safe[name].fillna("").map(safe_word)
-    write_text(path, safe.to_csv(index=False, float_format="%.6g"))
+    write_text(path, csv_of(table))

@@ -119,9 +119,12 @@ def _follow(out: Path, study: "Study") -> None:
 
 
 def _command(words: list[str], only: list[str], given: dict[str, str]) -> str:
-    """Return the command that does a study again."""
+    """Return the command that does a study again, as it may stand on a page."""
+    from training.data.shown_paths import shown_path
+
     for name in only:
         words = [*words, "--only", name]
     for key, value in given.items():
         words = [*words, "--set", f"{key}={value}"]
-    return shlex.join(["python", "-m", "training", "reproduce", *words])
+    shown = map(shown_path, words)
+    return shlex.join(["python", "-m", "training", "reproduce", *shown])

@@ -154,7 +154,9 @@ def status(
 
     from training.runs import RunFolder
 
-    tell(asdict(RunFolder.open(run).status()), as_json)
+    opened = RunFolder.open(run)
+    opened.config()  # a folder that no trainer can use has no state to tell
+    tell(asdict(opened.status()), as_json)
 
 
 @app.command()

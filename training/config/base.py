@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from training.errors import BadSettingError
 
+_SHOWN = 100
+"""Characters of a bad value that are shown."""
+
 
 class Settings(BaseModel):
     """Base of all settings: immutable, and no key goes unnoticed."""
@@ -80,8 +83,13 @@ def _bad_setting(model: type[Settings], fault: ValidationError) -> BadSettingErr
         known = ", ".join(model.changeable())
         return BadSettingError(name, "there is no such setting", f"use one of {known}")
     return BadSettingError(
-        name, f"{first['input']!r} does not fit", first["msg"].lower()
+        name, f"{_short(first['input'])} does not fit", first["msg"].lower()
     )
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def unit(name: str) -> dict[str, JsonValue]:

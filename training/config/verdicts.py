@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from training.config.base import Settings
 
@@ -104,3 +105,13 @@ class VerdictCalibration(Settings):
     transductive: TransductiveFigures | None = Field(
         None, description="Apart from the other tracks; not part of the verdict."
     )
+
+    @model_validator(mode="after")
+    def _one_number_a_pattern(self) -> Self:
+        """Refuse profiles that the scores of its patterns cannot be compared with."""
+        numbers = [one for many in self.profiles.values() for one in many]
+        if any(len(one) != len(self.patterns) for one in numbers) or not all(
+            math.isfinite(value) for one in numbers for value in one
+        ):
+            raise ValueError("a profile does not have a number for each pattern")
+        return self

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
-import json
-import os
 import shutil
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from training.data.images import sync_folder
-from training.data.layouts.tables import plain_word
+from training.data.layouts.files import is_inside
+from training.data.reading import read_array, read_json
+from training.data.safe_tables import plain_word
 from training.errors import BadCellsError
 from training.patterns import VOCABULARIES
 
@@ -36,8 +37,8 @@ FILES = (CROPS, CELLS, SOURCE)
 _WORDS = ("id", "specimen", "pattern", "frame", "flags", "dropped")
 FORMAT = 1
 READY = ".ready"
+_LONGEST_WAY = 1000
 HEADER_BYTES = 128
-_HOMES = frozenset({"home", "users"})
 
 
 def current(path: Path, name: str) -> Path:
@@ -53,8 +54,8 @@ def _broken(path: Path, fault: str) -> BadCellsError:
 def read_source(path: Path) -> dict[str, Any]:
     """Read what the cells were made from."""
     try:
-        source = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as fault:
+        source = read_json(path)
+    except (OSError, ValueError) as fault:
         raise _broken(path, "it is missing or cannot be read") from fault
     if not isinstance(source, dict):
         raise _broken(path, "it does not say what the cells were made from")
@@ -72,24 +73,32 @@ def _well_formed(source: dict[str, Any]) -> bool:
     root = source.get("root", 0)
     return (
         source.get("vocabulary") in list(VOCABULARIES)
-        and (root is None or isinstance(root, str))
+        and (root is None or _is_way(root))
         and isinstance(files, list)
         and all(
             isinstance(entry, dict)
-            and isinstance(entry.get("name"), str)
+            and _is_way(entry.get("name"))
             and ".." not in PurePosixPath(entry["name"]).parts
-            and not PurePosixPath(entry["name"]).is_absolute()
             and {"bytes", "modified", "sha256"} <= set(entry)
             for entry in files
         )
     )
 
 
+def _is_way(words: object) -> bool:
+    """Whether words lead from one folder to another place, and from no fixed one."""
+    if not isinstance(words, str) or "\0" in words or len(words) > _LONGEST_WAY:
+        return False
+    way = PurePosixPath(words)
+    fixed = way.is_absolute() or PureWindowsPath(words).drive
+    return not fixed and all(len(part) < 256 for part in way.parts)
+
+
 def read_crops(path: Path) -> npt.NDArray[Any]:
     """Map the crops, (N, S, S) uint8 or uint16, read-only."""
     try:
-        crops = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as fault:
+        crops = read_array(path, "r")
+    except (OSError, ValueError) as fault:
         raise _broken(path, "it is missing, cut short or no array") from fault
     depths = (np.dtype(np.uint8), np.dtype(np.uint16))
     if not isinstance(crops, np.memmap) or crops.ndim != 3 or crops.dtype not in depths:
@@ -103,11 +112,14 @@ def read_table(path: Path) -> pd.DataFrame:
     """Read the table of cells, with the columns `CELL_COLUMNS`."""
     kinds = dict.fromkeys(_WORDS, "str")
     try:
+        if not path.is_file():
+            raise ValueError("it is no file")
+        _check_shape(path)
         table = pd.read_csv(path, dtype=kinds, keep_default_na=False, encoding="utf-8")
         table = table[list(CELL_COLUMNS)].astype(
             {"label": np.int64, "area": np.int64, "y": np.float64, "x": np.float64}
         )
-    except (OSError, ValueError, KeyError, OverflowError) as fault:
+    except (OSError, ValueError, KeyError, OverflowError, csv.Error) as fault:
         raise _broken(path, "it is missing or no table of cells") from fault
     for column in ("id", "specimen", "pattern", "frame"):
         table[column] = table[column].map(plain_word)
@@ -116,6 +128,16 @@ def read_table(path: Path) -> pd.DataFrame:
     if table["id"].duplicated().any():
         raise _broken(path, "two cells have one id")
     return table
+
+
+def _check_shape(path: Path) -> None:
+    """Refuse what pandas would read as something else: a missing or a moved column."""
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        rows = csv.reader(stream, strict=True)
+        if tuple(next(rows, ())) != CELL_COLUMNS:
+            raise ValueError("other columns")
+        if any(len(row) != len(CELL_COLUMNS) for row in rows if row):
+            raise ValueError("a row of another length")
 
 
 def put_in_place(out: Path) -> None:
@@ -159,31 +181,23 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def change_of(path: Path, entry: dict[str, Any]) -> str | None:
-    """Say what happened to a file since its `fingerprint`, or None."""
-    if not path.is_file():
-        return "was removed"
-    state = path.stat()
-    if state.st_size != entry["bytes"]:
-        return "has changed"
-    if state.st_mtime_ns == entry["modified"]:
-        return None
-    return None if _sha256(path) == entry["sha256"] else "has changed"
+def change_of(root: Path, entry: dict[str, Any]) -> str | None:
+    """Say what happened to a file in `root` since its `fingerprint`, or None.
 
-
-def recorded_root(root: Path, out: Path) -> str | None:
-    """Return the way from `out` to `root`, unless it would name a user's home."""
-    out = out.resolve()
+    A link that leads out of `root` is another file, and not read.
+    """
+    path = root / entry["name"]
     try:
-        common = Path(os.path.commonpath([root.resolve(), out]))
-    except ValueError:
-        return None
-    at_top = common == Path(common.anchor)
-    if at_top or (
-        common.parent == Path(common.anchor) and common.name.lower() in _HOMES
-    ):
-        return None
-    return Path(os.path.relpath(root.resolve(), out)).as_posix()
+        if not path.is_file():
+            return "was removed"
+        state = path.stat()
+        if state.st_size != entry["bytes"] or not is_inside(root, path):
+            return "has changed"
+        if state.st_mtime_ns == entry["modified"]:
+            return None
+        return None if _sha256(path) == entry["sha256"] else "has changed"
+    except OSError:
+        return "can no longer be read"
 
 
 def source_root(path: Path, source: dict[str, Any]) -> Path | None:

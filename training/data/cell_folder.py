@@ -28,7 +28,6 @@ from training.data.cell_files import (
     read_crops,
     read_source,
     read_table,
-    recorded_root,
     source_root,
 )
 from training.data.cell_writer import (
@@ -39,7 +38,9 @@ from training.data.cell_writer import (
 )
 from training.data.extraction import extract_frame
 from training.data.layouts import Collection, Frame, Specimen
+from training.data.layouts.files import checked
 from training.data.mended import mended_files, with_mended
+from training.data.shown_paths import recorded_root
 from training.errors import BadCellsError, BadImageError, BadMaskError
 
 
@@ -107,7 +108,7 @@ class CellFolder:
         if root is None or not root.is_dir():
             return f"{self.path}: the frames that it was made from are not at hand."
         for entry in self.source["files"]:
-            change = change_of(root / entry["name"], entry)
+            change = change_of(root, entry)
             if change:
                 return (
                     f"{self.path}: {entry['name']} {change} since the cells were cut; "
@@ -178,7 +179,11 @@ def read_cell_folder(path: Path) -> CellFolder:
     ------
     BadCellsError
         If a file is missing or broken, or the crops do not fit the table.
+    BadLayoutError
+        If one is a link that leads out of the folder, or no regular file.
     """
+    for name in FILES:
+        checked(path, current(path, name))
     source = read_source(current(path, SOURCE))
     crops = read_crops(current(path, CROPS))
     table = read_table(current(path, CELLS))

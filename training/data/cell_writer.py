@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,8 +28,8 @@ from training.data.cell_files import (
 from training.data.extraction import TABLE_COLUMNS, FrameCells, cell_id
 from training.data.images import storage_error, sync_folder, write_json
 from training.data.layouts import Frame, Specimen
-from training.data.layouts.tables import safe_word
 from training.data.mended import STEPS
+from training.data.safe_tables import csv_rows, safe_word
 from training.errors import BadImageError
 
 _AT_ONCE = 4096
@@ -67,7 +66,7 @@ class CellWriter:
         self._cells: TextIO = (self.folder / CELLS).open(
             "w", encoding="utf-8", newline=""
         )
-        self._rows = csv.writer(self._cells, lineterminator="\n")
+        self._rows = csv_rows(self._cells)
         self._rows.writerow(CELL_COLUMNS)
 
     @classmethod
@@ -194,7 +193,7 @@ def _rows(specimen: Specimen, cells: FrameCells) -> Iterator[tuple[object, ...]]
 def _clear_dead_parts(out: Path) -> None:
     for part in out.glob(".part-*"):
         owner = part.name.removeprefix(".part-")
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+        if owner.isdecimal() and len(owner) < 10 and not psutil.pid_exists(int(owner)):
             shutil.rmtree(part, ignore_errors=True)
 
 

@@ -8,7 +8,6 @@ windows of one, may use a file at the same time.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,8 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from training.data.decision_file import can_write, open_file, sentence, transaction
-from training.data.decision_history import check_rows, read_history
+from training.data.decision_file import (
+    STORE_FAULTS,
+    can_write,
+    open_file,
+    sentence,
+    transaction,
+)
+from training.data.decision_history import read_history
 from training.data.decision_log import DecisionLog, Reader
 from training.data.decision_records import (
     MarkedWords,
@@ -300,8 +305,9 @@ class DecisionStore:
 
     def history(self, cell: str) -> list[Event]:
         """Return all that was done to a cell, by anybody, oldest first."""
+        self._refresh()
         with self._faults():
-            return read_history(self._db, cell, self.path)
+            return read_history(self._db, cell)
 
     def records(self) -> list[StepRecord]:
         """Return every step with all that it said, in order."""
@@ -340,7 +346,6 @@ class DecisionStore:
     ) -> Decisions:
         name = reviewer or self.reviewer
         rows = self._reader(name, step).standing(cells)
-        check_rows(rows.values(), self.path)
         return Decisions(name, rows)
 
     def _turn(self, kind: Literal["undo", "redo"]) -> tuple[str, ...]:
@@ -380,5 +385,5 @@ class DecisionStore:
     def _faults(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as fault:
+        except STORE_FAULTS as fault:
             raise sentence(self.path, fault) from fault

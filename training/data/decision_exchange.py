@@ -20,12 +20,8 @@ from training.data.curation import DecisionStore
 from training.data.decision_check import checked_steps
 from training.data.decision_records import DivergedError, Marked, Said, StepRecord
 from training.data.images import write_bytes, write_text
-from training.data.layouts.tables import (
-    plain_word,
-    safe_word,
-    separator_of,
-    table_text,
-)
+from training.data.layouts.tables import split_off, table_text
+from training.data.safe_tables import csv_rows, plain_word, safe_word
 from training.errors import BadLayoutError, StorageError
 
 COLUMNS = (
@@ -213,7 +209,7 @@ def _number(path: Path, line: int, column: str, word: str | None) -> int:
 def _csv_text(rows: Sequence[_Words]) -> str:
     out = io.StringIO(newline="")
     out.write("\ufeff")  # without it Excel takes UTF-8 for the local encoding
-    writer = csv.writer(out)
+    writer = csv_rows(out)
     writer.writerow(COLUMNS)
     writer.writerows([_written(word) for word in row] for row in rows)
     return out.getvalue()
@@ -225,10 +221,8 @@ def _written(word: str | None) -> str:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, _Words]]:
-    text = table_text(path)
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=separator_of(text), strict=True
-    )
+    text, separator = split_off(table_text(path))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     header: list[str] = []
     line = 1
     try:
@@ -242,6 +236,8 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, _Words]]:
         raise _damaged(path, line, f"it cannot be read ({fault})") from fault
     if not header:
         raise _damaged(path, 1, "the table is empty")
+    if not text.endswith(("\r", "\n")):
+        raise _damaged(path, text.count("\n") + 1, "the last line has no end")
 
 
 def _header(path: Path, line: int, row: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from training.data.layouts.files import is_inside
 from training.errors import BadCellsError, StorageError
 
 SCHEMA_VERSION = 2
@@ -64,6 +65,14 @@ CREATE TEMP TABLE marks (
 _TABLES = {1: {"steps", "decisions"}, 2: {"steps", "decisions", "marks"}}
 
 
+STORE_FAULTS = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises of a file; the second where its own message holds damaged text."""
+
+
+class StrangeRowsError(sqlite3.DatabaseError):
+    """A store holds rows that no program of ours wrote: SQLite keeps any type."""
+
+
 def open_file(path: Path, read_only: bool) -> sqlite3.Connection:
     """Open the file, or make it; where nothing can be written an empty one in memory.
 
@@ -79,6 +88,12 @@ def open_file(path: Path, read_only: bool) -> sqlite3.Connection:
     """
     if not path.parent.is_dir():
         raise StorageError(path, "there is no such folder", "check its name")
+    if not is_inside(path.parent, path) or (path.exists() and not path.is_file()):
+        raise BadCellsError(
+            path,
+            "it is a link that leads out of its folder, or no regular file",
+            "copy the file itself here",
+        )
     try:
         db = _connected(path, read_only)
         try:
@@ -86,7 +101,7 @@ def open_file(path: Path, read_only: bool) -> sqlite3.Connection:
         except BaseException:
             db.close()
             raise
-    except sqlite3.Error as fault:
+    except STORE_FAULTS as fault:
         raise sentence(path, fault) from fault
     return db
 
@@ -209,9 +224,19 @@ def no_store(path: Path) -> BadCellsError:
     )
 
 
-def sentence(path: Path, fault: sqlite3.Error) -> BadCellsError | StorageError:
-    """Return the sentence for a fault of SQLite."""
-    code = getattr(fault, "sqlite_errorcode", 0) & 0xFF
+def sentence(path: Path, fault: Exception) -> BadCellsError | StorageError:
+    """Return the sentence for one of `STORE_FAULTS`."""
+    if isinstance(fault, StrangeRowsError | UnicodeDecodeError):
+        return no_store(path)
+    whole_code = getattr(fault, "sqlite_errorcode", 0)
+    if whole_code == sqlite3.SQLITE_READONLY_ROLLBACK:
+        return StorageError(
+            path,
+            "a step was cut off while it was saved, and must be taken back; "
+            "the folder is read-only",
+            "copy the whole folder to where you may write",
+        )
+    code = whole_code & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return StorageError(
             path,

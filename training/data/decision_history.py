@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
-from pathlib import Path
 
-from training.data.decision_file import no_store
 from training.data.decision_log import Row
 from training.data.decisions import VERDICTS, Decision, Event, EventKind, Verdict
 
@@ -34,23 +31,19 @@ def decision_of(reviewer: str, row: Row) -> Decision:
     return Decision(cell, reviewer, _KNOWN[verdict], pattern, reason, _when(time))
 
 
-def check_rows(rows: Iterable[Row], path: Path) -> None:
-    """Raise a BadCellsError if a verdict is none of ours; `path` is named then."""
-    if not {row[2] for row in rows} <= _KNOWN.keys():
-        raise no_store(path)
-
-
 @lru_cache(maxsize=1024)
 def _when(text: str) -> datetime:
     """Return a stored time; a step of thousands of cells has one."""
     return datetime.fromisoformat(text)
 
 
-def read_history(db: sqlite3.Connection, cell: str, path: Path) -> list[Event]:
-    """Return all that was done to a cell, by anybody, oldest first."""
+def read_history(db: sqlite3.Connection, cell: str) -> list[Event]:
+    """Return all that was done to a cell, by anybody, oldest first.
+
+    Its rows were checked before: see `training.data.decision_records.new_rows`.
+    """
     events = []
     for row in db.execute(_DECISIONS, (cell, cell)).fetchall():
-        check_rows([row[5:11]], path)
         decision = decision_of(row[11], row[5:11])
         events.append(_event(row, row[1], decision=decision))
     for row in db.execute(_MARKS, (cell, cell)).fetchall():

@@ -6,8 +6,11 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import NoneType
 from typing import NamedTuple
 
+from training.data.decision_file import StrangeRowsError
 from training.data.decision_log import MarkRow, Row, Step
 from training.data.decisions import VERDICTS
 
@@ -76,7 +79,13 @@ class DivergedError(ValueError):
 def new_rows(
     db: sqlite3.Connection, after: int
 ) -> tuple[list[Step], list[Row], list[MarkRow]]:
-    """Return the steps after one, and the decisions and marks they made, in order."""
+    """Return the steps after one, and the decisions and marks they made, in order.
+
+    Raises
+    ------
+    sqlite3.Error
+        If they cannot be read, or are none that we wrote.
+    """
     steps: list[Step] = db.execute(
         "SELECT step, reviewer, kind, target, time FROM steps WHERE step > ?"
         " ORDER BY step",
@@ -96,7 +105,38 @@ def new_rows(
         " ORDER BY sequence",
         span,
     )
-    return steps, rows.fetchall(), marks.fetchall()
+    found = steps, rows.fetchall(), marks.fetchall()
+    _check_words(*found)
+    return found
+
+
+_STEP_KINDS = {(int, str, str, target, str) for target in (int, NoneType)}
+_ROW_KINDS = {
+    (int, str, str, pattern, reason, str)
+    for pattern in (str, NoneType)
+    for reason in (str, NoneType)
+}
+_MARK_KINDS = {(int, str, int, NoneType), (int, str, NoneType, str)}
+
+
+def _check_words(
+    steps: Sequence[Step], rows: Sequence[Row], marks: Sequence[MarkRow]
+) -> None:
+    for found, known in (
+        (steps, _STEP_KINDS),
+        (rows, _ROW_KINDS),
+        (marks, _MARK_KINDS),
+    ):
+        if not {tuple(map(type, row)) for row in found} <= known:
+            raise StrangeRowsError("a word is missing, or is none")
+    try:
+        zones = {datetime.fromisoformat(time).tzinfo is None for *_, time in steps}
+    except ValueError as fault:
+        raise StrangeRowsError("a time is none") from fault
+    if len(zones) > 1:
+        raise StrangeRowsError("some times have no zone")
+    if not {verdict for _, _, verdict, *_ in rows} <= set(VERDICTS):
+        raise StrangeRowsError("a verdict is none")
 
 
 def count_since(db: sqlite3.Connection, step: int) -> int:

@@ -60,6 +60,7 @@ _PLAIN_MODES = {"P": "RGB", "PA": "RGB", "1": "L", "LA": "L"}
 _MAX_PAGES = 64
 _GREEN = 1
 _EMPTY_CHANNEL = 0.1
+_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,7 @@ def _decode_tiff(path: Path) -> npt.NDArray[Any]:
         shape = tuple(n for n in series.shape if n != 1)
         if len(shape) > 3 or (len(shape) == 3 and min(shape) > 4):
             raise _stack(path, series.shape)
-        _check_size(path, math.prod(shape))
+        _check_size(path, shape)
         stored = sum(sum(page.databytecounts) for page in series.pages)
         if stored > path.stat().st_size:
             raise BadImageError(
@@ -267,7 +268,7 @@ def _stack(path: Path, shape: tuple[int, ...]) -> BadImageError:
 
 def _decode_other(path: Path, formats: tuple[str, ...]) -> npt.NDArray[Any]:
     with Image.open(path, formats=formats) as image:
-        _check_size(path, image.width * image.height * len(image.getbands()))
+        _check_size(path, (image.height, image.width, len(image.getbands())))
         mode = _PLAIN_MODES.get(image.mode)
         pixels = np.asarray(image.convert(mode) if mode else image)
     if pixels.dtype == np.int32 and pixels.size and pixels.min() >= 0:
@@ -275,11 +276,14 @@ def _decode_other(path: Path, formats: tuple[str, ...]) -> npt.NDArray[Any]:
     return pixels
 
 
-def _check_size(path: Path, pixels: int) -> None:
-    if pixels > 4 * MAX_PIXELS or pixels == 0:
+def _check_size(path: Path, shape: tuple[int, ...]) -> None:
+    """Refuse an image without pixels or with too many; one axis may be channels."""
+    values = math.prod(shape)
+    channels = min(shape) if len(shape) == 3 else 1
+    if values == 0 or values // channels > MAX_PIXELS:
         raise BadImageError(
             path,
-            f"it declares {pixels:,} values",
+            f"it declares {values:,} values",
             f"give frames of at most {MAX_PIXELS:,} pixels",
         )
 
@@ -295,9 +299,19 @@ def _channels_last(path: Path, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _signal_channel(pixels: npt.NDArray[Any]) -> int:
-    spread = pixels[:, :, :3].reshape(-1, 3).std(axis=0)
+    spread = [_spread(pixels[:, :, channel]) for channel in range(3)]
     strongest = int(np.argmax(spread))
     return _GREEN if spread[_GREEN] >= _EMPTY_CHANNEL * spread[strongest] else strongest
+
+
+def _spread(channel: npt.NDArray[Any]) -> float:
+    """Return the standard deviation; as floats there are only some rows at a time."""
+    total = squares = 0.0
+    for start in range(0, len(channel), _ROWS):
+        rows = channel[start : start + _ROWS].astype(np.float64)
+        total, squares = total + rows.sum(), squares + np.square(rows).sum()
+    mean = total / channel.size
+    return math.sqrt(max(squares / channel.size - mean**2, 0.0))
 
 
 def _size(shape: tuple[int, ...]) -> str:

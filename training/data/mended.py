@@ -9,7 +9,6 @@ counts once ``mends.json`` was renamed to its place.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,7 +17,9 @@ from typing import Any, Literal
 
 from training.data.cell_files import change_of
 from training.data.layouts.collection import Collection, Frame
-from training.data.layouts.files import MENDED, MENDED_ABOUT
+from training.data.layouts.files import MENDED, MENDED_ABOUT, is_inside
+from training.data.reading import read_json
+from training.data.shown_paths import shown_fault
 from training.errors import BadMaskError
 
 STEPS = "mends.json"
@@ -149,13 +150,15 @@ def read_mends(root: Path, frame: str) -> MendHistory:
     if not path.is_file():
         return MendHistory(folder)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        if not is_inside(root, path):
+            raise ValueError("it is a link that leads out of the data")
+        content = read_json(path)
         if content["format"] != FORMAT:
             raise BadMaskError(
                 path, "it was written by another version", "use that one to mend it"
             )
         steps = tuple(_step(entry) for entry in content["steps"])
-    except (OSError, ValueError, TypeError, LookupError, RecursionError) as fault:
+    except (OSError, ValueError, TypeError, LookupError) as fault:
         raise BadMaskError(
             path, "it is no history of mends", "restore it, or move its folder away"
         ) from fault
@@ -189,7 +192,7 @@ def mended_frame(frame: Frame, root: Path) -> Frame:
     try:
         history = read_mends(root, frame.name)
     except BadMaskError as met:
-        return _left_aside(frame, str(met).rstrip("."))
+        return _left_aside(frame, shown_fault(met).rstrip("."))
     standing = history.standing
     if standing is None:
         return frame
@@ -207,11 +210,11 @@ def _left_aside(frame: Frame, fault: str) -> Frame:
 def _unfit(history: MendHistory, standing: Mend, root: Path) -> str:
     """Say why a mended mask cannot be used, or nothing."""
     for entry in standing.sources:
-        change = change_of(root / entry["name"], entry)
+        change = change_of(root, entry)
         if change:
             return f"{entry['name']} {change} since its mask was mended"
     path = history.mask_of(standing)
-    if not path.is_file():
+    if not path.is_file() or not is_inside(root, path):
         return f"the mended mask {path.name} was removed"
     if digest_of(path.read_bytes()) != standing.sha256:
         return f"the mended mask {path.name} is damaged"

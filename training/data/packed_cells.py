@@ -32,6 +32,7 @@ from training.data.packed_files import (
     write_joined,
 )
 from training.data.reviewed import ReviewManifest, Rule, review_cells
+from training.data.shown_paths import shown_fault
 from training.data.simulation import simulated_specimens
 from training.errors import BadCellsError, BadMaskError, BadSettingError
 from training.patterns import VOCABULARIES
@@ -115,7 +116,8 @@ def load_packed(
     joined = cache_folder() / f"cells-{name}"
     if not (joined / "cells.json").is_file():
         write_joined(own, other, joined)
-    return read_cell_set(joined), joined
+    reviews = *own.reviews, *(replace(one, extra=True) for one in other.reviews)
+    return replace(read_cell_set(joined), reviews=reviews), joined
 
 
 def _load_one(
@@ -126,7 +128,9 @@ def _load_one(
     if not (cached / "cells.json").is_file():
         with PackedWriter(cached) as writer:
             _pack(path, input_size, layout, masks, reviewed, writer)
-    return read_cell_set(cached), cached
+    cells = read_cell_set(cached)
+    reviews = tuple(review.stored_in(path) for review in cells.reviews)
+    return replace(cells, reviews=reviews), cached
 
 
 def _pack(
@@ -242,7 +246,7 @@ def _pack_frames(gathered: _Gathered, size: int, masks: bool) -> None:
             try:
                 cut = extract_frame(frame, ExtractionSettings(), SegmentationSettings())
             except BadMaskError as fault:
-                notes.append(str(fault))
+                notes.append(shown_fault(fault))
                 continue
             kept = np.flatnonzero((cut.cells.table["dropped"] == "").to_numpy())
             if len(kept) == 0:

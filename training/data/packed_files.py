@@ -7,7 +7,6 @@ column, and ``cells.json`` for what is said of all cells.
 from __future__ import annotations
 
 import glob
-import json
 import os
 import platform
 import shutil
@@ -24,6 +23,7 @@ import psutil
 from training.data.cell_files import HEADER_BYTES, npy_header
 from training.data.cells import CellSet
 from training.data.images import storage_error, write_array, write_json
+from training.data.reading import read_array, read_json
 from training.data.reviewed import ReviewManifest
 from training.errors import BadCellsError
 from training.patterns import VOCABULARIES, Vocabulary
@@ -267,16 +267,16 @@ def read_cell_set(folder: Path) -> CellSet:
         If the folder is broken.
     """
     try:
-        images = np.load(folder / "images.npy", mmap_mode="c", allow_pickle=False)
+        images = read_array(folder / "images.npy", "c")
         masks = None
         if (folder / "masks.npy").is_file():
-            masks = np.load(folder / "masks.npy", mmap_mode="c", allow_pickle=False)
-        said = json.loads((folder / "cells.json").read_text(encoding="utf-8"))
+            masks = read_array(folder / "masks.npy", "c")
+        said = read_json(folder / "cells.json")
         extra = None
         if (folder / "extra.npy").is_file():
-            extra = np.load(folder / "extra.npy", allow_pickle=False)
+            extra = read_array(folder / "extra.npy")
         patterns, specimens, ids = (
-            np.load(folder / f"{name}.npy", allow_pickle=False)
+            read_array(folder / f"{name}.npy")
             for name in ("patterns", "specimens", "ids")
         )
         cells = CellSet(
@@ -295,9 +295,28 @@ def read_cell_set(folder: Path) -> CellSet:
         lengths |= {len(some) for some in (masks, extra) if some is not None}
     except (OSError, EOFError, ValueError, KeyError, TypeError) as fault:
         raise _damaged(folder) from fault
-    if len(lengths) > 1:
+    if len(lengths) > 1 or not _fit(cells):
         raise _damaged(folder)
     return cells
+
+
+def _fit(cells: CellSet) -> bool:
+    """Whether the columns of a cell set hold what they should."""
+    columns: list[tuple[npt.NDArray[Any] | None, str, int]] = [
+        (cells.images, "u1", 3),
+        (cells.masks, "b1", 3),
+        (cells.extra, "b1", 1),
+        (cells.patterns, "i8", 1),
+    ]
+    size, patterns = cells.images.shape[1:], cells.patterns
+    return (
+        all(c is None or (c.dtype == kind and c.ndim == n) for c, kind, n in columns)
+        and cells.specimens.dtype.kind == cells.ids.dtype.kind == "U"
+        and cells.specimens.ndim == cells.ids.ndim == 1
+        and len(set(size)) == 1
+        and (cells.masks is None or cells.masks.shape[1:] == size)
+        and bool(((patterns >= 0) & (patterns < len(cells.vocabulary))).all())
+    )
 
 
 def _clear_dead_parts(folder: Path) -> None:
@@ -305,7 +324,7 @@ def _clear_dead_parts(folder: Path) -> None:
     start = f".{folder.name}.{platform.node()}-"
     for part in folder.parent.glob(f"{glob.escape(start)}*.part"):
         owner = part.name.removeprefix(start).removesuffix(".part")
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+        if owner.isdecimal() and len(owner) < 10 and not psutil.pid_exists(int(owner)):
             shutil.rmtree(part, ignore_errors=True)
 
 

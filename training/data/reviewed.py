@@ -6,11 +6,13 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+from pydantic import TypeAdapter
 
 from training.data.curation import Decision, DecisionStore
 from training.data.settling import settle
@@ -78,19 +80,29 @@ class ReviewManifest:
     settled: int = 0
 
     def content(self) -> dict[str, Any]:
-        """Return it as JSON content."""
-        return {**asdict(self), "reviewers": list(self.reviewers)}
+        """Return it as JSON content; of the store's folder it has the name alone."""
+        store = "/".join(Path(self.store).parts[-2:])
+        return {**asdict(self), "store": store, "reviewers": list(self.reviewers)}
 
     @classmethod
     def from_content(cls, content: dict[str, Any]) -> ReviewManifest:
-        """Read what `content` returned.
+        """Read what `content` returned; see `stored_in`.
 
         Raises
         ------
-        TypeError, KeyError
+        ValueError
             If it is none.
         """
-        return cls(**{**content, "reviewers": tuple(content["reviewers"])})
+        return _manifests().validate_python(content)
+
+    def stored_in(self, folder: Path | str) -> ReviewManifest:
+        """Return it with the store in a cell folder, as that is called now."""
+        return replace(self, store=str(Path(folder) / STORE))
+
+
+@cache
+def _manifests() -> TypeAdapter[ReviewManifest]:
+    return TypeAdapter(ReviewManifest)
 
 
 @dataclass(frozen=True)

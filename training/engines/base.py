@@ -101,8 +101,9 @@ class Engine(Protocol):
         Yields
         ------
         event
-            ``fold-started``, ``epoch``, ``progress``, ``fold-done`` and
-            ``fold-failed``; of the last two one a fold.
+            ``fold-started``, with the epochs that its checkpoint holds as `history`,
+            ``epoch``, ``progress``, ``fold-done`` and ``fold-failed``; of the last two
+            one a fold.
 
         Raises
         ------
@@ -177,7 +178,8 @@ def train_folds(
     folds = []
     for task in tasks:
         if has_result(task.folder):
-            yield fold_done(task.fold.name, cells, read_result(task.folder))
+            result = read_result(task.folder, len(cells), len(cells.vocabulary))
+            yield fold_done(task.fold.name, cells, result)
         else:
             folds.append(_FoldInTraining(task, cells, classifier))
             yield folds[-1].started()
@@ -207,14 +209,19 @@ class _FoldInTraining:
         return FitRequest(samples, task.fold.test, task.seed, task.folder)
 
     def started(self) -> Event:
-        name, epoch = self._task.fold.name, len(self._history)
-        return {"kind": "fold-started", "fold": name, "epoch": epoch}
+        history = [vars(record) for record in self._history]
+        return {
+            "kind": "fold-started",
+            "fold": self._task.fold.name,
+            "epoch": len(history),
+            "history": history,
+        }
 
     def tell(self, step: Step) -> Event:
         name = self._task.fold.name
         match step:
             case EpochRecord():
-                self._history.append(step)
+                self._history = [*self._history[: step.epoch - 1], step]
                 return {"kind": "epoch", "fold": name, **vars(step)}
             case Progress():
                 return {"kind": "progress", "fold": name, **vars(step)}

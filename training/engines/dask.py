@@ -235,9 +235,13 @@ class _DaskJob:
         return self._future.status != "pending" or not self._engine.alive()
 
     def outcome(self) -> Event:
-        if self._future.status in ("cancelled", "lost", "pending"):
+        status = self._future.status
+        if status in ("lost", "pending") and self._engine.alive():
+            # Its worker died when it had trained the fold, and not told so yet.
+            return {"kind": "died", "message": "killed"}
+        if status in ("cancelled", "lost", "pending"):
             raise self._engine.lost()
-        if self._future.status == "finished":
+        if status == "finished":
             event: Event = self._future.result()
             return event
         fault = self._future.exception()

@@ -20,6 +20,7 @@ from typing import cast
 import torch
 
 from training.config import ClassifierSettings
+from training.data.shown_paths import shown_fault
 from training.engines.base import (
     ATTEMPTS,
     Event,
@@ -85,7 +86,7 @@ def run_tasks(tasks: Sequence[FoldTask], workers: int) -> Iterator[Event]:
     InterruptedRunError
         If the stop file appeared; every worker has ended by then.
     EngineError
-        If the GPU's memory is too small.
+        If the GPU's memory is too small for the cells.
     """
     if not tasks:
         return
@@ -93,18 +94,18 @@ def run_tasks(tasks: Sequence[FoldTask], workers: int) -> Iterator[Event]:
     if not on_gpu and workers > 1 and len(tasks) > 1:
         yield from _Pool(tasks, min(workers, len(tasks))).run()
         return
-    cells, classifier = bind(tasks[0])
+    try:
+        cells, classifier = bind(tasks[0])
+    except torch.OutOfMemoryError as fault:
+        raise EngineError(
+            "the GPU",
+            "it has no memory for the cells",
+            "free some, or use --device cpu",
+        ) from fault
     grouped = trains_side_by_side(tasks[0].device, tasks[0].classifier)
     size = workers if grouped else 1
     for start in range(0, len(tasks), size):
-        try:
-            yield from train_folds(tasks[start : start + size], cells, classifier)
-        except torch.OutOfMemoryError as fault:
-            raise EngineError(
-                f"--workers {size}",
-                "the GPU has no memory for so many folds at once",
-                "use fewer; resume takes up the folds where they are",
-            ) from fault
+        yield from train_folds(tasks[start : start + size], cells, classifier)
 
 
 def _work(task: FoldTask, pipe: Connection) -> None:
@@ -119,7 +120,7 @@ def _work(task: FoldTask, pipe: Connection) -> None:
     except InterruptedRunError:
         pipe.send({"kind": "interrupted"})
     except Hep2Error as fault:
-        pipe.send(fold_failed(task.fold.name, str(fault)))
+        pipe.send(fold_failed(task.fold.name, shown_fault(fault)))
     except (BrokenPipeError, KeyboardInterrupt):
         return
     finally:

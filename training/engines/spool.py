@@ -23,6 +23,8 @@ from pathlib import Path
 import torch
 
 from training.data.images import storage_error
+from training.data.reading import parse_json
+from training.data.shown_paths import shown_fault
 from training.engines.base import Event, FoldTask, bind, fold_failed, train_folds
 from training.errors import Hep2Error, InterruptedRunError
 from training.fitting import interrupted
@@ -213,7 +215,7 @@ class FoldJob:
         except InterruptedRunError:
             return {"kind": "interrupted"}
         except Hep2Error as fault:
-            return fold_failed(self.task.fold.name, str(fault))
+            return fold_failed(self.task.fold.name, shown_fault(fault))
 
     def pause(self) -> None:
         """Leave the fold to the next attempt; called where a time limit nears."""
@@ -261,4 +263,4 @@ def _attempts(spool: Path) -> list[tuple[Path, str, int]]:
 
 
 def _parse(lines: bytes) -> list[Event]:
-    return [json.loads(line) for line in lines.split(b"\n") if line.endswith(b"}")]
+    return [parse_json(line) for line in lines.split(b"\n") if line.endswith(b"}")]

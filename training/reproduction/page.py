@@ -14,6 +14,7 @@ import numpy.typing as npt
 from training.cards import NOTICE
 from training.comparison import Comparison
 from training.data.images import write_text
+from training.data.safe_tables import csv_text, plain_word
 from training.deviations import deviations, rerun_command
 from training.pages import render
 from training.paper import TABLE_4, TABLE_5, TASK2_FACTORS_NOTE
@@ -101,7 +102,8 @@ def write_reproduction(folder: Path, study: Study, command: str) -> Path:
 def read_results(folder: Path) -> list[dict[str, str]]:
     """Return the rows of `results.csv` of a reproduction."""
     text = (folder / "results.csv").read_text(encoding="utf-8")
-    return list(csv.DictReader(io.StringIO(text)))
+    reader = csv.DictReader(io.StringIO(text))
+    return [{k: plain_word(word) for k, word in row.items()} for row in reader]
 
 
 def _groups(
@@ -303,7 +305,7 @@ def _notes(one: StudyRun) -> dict[str, Any]:
 
 def _source(runs: Mapping[str, StudyRun]) -> str:
     starts = [
-        event["source"]
+        event.get("source", "")
         for one in runs.values()
         for event in one.run.events()
         if event["kind"] == "run-started"
@@ -329,11 +331,8 @@ def _provenance(runs: Mapping[str, StudyRun]) -> list[str]:
 def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     rows = list(rows)
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: _rounded(v) for k, v in row.items()} for row in rows)
-    write_text(path, buffer.getvalue())
+    cells = ([_rounded(row.get(name, "")) for name in columns] for row in rows)
+    write_text(path, csv_text([columns, *cells]))
 
 
 def _rounded(value: object) -> object:

@@ -158,8 +158,11 @@ def run_study(folder: Path, study: Study) -> Generator[tuple[str, Event], None, 
         If it was asked to stop; the same command goes on.
     BadRunError
         If the folder holds runs of other settings.
+    Hep2Error
+        The first fault, where no run could be finished.
     """
     write_json(folder / "study.json", _content(study))
+    faults: list[Hep2Error] = []
     for name, config in study.configs.items():
         run = _open(folder, name, config)
         if run is not None and (run.path / "metrics.json").is_file():
@@ -174,7 +177,10 @@ def run_study(folder: Path, study: Study) -> Generator[tuple[str, Event], None, 
                 folder, "it was stopped", "give the same command to go on"
             ) from stop
         except Hep2Error as fault:
+            faults.append(fault)
             yield name, {"kind": "run-failed", "message": str(fault)}
+    if faults and not finished_runs(folder, study):
+        raise faults[0]
 
 
 def run_path(folder: Path, name: str) -> Path:

@@ -72,7 +72,7 @@ def open_run(name: str, run: RunFolder) -> StudyRun:
         said,
         measure(said.truth, said.predicted, said.specimens, len(said.patterns)),
         measure_calibration(said.scores, said.truth, said.specimens),
-        sum(e["seconds"] for e in run.events() if e["kind"] == "run-done"),
+        sum(e.get("seconds", 0.0) for e in run.events() if e["kind"] == "run-done"),
     )
 
 

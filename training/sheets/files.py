@@ -16,6 +16,7 @@ from PIL import Image, PdfParser, PngImagePlugin
 
 from training.config import SheetSettings
 from training.data.images import write_bytes
+from training.data.reading import parse_json
 from training.errors import BadImageError, BadSettingError
 from training.sheets.drawing import Page, Sheet, draw_page, lay_out
 
@@ -122,10 +123,12 @@ def read_provenance(path: Path) -> dict[str, Any]:
         If it is no sheet.
     """
     try:
+        if not path.is_file():
+            raise ValueError("it is no file")
         content = path.read_bytes()
         is_pdf = content.startswith(b"%PDF-")
         told = _told_in_pdf(content) if is_pdf else _told_in_png(content)
-        found: dict[str, Any] = json.loads(told)
+        found: dict[str, Any] = parse_json(told)
     except (
         OSError,
         SyntaxError,
@@ -133,6 +136,7 @@ def read_provenance(path: Path) -> dict[str, Any]:
         KeyError,
         zlib.error,
         PdfParser.PdfFormatError,
+        Image.DecompressionBombError,
     ) as fault:
         raise BadImageError(
             path, "it is no picture sheet of this program", "make the sheet again"

@@ -14,7 +14,7 @@ import pandas as pd
 
 from training.cards import NOTICE, ModelCard
 from training.data.decisions import Decision
-from training.data.layouts.tables import safe_word
+from training.data.safe_tables import csv_of
 from training.patterns import Vocabulary
 from training.prediction import told_verdict
 from training.specimen_reports.findings import (
@@ -30,7 +30,6 @@ from training.why.reasons import Reasons
 
 CONFIRM = "Research use only, to be confirmed by a trained reader."
 _PACKAGES = ("napari-hep2", "numpy", "pillow", "torch")
-_WORDS = ("id", "frame", "flags", "dropped", "decisions")
 
 
 @dataclass(frozen=True)
@@ -145,10 +144,7 @@ def versions() -> dict[str, str]:
 
 
 def cells_csv(found: Findings, decisions: list[Decision], names: Sequence[str]) -> str:
-    """Return every nucleus of a specimen as a row of a CSV table.
-
-    Words that a spreadsheet would take for a formula have a ``'`` before them.
-    """
+    """Return every nucleus of a specimen as a row of a CSV table."""
     table = found.table.round({"y": 2, "x": 2})
     scored = table.index[found.rows]
     table["predicted"] = ""
@@ -159,11 +155,8 @@ def cells_csv(found: Findings, decisions: list[Decision], names: Sequence[str]) 
         table[f"score_{name}"] = column
     words = decided_words(decisions)
     table["decisions"] = [words.get(name, "") for name in table["id"]]
-    for name in _WORDS:
-        table[name] = table[name].map(safe_word)
-    table.insert(0, "specimen", safe_word(found.specimen.id))
-    text: str = table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
-    return text
+    table.insert(0, "specimen", found.specimen.id)
+    return csv_of(table)
 
 
 def _told(found: Findings, row: int, vocabulary: Vocabulary) -> dict[str, Any]:

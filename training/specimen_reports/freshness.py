@@ -12,6 +12,7 @@ from typing import Any
 
 from training.config import Settings
 from training.data.layouts import Frame, Specimen
+from training.data.reading import read_json
 from training.errors import BadModelError
 
 FORMAT = 2
@@ -112,6 +113,12 @@ def _state(path: Path) -> dict[str, Any]:
     }
 
 
+def content_hash(content: dict[str, Any]) -> str:
+    """Return a hash of all that is found, by which a changed file is told."""
+    found = {key: value for key, value in content.items() if key != "made_from"}
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+
+
 def read_fresh(
     folder: Path, specimen: Specimen, recipe: str, decisions: str
 ) -> dict[str, Any] | None:
@@ -129,10 +136,11 @@ def read_fresh(
     if not all((folder / name).is_file() for name in (REPORT, CELLS, VERDICT)):
         return None
     try:
-        content = json.loads((folder / VERDICT).read_text(encoding="utf-8"))
+        content = read_json(folder / VERDICT)
         made = content["made_from"]
         same = (
             content["specimen"] == specimen.id
+            and made["content"] == content_hash(content)
             and made["recipe"] == recipe
             and made["decisions"] == decisions
             and _unchanged(specimen, made["files"])

@@ -22,6 +22,7 @@ from training.config import ExtractionSettings, SegmentationSettings, VerdictSet
 from training.data.curation import now
 from training.data.images import write_json, write_text
 from training.data.layouts import Collection, Frame, Specimen
+from training.data.shown_paths import shown_path
 from training.errors import BadSettingError
 from training.frame_stream import cut_frames
 from training.scorers import Scorer
@@ -37,6 +38,7 @@ from training.specimen_reports.freshness import (
     CELLS,
     REPORT,
     VERDICT,
+    content_hash,
     file_states,
     folder_names,
     read_fresh,
@@ -224,7 +226,7 @@ def finish_worklist(plan: ReportPlan, steps: Sequence[ReportStep]) -> dict[str, 
         "source": plan.collection.root.name,
         "layout": plan.collection.layout,
         "in_folder": len(plan.collection.specimens),
-        "command": shlex.join(plan.command),
+        "command": shlex.join(map(shown_path, plan.command)),
         "made": _time(plan),
         "versions": versions(),
     }
@@ -248,7 +250,7 @@ def _write(
         ),
         "specimen_decisions": told_sayings(plan.reviews.of_specimen(specimen.id)),
         "folder": plan.folders[specimen.id],
-        "command": shlex.join([*plan.command, "--only", specimen.id]),
+        "command": shlex.join([*map(shown_path, plan.command), "--only", specimen.id]),
         "made": _time(plan),
         "versions": versions(),
         "made_from": {
@@ -257,6 +259,7 @@ def _write(
             "files": states,
         },
     }
+    content["made_from"]["content"] = content_hash(content)
     folder = plan.folder(specimen)
     page = specimen_page(content, found, shown, reasons, vocabulary)
     write_text(folder / REPORT, page)

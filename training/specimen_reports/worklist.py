@@ -10,7 +10,7 @@ import pandas as pd
 
 from training.cards import NOTICE
 from training.data.images import write_json, write_text
-from training.data.layouts.tables import safe_word
+from training.data.safe_tables import csv_of
 from training.data.specimen_decisions import NONE_OF_THESE
 from training.patterns import Vocabulary
 from training.protocols import natural_key
@@ -119,9 +119,7 @@ def write_worklist(
 
 def worklist_csv(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
     """Return ranked rows as a CSV table, shares and probabilities in columns."""
-    table = pd.DataFrame([_flat(row, names) for row in rows])
-    text: str = table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
-    return text
+    return csv_of(pd.DataFrame([_flat(row, names) for row in rows]))
 
 
 def _flat(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
@@ -138,9 +136,8 @@ def _flat(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
         f"{one['reviewer']}: {one['pattern'] or NONE_OF_THESE}"
         for one in row["specimen_decisions"]
     ]
-    flat |= {
+    return flat | {
         "reviewed_by": "; ".join(reviewers),
         "specimen_decisions": "; ".join(said),
         "faults": " ".join(row["faults"]),
     }
-    return {k: safe_word(v) if isinstance(v, str) else v for k, v in flat.items()}

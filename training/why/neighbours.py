@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from training.data.cells import CellSet, full_scale, pack_images
 from training.data.images import write_bytes
+from training.data.reading import parse_json
 from training.errors import BadModelError, BadSettingError
 from training.models import Model
 from training.patterns import Vocabulary
@@ -254,7 +255,7 @@ def read_index(path: Path, weights: Path, vocabulary: Vocabulary) -> NeighbourIn
         raise BadModelError(path, "it is no index of training cells", _REMEDY)
     try:
         stored = load_file(path)
-        about = json.loads(stored["about"].tobytes())
+        about = parse_json(stored["about"].tobytes())
         index = NeighbourIndex(
             stored["embeddings"],
             stored["mean"],
@@ -265,14 +266,7 @@ def read_index(path: Path, weights: Path, vocabulary: Vocabulary) -> NeighbourIn
             str(about["model"]),
             str(about["data"]),
         )
-    except (
-        OSError,
-        SafetensorError,
-        ValueError,
-        LookupError,
-        TypeError,
-        RecursionError,
-    ) as fault:
+    except (OSError, SafetensorError, ValueError, LookupError, TypeError) as fault:
         raise BadModelError(path, "it is damaged", _REMEDY) from fault
     _check(index, about, path, len(vocabulary))
     if index.model != file_hash(weights):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from training.data.shown_paths import shown_fault
 from training.errors import BadModelError
 from training.scorers import Scorer, has_networks
 from training.why.views import Stability, measure_stability
@@ -74,7 +75,7 @@ def explain_cells(
     try:
         maps = class_maps(model, crops, patterns, top)
     except BadModelError as fault:
-        notes.append(str(fault))
+        notes.append(shown_fault(fault))
     if index is None or not len(crops):
         return Reasons(maps, stability, None, tuple(notes))
     found = tuple(tuple(index.nearest(one)) for one in embed(model, crops, top))

@@ -10,7 +10,7 @@ from napari_hep2.jobs import run_here
 from training.data.curation import DecisionStore, Mark
 from training.data.reviewed import STORE
 from training.errors import StorageError
-from training.patterns import I3A
+from training.patterns import I3A, MIVIA
 
 CELLS = [f"00001_p0_000{k}" for k in range(1, 8)]
 
@@ -35,11 +35,11 @@ class Card:
 class Prediction:
     """Calls the six kept cells of the frame by the patterns of a list."""
 
-    def __init__(self, called):
+    def __init__(self, called, vocabulary=I3A):
         self.rows = np.arange(1, 1 + len(called))
         self.scores = np.full((len(called), 6), 0.1, np.float32)
         self.scores[np.arange(len(called)), called] = 0.5
-        self.vocabulary, self.card = I3A, Card()
+        self.vocabulary, self.card = vocabulary, Card()
 
 
 # --- flags and notes -------------------------------------------------------------
@@ -130,7 +130,17 @@ def test_a_cell_without_a_prediction_is_left(state, review):
     assert set(state.decisions) == {CELLS[1]}
     review.select(5)
     review.accept_prediction()
-    assert state.fault == "The model has not scored the cells selected."
+    assert state.fault.startswith("The model has not scored the cells selected, or")
+
+
+def test_what_a_model_of_other_patterns_calls_a_cell_is_not_bent(state, review):
+    """The fourth is called cytoplasmic, which these cells do not know."""
+    state.prediction = Prediction([0, 0, 3, 5, 0, 0], MIVIA)
+    review.select_all()
+    review.accept_prediction()
+    assert state.saved == "5 cells as predicted, saved; 2 without a prediction"
+    said = [one.pattern for one in state.decisions.values() if one.pattern]
+    assert said == ["Nucleolar"]
 
 
 def test_without_a_prediction_there_is_nothing_to_take(state, review, specimens):

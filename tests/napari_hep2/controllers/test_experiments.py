@@ -159,12 +159,14 @@ def test_a_folder_without_runs(state, verbs, cells):
         run_here(verbs.stale_job(cells))
 
 
-def test_one_damaged_run_does_not_hide_the_others(state, verbs, runs, tmp_path):
+def test_one_damaged_run_does_not_hide_the_others(state, verbs, runs):
+    """The copies lie beside the runs: they know the way to their data."""
     import shutil
 
-    shutil.copytree(runs, tmp_path / "copied")
-    (tmp_path / "copied" / "all-seed-0" / "data.json").write_text("{")
-    run_here(verbs.stale_job(tmp_path / "copied"))
+    copied = runs.with_name("copied")
+    shutil.copytree(runs, copied)
+    (copied / "all-seed-0" / "data.json").write_text("{")
+    run_here(verbs.stale_job(copied))
     assert [one.state for one in verbs.desk.runs] == ["unknown", "current", "current"]
     assert state.message.endswith("are stale, of 1 it is not known.")
     assert run_line(verbs.desk.runs[0]) == "all-seed-0: not known"

@@ -126,7 +126,9 @@ def test_the_form_changes_a_key_and_refuses_a_clash(qtbot):
 
 
 def test_the_docs_have_the_same_keys():
-    text = Path(__file__).parents[3].joinpath("docs", "usage.md").read_text("utf-8")
+    text = (
+        Path(__file__).parents[3].joinpath("docs/guide/curator.md").read_text("utf-8")
+    )
     for _, lines in sheet(KeyTable(), I3A):
         for keys, what in lines:
             if not keys.isdigit():

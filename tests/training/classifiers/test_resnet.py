@@ -238,7 +238,7 @@ def test_a_file_that_is_too_large(weights_path):
 def test_no_such_file(tmp_path):
     with pytest.raises(BadModelError, match="there is no such model"):
         network(weights=str(tmp_path / "none.safetensors"))
-    with pytest.raises(BadModelError, match="cannot be read"):
+    with pytest.raises(BadModelError, match="there is no such model"):
         network(weights=str(tmp_path))
 
 

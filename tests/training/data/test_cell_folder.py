@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from training.config import ExtractionSettings, SegmentationSettings
-from training.data import cell_files, cell_folder
+from training.data import cell_folder
 from training.data.cell_files import CELL_COLUMNS
 from training.data.cell_folder import (
     is_cell_folder,
@@ -23,7 +23,8 @@ from training.data.cell_folder import (
     write_cell_folder,
 )
 from training.data.layouts import read_collection
-from training.errors import BadCellsError, StorageError
+from training.data.shown_paths import recorded_root
+from training.errors import BadCellsError, BadLayoutError, StorageError
 
 EXTRACTION, SEGMENTATION = ExtractionSettings(size=33), SegmentationSettings()
 
@@ -93,7 +94,7 @@ def test_source_names_settings_and_no_absolute_path(source, out):
     ],
 )
 def test_a_users_name_is_not_recorded(root, out, recorded):
-    assert cell_files.recorded_root(Path(root), Path(out)) == recorded
+    assert recorded_root(Path(root), Path(out)) == recorded
 
 
 def test_stale(source, out):
@@ -332,3 +333,40 @@ def test_broken_folders_are_refused_with_a_sentence(source, out, name, harm):
     harm(out / name)
     with pytest.raises(BadCellsError):
         read_cell_folder(out)
+
+
+@pytest.mark.parametrize("root", ["/etc", "C:\\data", "a\0b", "x" * 5000, "x" * 300, 7])
+def test_a_recorded_root_is_a_way_from_the_folder(source, out, root):
+    _write(source, out)
+    path = out / "source.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "root": root}))
+    with pytest.raises(BadCellsError, match="does not say what the cells were made"):
+        read_cell_folder(out)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../x", "x" * 300, "a\0b", None])
+def test_a_recorded_file_lies_in_the_root(source, out, name):
+    _write(source, out)
+    path = out / "source.json"
+    content = json.loads(path.read_text())
+    content["files"][0]["name"] = name
+    path.write_text(json.dumps(content))
+    with pytest.raises(BadCellsError, match="does not say what the cells were made"):
+        read_cell_folder(out)
+
+
+@pytest.mark.parametrize("name", ["crops.npy", "cells.csv", "source.json"])
+def test_a_link_that_leads_out_is_not_followed(source, out, tmp_path, name):
+    _write(source, out)
+    (out / name).rename(tmp_path / name)
+    (out / name).symlink_to(tmp_path / name)
+    with pytest.raises(BadLayoutError, match="a link that leads out of the folder"):
+        read_cell_folder(out)
+
+
+def test_a_source_that_became_a_link_out_is_not_read(source, out, tmp_path):
+    _write(source, out)
+    image = source / "train" / "00002_p0.tif"
+    shutil.move(image, tmp_path / "moved.tif")
+    image.symlink_to(tmp_path / "moved.tif")
+    assert "has changed since the cells were cut" in read_cell_folder(out).stale()

@@ -283,7 +283,9 @@ def test_a_table_cut_anywhere_is_refused_or_an_earlier_state(store, table, tmp_p
     """No cut gives a step that was never made."""
     content, whole = table.read_bytes(), store.records()
     taken = 0
-    for end in range(0, len(content), 7):
+    n = len(content)
+    ends = {*range(0, n, 7), *range(n - 90, n)}
+    for end in ends:
         table.write_bytes(content[:end])
         try:
             found = read_decisions(table)
@@ -291,14 +293,14 @@ def test_a_table_cut_anywhere_is_refused_or_an_earlier_state(store, table, tmp_p
             continue
         taken += 1
         assert found[: len(whole)] == whole[: len(found)]
-    assert taken < len(content) / 7 / 3
+    assert 0 < taken < len(ends) / 3
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\0\xff\x13", b'a,"b\n', b"x" * 99])
 def test_what_is_no_table_is_refused(tmp_path, content):
     path = tmp_path / "table.csv"
     path.write_bytes(content)
-    with pytest.raises(BadLayoutError, match="line 1"):
+    with pytest.raises(BadLayoutError, match=r"line 1|unknown encoding"):
         read_decisions(path)
 
 

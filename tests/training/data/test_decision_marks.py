@@ -1,55 +1,22 @@
 """Flags, notes, single verdicts as one step, the past, and stores of version 1."""
 
 import os
+import shutil
 import sqlite3
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from training.data import decision_file, decision_history
+from training.data import decision_history
 from training.data.curation import DecisionStore, Mark
 from training.data.decisions import event_text
 from training.errors import BadCellsError, StorageError
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
-VERSION_1 = """
-CREATE TABLE steps (
-    step INTEGER PRIMARY KEY AUTOINCREMENT,
-    reviewer TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('decide', 'undo', 'redo')),
-    target INTEGER REFERENCES steps (step),
-    time TEXT NOT NULL
-);
-CREATE TABLE decisions (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    step INTEGER NOT NULL REFERENCES steps (step),
-    cell TEXT NOT NULL,
-    verdict TEXT NOT NULL,
-    pattern TEXT,
-    reason TEXT
-);
-CREATE INDEX decisions_of_cell ON decisions (cell);
-CREATE INDEX decisions_of_step ON decisions (step);
-CREATE TRIGGER steps_stay BEFORE UPDATE ON steps
-    BEGIN SELECT RAISE (ABORT, 'steps are never changed'); END;
-CREATE TRIGGER steps_last BEFORE DELETE ON steps
-    BEGIN SELECT RAISE (ABORT, 'steps are never deleted'); END;
-CREATE TRIGGER decisions_stay BEFORE UPDATE ON decisions
-    BEGIN SELECT RAISE (ABORT, 'decisions are never changed'); END;
-CREATE TRIGGER decisions_last BEFORE DELETE ON decisions
-    BEGIN SELECT RAISE (ABORT, 'decisions are never deleted'); END;
-INSERT INTO steps VALUES (1, 'ann', 'decide', NULL, '2026-01-01T12:00:00+00:00');
-INSERT INTO steps VALUES (2, 'bob', 'decide', NULL, '2026-01-01T12:00:01+00:00');
-INSERT INTO steps VALUES (3, 'ann', 'decide', NULL, '2026-01-01T12:00:02+00:00');
-INSERT INTO steps VALUES (4, 'ann', 'undo', 3, '2026-01-01T12:00:03+00:00');
-INSERT INTO decisions VALUES (1, 1, 'a', 'relabelled', 'Golgi', NULL);
-INSERT INTO decisions VALUES (2, 2, 'a', 'rejected', NULL, 'focus');
-INSERT INTO decisions VALUES (3, 3, 'a', 'rejected', NULL, 'debris');
-PRAGMA user_version = 1;
-"""
-"""The schema as version 1 of the program wrote it, with four steps."""
+GOLDEN = Path(__file__).parents[2] / "trust" / "golden" / "format-1.sqlite"
 
 
 @pytest.fixture
@@ -59,10 +26,8 @@ def path(tmp_path):
 
 @pytest.fixture
 def old(path):
-    db = sqlite3.connect(path)
-    db.executescript(VERSION_1)
-    db.close()
-    return path
+    """A store as version 1 of the program wrote it."""
+    return Path(shutil.copyfile(GOLDEN, path))
 
 
 def verdicts(found):
@@ -255,67 +220,16 @@ def test_a_history_among_many_steps_looks_at_few(path):
 # --- version 1 -------------------------------------------------------------------
 
 
-def version(path):
-    db = sqlite3.connect(path)
-    found = db.execute("PRAGMA user_version").fetchone()[0]
-    db.close()
-    return found
-
-
-def test_an_old_store_is_brought_up_and_keeps_everything(old):
-    with DecisionStore(old, "ann") as store:
-        assert verdicts(store.current()) == {"a": "Golgi"}
-        assert store.current("bob")["a"].reason == "focus"
-        assert store.flag(["a"], True) == 5
-        assert store.undo() == ("a",)
-        assert store.marks() == {}
-        assert [event.step for event in store.history("a")] == [1, 2, 3, 4, 5, 6]
-    assert version(old) == 2
-    db = sqlite3.connect(old)
-    with pytest.raises(sqlite3.IntegrityError, match="marks are never deleted"):
-        db.execute("DELETE FROM marks")
-    db.close()
-
-
 def test_an_old_store_that_cannot_be_written_is_read_as_it_is(old, monkeypatch):
     before = old.read_bytes()
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with DecisionStore(old, "ann") as store:
-        assert verdicts(store.current()) == {"a": "Golgi"}
+    with DecisionStore(old, "Zoë") as store:
+        assert verdicts(store.current()) == {"a": "accepted", "b": "Golgi"}
         assert store.marks() == {}
         assert len(store.history("a")) == 4
         with pytest.raises(StorageError, match="read-only"):
             store.flag(["a"], True)
     assert old.read_bytes() == before
-
-
-@pytest.mark.skipif(os.name == "nt", reason="needs fork")
-@pytest.mark.parametrize("statement", range(7))
-def test_killed_while_it_is_brought_up_it_is_old_or_new(old, statement, monkeypatch):
-    whole = list(decision_file._statements(decision_file._MARKS))
-    child = os.fork()
-    if child == 0:
-        monkeypatch.setattr(
-            decision_file, "_statements", lambda _: _until_killed(whole, statement)
-        )
-        DecisionStore(old, "ann")
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == (9 if statement < len(whole) else 0)
-    db = sqlite3.connect(old)
-    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
-    assert ("marks" in tables) == (version(old) == 2)
-    db.close()
-    with DecisionStore(old, "ann") as store:
-        assert verdicts(store.current()) == {"a": "Golgi"}
-        store.flag(["a"], True)
-
-
-def _until_killed(statements, count):
-    for k, statement in enumerate(statements):
-        if k == count:
-            os._exit(9)
-        yield statement
 
 
 def test_a_store_of_version_2_without_marks_is_refused(old):

@@ -313,3 +313,18 @@ def test_the_folder_of_mended_masks_is_no_specimen(tmp_path, write_plain):
 def test_a_specimen_that_is_named_mended_stays_one(tmp_path, write_plain):
     root = write_plain(tmp_path / "plain", ("mended/a", "s2/b"))
     assert [one.id for one in read_collection(root).specimens] == ["mended", "s2"]
+
+
+@pytest.mark.parametrize("name", ["mends.json", "mask"])
+def test_what_became_a_link_out_of_the_data_is_not_read(
+    data, frame, mend, name, tmp_path
+):
+    root = data.resolve()
+    history = mend(add)
+    folder = history.folder
+    path = folder / name if name == "mends.json" else history.mask_of(history.standing)
+    path.rename(tmp_path / "moved")
+    path.symlink_to(tmp_path / "moved")
+    read = mended_frame(frame, root)
+    assert read.mended is None
+    assert read.note.endswith("the original mask was used")

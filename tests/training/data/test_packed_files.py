@@ -123,3 +123,24 @@ def test_a_fingerprint_is_that_of_whole_arrays(make_cells):
     digest.update("\n".join(I3A.names).encode())
     digest.update(np.packbits(masks).tobytes())
     assert marked.fingerprint == digest.hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("patterns", np.zeros(48, "<M8[s]")),
+        ("patterns", np.full(48, 6)),
+        ("patterns", np.full(48, -1)),
+        ("specimens", np.zeros(48)),
+        ("ids", np.zeros((48, 1), "<U1")),
+        ("images", np.zeros((48, 32, 31), np.uint8)),
+        ("images", np.zeros((48, 32, 32), "<U1")),
+        ("masks", np.zeros((48, 5, 5), bool)),
+        ("extra", np.zeros(48, np.uint8)),
+    ],
+)
+def test_a_column_that_holds_something_else_is_told(tmp_path, cells, name, column):
+    write_cell_set(cells, tmp_path / "pack")
+    np.save(tmp_path / "pack" / f"{name}.npy", column)
+    with pytest.raises(BadCellsError, match="the packed cells are damaged"):
+        read_cell_set(tmp_path / "pack")

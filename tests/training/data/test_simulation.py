@@ -31,6 +31,7 @@ from training.data.simulation import (
     frames,
     simulate,
     simulate_frame,
+    simulated_specimens,
 )
 from training.data.simulation.nuclei import HALF, Nucleus, polar_window
 from training.data.simulation.specimens import PROPORTIONS
@@ -539,3 +540,9 @@ def test_ignoring_specimens_flatters(tmp_path):
     )
     assert honest > 0.4
     assert leaky > honest + 0.1
+
+
+@pytest.mark.parametrize("text", ["", "[]", "[" * 100_000, '{"simulated": true}'])
+def test_a_folder_with_another_source_json_is_not_simulated(tmp_path, text):
+    (tmp_path / "source.json").write_text(text)
+    assert simulated_specimens(tmp_path) is None

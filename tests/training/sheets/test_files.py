@@ -2,6 +2,8 @@
 
 import json
 import re
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -108,3 +110,17 @@ def test_another_picture_is_no_sheet(tmp_path):
     Image.new("L", (3, 3)).save(tmp_path / "s.png")
     with pytest.raises(BadImageError, match="no picture sheet"):
         read_provenance(tmp_path / "s.png")
+
+
+def _header_of(width, height):
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + (
+        struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+    )
+
+
+@pytest.mark.parametrize("content", [_header_of(80_000, 80_000), b"%PDF-1.4", b""])
+def test_what_is_no_sheet_is_told(tmp_path, content):
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(BadImageError, match="it is no picture sheet"):
+        read_provenance(tmp_path / "a.png")

@@ -1,11 +1,13 @@
-"""Tables as people save them: comma, semicolon or tab, with or without a BOM."""
+"""Tables as people save them: comma, semicolon, tab or bar, with or without a BOM."""
 
 from __future__ import annotations
 
 import codecs
 import csv
 import io
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from training.errors import BadLayoutError
 MAX_TABLE_BYTES = 64 * 2**20
 """Largest table that is read; the official ones have under 1 MB."""
 
-_FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+_EXCEL_LINE = re.compile(r'\s*"?sep=(.)"?[,;\t]*(?=[\r\n]|$)', re.IGNORECASE)
+_QUOTED = re.compile(r'"[^"]*"')
 
 
 @dataclass(frozen=True)
@@ -49,14 +52,16 @@ def read_table(path: Path, header: Sequence[str] | None = None) -> Table:
     Parameters
     ----------
     path
-        UTF-8 or UTF-16, with or without a BOM, else taken as Windows' Latin-1.
+        Comma, semicolon, tab, or what Excel's line ``sep=`` names; UTF-8 or UTF-16,
+        with or without a BOM, else taken as Windows' Latin-1, or as Mac Roman where the
+        lines end as they did on a Mac.
     header
         Titles for a file that has none.
 
     Raises
     ------
     BadLayoutError
-        If it is missing, empty, too large or ragged.
+        If it is missing, empty, too large, ragged or in letters we do not know.
     """
     text = table_text(path)
     lines = _split(path, text)
@@ -75,27 +80,13 @@ def first_row(path: Path) -> tuple[str, ...]:
     return tuple(lines[0]) if lines else ()
 
 
-def safe_word(word: str) -> str:
-    """Return `word` so that no spreadsheet takes it for a formula.
-
-    A quote goes before a word that starts like one, and before a word that starts with
-    a quote, so that `plain_word` gives every word back.
-    """
-    return "'" + word if word.startswith(_FORMULA_START) else word
-
-
-def plain_word(word: str) -> str:
-    """Undo `safe_word`."""
-    return word[1:] if word.startswith("'") else word
-
-
 def table_text(path: Path) -> str:
     """Return the text of a table, in whatever encoding `read_table` takes.
 
     Raises
     ------
     BadLayoutError
-        If it is missing or too large.
+        If it is missing, too large or in another encoding.
     """
     if not path.is_file():
         raise BadLayoutError(path, "the table is missing", "put it back in its folder")
@@ -104,26 +95,42 @@ def table_text(path: Path) -> str:
             path, "the table is over 64 MB", "give the table of this data set"
         )
     content = path.read_bytes()
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16", errors="replace")
-    if content[1:2] == b"\0":
-        return content.decode("utf-16-le", errors="replace")
-    if content[:1] == b"\0":
-        return content.decode("utf-16-be", errors="replace")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")
+    for encoding in _encodings(content):
+        with suppress(UnicodeDecodeError):
+            return content.decode(encoding)
+    raise BadLayoutError(
+        path, "its letters are in an unknown encoding", "save it as CSV UTF-8"
+    )
 
 
-def separator_of(text: str) -> str:
-    """Return what separates the columns of a table: comma, semicolon or tab."""
+def split_off(text: str) -> tuple[str, str]:
+    """Return a table and what separates its columns: comma, semicolon, tab or bar.
+
+    A line ``sep=;`` of Excel comes back as a blank line, and is obeyed where the header
+    has what it names.
+    """
+    named = _EXCEL_LINE.match(text)
+    text = text[named.end() :] if named else text
     start = next((line for line in text.splitlines() if line.strip()), "")
-    return max(",;\t", key=start.count)
+    header = _QUOTED.sub("", start)
+    if named and named[1] in header:
+        return text, named[1]
+    return text, max(",;\t|", key=header.count)
+
+
+def _encodings(content: bytes) -> tuple[str, ...]:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return ("utf-16",)
+    if content[1:2] == b"\0":
+        return ("utf-16-le",)
+    if content[:1] == b"\0":
+        return ("utf-16-be",)
+    is_old_mac = b"\r" in content and b"\n" not in content
+    return "utf-8-sig", "mac-roman" if is_old_mac else "cp1252"
 
 
 def _split(path: Path, text: str) -> list[list[str]]:
-    separator = separator_of(text)
+    text, separator = split_off(text)
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
     except csv.Error as fault:

@@ -121,7 +121,8 @@ def id_key(word: str, where: object) -> str:
         raise BadLayoutError(
             where, f"{word!r} is no id of a file in this folder", "give plain ids"
         )
-    return str(int(stem)) if stem.isascii() and stem.isdigit() else stem
+    is_number = stem.isascii() and stem.isdigit()
+    return stem.lstrip("0") or "0" if is_number else stem
 
 
 def keyed(names: Iterable[str], where: object) -> dict[str, str]:

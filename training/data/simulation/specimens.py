@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +16,8 @@ import tifffile
 
 from training.config import SimulationSettings
 from training.data.images import write_bytes, write_json, write_text
+from training.data.reading import read_json
+from training.data.safe_tables import csv_text
 from training.data.simulation.frames import SimulatedFrame, simulate_frame
 from training.data.simulation.styles import draw_style
 from training.errors import BadSettingError, StorageError
@@ -200,8 +200,8 @@ def _write_tables(
         (s.id, s.pattern.ljust(_CLASS_WIDTH), s.intensity) for s in specimens
     ]
     header = ("Specimen ID", "Specimen class ", "Intensity")
-    write_text(out / "gt_train.csv", _table(header, rows, ";"))
-    write_text(out / "truth.csv", _table(_TRUTH, truth, ","))
+    write_text(out / "gt_train.csv", csv_text([header, *rows], ";"))
+    write_text(out / "truth.csv", csv_text([_TRUTH, *truth]))
     write_json(
         out / "source.json",
         {
@@ -218,7 +218,7 @@ def _write_tables(
 def simulated_specimens(path: Path) -> int | None:
     """Return how many specimens were simulated into a folder; None where none were."""
     try:
-        source = json.loads((path / "source.json").read_text(encoding="utf-8"))
+        source = read_json(path / "source.json")
         return int(source["specimens_written"]) if source["simulated"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -229,12 +229,3 @@ def _version() -> str:
         return version("napari-hep2")
     except PackageNotFoundError:
         return "not installed"
-
-
-def _table(
-    header: tuple[str, ...], rows: list[tuple[object, ...]], delimiter: str
-) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
-    writer.writerows([header, *rows])
-    return buffer.getvalue()

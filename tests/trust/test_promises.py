@@ -1,0 +1,68 @@
+"""The list of promises, and the page that the tests write."""
+
+import re
+from pathlib import Path
+
+import promises
+import pytest
+
+HERE = Path(__file__).parent
+NAMED = re.compile(r'pytest\.mark\.promise\("([\w-]+)"\)')
+
+
+def _figure(promise="kill", reached="3 kills, 0 lost", suite="quick", test="a.py::b"):
+    return promises.Figure(promise, test, reached, suite, "2026-01-02", 1.5, "Linux")
+
+
+@pytest.fixture
+def places(tmp_path):
+    return tmp_path / "figures.json", tmp_path / "page.md"
+
+
+def test_every_promise_has_a_test_and_every_test_a_promise():
+    named = {
+        key
+        for path in HERE.glob("**/test_*.py")
+        for key in NAMED.findall(path.read_text(encoding="utf-8"))
+    }
+    assert named == {promise.key for promise in promises.PROMISES}
+
+
+def test_each_promise_has_its_own_word():
+    keys = [promise.key for promise in promises.PROMISES]
+    assert len(set(keys)) == len(keys)
+
+
+def test_the_page_says_what_was_reached_and_what_was_not_measured(places):
+    promises.write_figures([_figure()], *places)
+    page = places[1].read_text()
+    (row,) = [line for line in page.splitlines() if "survives kill -9" in line]
+    assert "| 3 kills, 0 lost (quick, 2026-01-02) |" in row
+    assert page.count("**not measured**") == len(promises.PROMISES) - 1
+    assert "| `a.py::b` | quick | 2 | Linux |" in page
+
+
+def test_a_later_figure_takes_the_place_of_the_earlier_of_its_suite(places):
+    promises.write_figures([_figure(), _figure(suite="long")], *places)
+    promises.write_figures([_figure(reached="9 kills, 0 lost")], *places)
+    kept = promises.read_figures(places[0])
+    assert {key: one.reached for key, one in kept.items()} == {
+        "a.py::b quick": "9 kills, 0 lost",
+        "a.py::b long": "3 kills, 0 lost",
+    }
+
+
+def test_figures_of_promises_no_longer_made_are_dropped(places):
+    promises.write_figures([_figure(promise="gone")], *places)
+    assert promises.read_figures(places[0]) == {}
+
+
+def test_the_page_in_the_documentation_is_the_one_of_the_recorded_figures():
+    figures = promises.read_figures()
+    in_order = [one for _, one in sorted(figures.items())]
+    assert promises.PAGE.read_text(encoding="utf-8") == promises.page_of(in_order)
+
+
+def test_a_figure_that_does_not_hold_fails():
+    with pytest.raises(AssertionError, match="1 lost"):
+        promises.Reached().reached("1 lost", met=False)

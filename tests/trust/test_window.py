@@ -1,0 +1,104 @@
+"""The window closed in mid-work: nothing is raised, nothing half is left behind."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import closed_windows
+import pytest
+
+from training.data.cell_folder import read_cell_folder
+
+HERE = Path(__file__).parent
+MODEL = HERE.parents[1] / "sample_data" / "model" / "simulated.safetensors"
+UNDER_WAY = sorted(closed_windows.works(Path()))
+QUICK = ["classify", "write cells", "quality"]
+
+
+def _python(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Simulated specimens and the cells cut out of them."""
+    path = tmp_path_factory.mktemp("window")
+    for words in (
+        ["simulate", path / "specimens", "--specimens", 6, "--seed", 3],
+        ["extract", path / "specimens", "--out", path / "cells"],
+    ):
+        _python("-m", "training", *words)
+    return path
+
+
+@pytest.fixture
+def close(folder):
+    """Close a window in each of some works, in another process."""
+
+    def run(seed, names):
+        child = HERE / "closed_windows.py"
+        done = _python(child, folder, MODEL, seed, *names)
+        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        *windows, last = map(json.loads, lines)
+        return windows, last["faults"], done.stderr
+
+    return run
+
+
+def _is_whole(path):
+    """Tell whether a file that was written can be read to its end."""
+    if path.suffix == ".json":
+        json.loads(path.read_text(encoding="utf-8"))
+    elif path.suffix == ".csv":
+        with path.open(newline="", encoding="utf-8") as stream:
+            head, *rows = csv.reader(stream)
+        assert {len(row) for row in rows} <= {len(head)}, path
+    elif path.suffix == ".html":
+        assert path.read_text(encoding="utf-8").rstrip().endswith("</html>"), path
+    elif path.suffix == ".pdf":
+        assert path.read_bytes().rstrip().endswith(b"%%EOF"), path
+
+
+def _half_files(out):
+    """Read what the closed windows wrote; return what is left of unfinished work."""
+    files = [path for path in out.rglob("*") if path.is_file()]
+    for path in files:
+        _is_whole(path)
+    if any(out.glob("cells/*")):
+        read_cell_folder(out / "cells")
+    return [path for path in files if path.name.startswith(".")]
+
+
+@pytest.mark.promise("window")
+@pytest.mark.timeout(1800)
+def test_the_window_may_be_closed_in_the_middle_of_anything(
+    close, folder, promise, times
+):
+    names = UNDER_WAY if times(0, 1) else QUICK
+    windows, faults, half = [], [], []
+    for seed in range(times(1, 8)):
+        seen, raised, _ = close(seed, names)
+        windows += seen
+        faults += raised
+        half += _half_files(folder / "out")
+    caught = sum(window["running"] for window in windows)
+    promise.reached(
+        f"{len(windows)} windows closed, {caught} with the work under way: "
+        f"{len(faults)} faults, {len(half)} half files",
+        met=not faults and not half and caught > 0,
+    )
+
+
+def test_the_process_that_closes_its_last_window_in_mid_work_ends_without_a_word(close):
+    _, _, words = close(5, ["near copies"])
+    assert "Error" not in words
+    assert "Traceback" not in words

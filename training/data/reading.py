@@ -1,0 +1,110 @@
+"""JSON and arrays from files that may be broken: whatever is wrong is a ValueError."""
+
+from __future__ import annotations
+
+import json
+import math
+import tokenize
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+
+_FAULTS = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    tokenize.TokenError,
+)
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return what JSON says.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or nested too deeply to be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as fault:
+        raise ValueError("it is nested too deeply") from fault
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file says, UTF-8.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        As `parse_json`.
+    """
+    _check_regular(path)
+    return parse_json(path.read_text(encoding="utf-8"))
+
+
+def read_array(
+    path: Path, mmap_mode: Literal["r", "c"] | None = None
+) -> npt.NDArray[Any]:
+    """Return the array of a ``.npy`` file, which holds as much as it declares.
+
+    Nothing is allocated, and nothing in the file is run, before that is known.
+
+    Parameters
+    ----------
+    mmap_mode
+        Map it, read-only or to be copied on write; None reads it.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is no array, cut short, or an array of Python objects.
+    """
+    _check_regular(path)
+    try:
+        with path.open("rb") as stream:
+            start, declared = _declared(stream)
+            if path.stat().st_size < start + declared:
+                raise ValueError("the array is cut short")
+        found = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+        if found.dtype.kind == "U" and not _are_characters(found):
+            raise ValueError("its words are no text")
+        return found
+    except _FAULTS as fault:
+        raise ValueError("it is no array") from fault
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse a pipe or a device, which may give bytes for ever, or none."""
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is no regular file")
+
+
+def _are_characters(words: npt.NDArray[np.str_]) -> bool:
+    """Whether words are made of characters that Unicode has."""
+    codes = np.ascontiguousarray(words).view(np.uint32)
+    surrogates = (codes >= 0xD800) & (codes < 0xE000)
+    return not (surrogates | (codes > 0x10FFFF)).any()
+
+
+def _declared(stream: BinaryIO) -> tuple[int, int]:
+    """Return where the numbers of an array begin and how many bytes they take."""
+    version = npy.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError("it is no array of a known version")
+    read = npy.read_array_header_1_0 if version[0] == 1 else npy.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    if dtype.hasobject or any(length < 0 for length in shape):
+        raise ValueError("it is no array of numbers or words")
+    return stream.tell(), math.prod(shape) * dtype.itemsize
