@@ -85,7 +85,7 @@ def test_maps_leave_the_network_as_it_was():
         (LeNetSettings(), 3, 150),
         (ImageNetSettings(weights="random"), None, 512),
         (RadialNetworkSettings(), None, None),
-        (read_card(SAMPLE.with_suffix(".json")).classifier, 6, None),
+        (read_card(SAMPLE.with_suffix(".json")).classifier, 8, None),
     ],
 )
 def test_every_architecture_has_maps_and_a_head(settings, side, width):
@@ -220,8 +220,9 @@ def test_a_missing_torn_or_foreign_index_is_refused(tmp_path):
 
 
 def test_an_index_is_made_of_the_models_own_cells(make_cells):
-    cells: CellSet = make_cells(cells=5, side=60)
     model = load_model(SAMPLE, "cpu")
+    side = model.card.classifier.input_size
+    cells: CellSet = make_cells(cells=5, side=side)
     rng = np.random.default_rng(0)
     with pytest.raises(BadSettingError, match="not the cells that simulated"):
         build_index(model, SAMPLE, cells, rng)

@@ -91,6 +91,9 @@ def new_rows(
         " ORDER BY step",
         (after,),
     ).fetchall()
+    (first,) = db.execute("SELECT MIN(step) FROM steps").fetchone()
+    if first is not None and first < 1:
+        raise StrangeRowsError("a step stands before the first")
     if not steps:
         return [], [], []
     span = (after, steps[-1][0])

@@ -279,6 +279,7 @@ STRANGE = {
     "a word for a target": "UPDATE steps SET target = 'x'",
     "another verdict": "UPDATE decisions SET verdict = 'perhaps'",
     "a word for a flag": "UPDATE marks SET flag = 'x'",
+    "a step before the first": "INSERT INTO steps VALUES (-1, 'x', 'undo', 1, 'x')",
 }
 
 
