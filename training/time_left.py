@@ -231,7 +231,7 @@ def _run_started(before: TimeLeft, event: Event) -> TimeLeft:
             ahead = min(left[name].epochs, epochs) if name in left else epochs
             waiting[name] = FoldLeft(int(row["n_train"]), ahead)
     work = sum(fold.work for fold in waiting.values())
-    free = (now,) * max(int(event["workers"]), 1)
+    free = (now,) * max(min(int(event["workers"]), len(event["folds"])), 1)
     return TimeLeft(
         epochs=epochs, waiting=waiting, free=free, work=work, began=now, heard=now
     )

@@ -80,6 +80,19 @@ def test_two_workers_share_equal_folds():
     assert left(events, 10) == pytest.approx(110)
 
 
+def test_more_workers_than_folds_are_as_many_as_the_folds():
+    """A damaged file may name any number of them."""
+    for workers in (2, 2**50):
+        events = [
+            started({"a": 100, "b": 100}, workers=workers),
+            begun(0, "a"),
+            begun(0, "b"),
+            epoch(100, "a", 1),
+            epoch(100, "b", 1),
+        ]
+        assert left(events, 100) == pytest.approx(300)
+
+
 def test_unlike_folds_go_to_the_first_free_worker():
     folds = {"a": 100, "b": 300, "c": 200, "d": 100}
     run = started(folds, workers=2, epochs=1)

@@ -31,7 +31,7 @@ def config(cells, task1, tiny_network) -> RunConfig:
 def scores_of(config):
     def scores(run: RunFolder) -> np.ndarray:
         cells, _ = load_packed(Path(config.data), config.classifier.input_size)
-        return pool_folds(run, make_folds(cells, config.protocol), 6).scores
+        return pool_folds(run, make_folds(cells, run.config().protocol), 6).scores
 
     return scores
 
