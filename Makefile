@@ -27,7 +27,7 @@ demo: $(VENV)/.demo-ready
 test: $(VENV)/.test-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PYTEST_FLAGS)
 
-# Every promise at its full count, under an hour; writes docs/reliability.md.
+# Every promise at its full count; writes docs/reliability.md.
 trust: $(VENV)/.test-ready
 	$(BIN)/python -m pytest tests/trust --long --record --timeout 3000 $(PYTEST_FLAGS)
 

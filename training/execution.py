@@ -6,7 +6,7 @@ A generator of events: a terminal, a dock and a test drain the same one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -33,21 +33,14 @@ from training.errors import BadRunError, Hep2Error, InterruptedRunError
 from training.experiments import CORE_SECONDS, Forecast
 from training.protocols import FoldPlan, make_folds, prove_no_leak
 from training.results import (
-    HeldOutCounts,
-    metrics_content,
     pool_folds,
     write_results,
 )
+from training.running_metrics import RunningMetrics
 from training.runs import DATA, RunConfig, RunFolder
 from training.sampling import choose_samples, count_samples
 from training.systems import build_classifier, needs_masks
 from training.verdict_fit import verdict_if_possible
-
-FEW_FOLDS = 100
-"""Runs of fewer folds are measured after each of them."""
-
-METRICS_SHARE = 0.01
-"""Longer runs are measured after a fold where that took less than this of the time."""
 
 
 def start_run(path: Path, config: RunConfig) -> RunFolder:
@@ -296,62 +289,6 @@ def _finish(
     verdict_if_possible(run)
     missing = len(plan.folds) - len(held_out.results)
     yield run.append("run-done", seconds=round(seconds, 1), folds_failed=missing)
-
-
-class RunningMetrics:
-    """Tells the metrics of a run while its folds are trained.
-
-    The interval costs more the more specimens were tested, so a run of many folds is
-    not measured after each of them.
-
-    Parameters
-    ----------
-    run
-        The run folder.
-    cells
-        The cell set.
-    folds
-        How many folds the run has.
-    clock
-        Seconds.
-    """
-
-    def __init__(
-        self,
-        run: RunFolder,
-        cells: CellSet,
-        folds: int,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._run = run
-        self._names = cells.vocabulary.names
-        self._shape = len(cells), len(cells.vocabulary)
-        self._folds = folds
-        self._clock = clock
-        self._started = clock()
-        self._spent = 0.0
-        self._counts = HeldOutCounts(cells)
-        self._told = 0
-
-    def add(self, name: str) -> None:
-        """Count a finished fold."""
-        self._counts.add(name, read_result(self._run.fold_folder(name), *self._shape))
-
-    def due(self) -> bool:
-        """Whether to tell the metrics now."""
-        elapsed = self._clock() - self._started
-        return self._folds < FEW_FOLDS or self._spent <= METRICS_SHARE * elapsed
-
-    def tell(self) -> Iterator[Event]:
-        """Append the metrics and yield the event, unless nothing is new."""
-        done = len(self._counts.folds)
-        if done == self._told:
-            return
-        before = self._clock()
-        content = metrics_content(self._counts.measure(), self._names)
-        self._spent += self._clock() - before
-        self._told = done
-        yield self._run.append("metrics", folds_done=done, folds=self._folds, **content)
 
 
 def _describe_folds(

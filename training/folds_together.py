@@ -25,13 +25,13 @@ from training.augmentation import Changes, change
 from training.classifiers.architectures import build_network, needs_whole_batches
 from training.classifiers.base import EpochRecord, Progress, Rows, Samples
 from training.config import NetworkSettings
+from training.descent import descend
 from training.devices import ResidentCells, place
 from training.epoch_plan import EpochPlan, plan_epoch
 from training.errors import DivergedError
 from training.fitting import (
     PROGRESS_SECONDS,
     FitState,
-    descend,
     end_epoch,
     interrupted,
     mixed,

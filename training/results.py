@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -219,9 +220,7 @@ def read_metrics(run: RunFolder) -> dict[str, Any]:
     BadRunError
         If the run is not finished, or the file damaged.
     """
-    path = run.path / "metrics.json"
-    if not path.is_file():
-        raise BadRunError(run.path, "the run is not finished", "resume it first")
+    path = _finished(run, "metrics.json")
     try:
         content = MeasuredContent.model_validate(read_json(path))
     except (OSError, ValueError) as fault:
@@ -288,9 +287,7 @@ def read_predictions(run: RunFolder) -> Predictions:
     BadRunError
         If the run is not finished, or the table damaged.
     """
-    path = run.path / "predictions.csv"
-    if not path.is_file():
-        raise BadRunError(run.path, "the run is not finished", "resume it first")
+    path = _finished(run, "predictions.csv")
     try:
         kinds = dict.fromkeys(_WORDS, str)
         table = pd.read_csv(path, dtype=kinds, keep_default_na=False).rename(
@@ -339,3 +336,10 @@ def _prediction_rows(cells: CellSet, held_out: HeldOut) -> Iterator[list[str]]:
 
 def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
+
+
+def _finished(run: RunFolder, name: str) -> Path:
+    path = run.path / name
+    if not path.is_file():
+        raise BadRunError(run.path, "the run is not finished", "resume it first")
+    return path

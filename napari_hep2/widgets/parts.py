@@ -31,7 +31,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_hep2.state import SessionState
-from napari_hep2.widgets.closing import main_window_of
 from napari_hep2.widgets.session import ViewerSession, session_of
 from training.patterns import Pattern
 
@@ -70,9 +69,7 @@ class SessionWidget(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """End the session with the window in which the widget stands."""
         super().showEvent(event)
-        window = main_window_of(self)
-        if window is not None:
-            self.session.live_in(window)
+        self.session.live_beside(self)
 
     def sizeHint(self) -> QSize:
         """Return the size that a dock takes at first; it can be made smaller."""

@@ -6,7 +6,7 @@ import weakref
 from typing import Any, ClassVar
 
 from psygnal import Signal
-from qtpy.QtWidgets import QMainWindow
+from qtpy.QtWidgets import QWidget
 
 from napari_hep2.controllers.classify import ClassifyController
 from napari_hep2.controllers.copies import CopiesController
@@ -24,7 +24,7 @@ from napari_hep2.layers import LayerLink
 from napari_hep2.mending_tool import MendingDesk, MendingTool
 from napari_hep2.state import SessionState
 from napari_hep2.verdict_state import SayingState, WhyState, WorklistState
-from napari_hep2.widgets.closing import ClosedWindow
+from napari_hep2.widgets.closing import ClosedWindow, main_window_of
 from napari_hep2.workers import Runner
 
 
@@ -80,9 +80,10 @@ class ViewerSession:
         """Give a job to the worker."""
         self.runner.start(job)
 
-    def live_in(self, window: QMainWindow) -> None:
-        """End with this window; the first one that is given counts."""
-        if self._window is None:
+    def live_beside(self, widget: QWidget) -> None:
+        """End with the main window of a widget, once one stands in one."""
+        window = main_window_of(widget)
+        if self._window is None and window is not None:
             self._window = ClosedWindow(window, self._end)
 
     def _end(self) -> None:

@@ -4,11 +4,11 @@ import torch
 
 from training.augmentation import change
 from training.classifiers.base import EpochRecord, Progress, Samples
-from training.config import ImageNetSettings, PaperNetworkSettings
+from training.config import ImageNetSettings
 from training.devices import ResidentCells
 from training.epoch_plan import plan_epoch
 from training.errors import DivergedError, InterruptedRunError
-from training.fitting import _accumulate, begin, fit, held_out_vote, rate_at
+from training.fitting import _accumulate, begin, fit, held_out_vote
 from training.scoring import score
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -235,17 +235,6 @@ def test_a_gpu_gives_the_same_scores(cells, tiny_network):
     here = score(state.network, images, "cell")
     there = score(state.network.cuda(), images.cuda(), "cell")
     assert there == pytest.approx(here, abs=1e-4)
-
-
-def test_the_step_size_rises_and_falls():
-    settings = PaperNetworkSettings(learning_rate=0.1, schedule="cosine")
-    rates = [rate_at(settings, step, 100) for step in range(100)]
-    assert rates[0] == pytest.approx(0.02)
-    assert rates[50] == pytest.approx(0.05)
-    assert rates[99] == pytest.approx(0.1 * np.sin(np.pi / 200) ** 2)
-    assert max(rates) == rates[4]
-    fixed = settings.model_copy(update={"schedule": "fixed"})
-    assert {rate_at(fixed, step, 100) for step in range(100)} == {0.1}
 
 
 def test_the_mean_of_the_weights_follows_them_and_votes(cells, tiny_network):

@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from training import execution
+from training import running_metrics as module
 from training.checkpoints import FoldResult
 from training.config import ProtocolSettings
-from training.execution import RunningMetrics, execute, start_run
+from training.execution import execute, start_run
 from training.results import HeldOutCounts
+from training.running_metrics import RunningMetrics
 from training.runs import RunFolder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -40,8 +41,8 @@ def running_metrics(tmp_path, cells, config, folds, clock, monkeypatch, cost):
             clock.now += cost
             return super().measure()
 
-    monkeypatch.setattr(execution, "read_result", read)
-    monkeypatch.setattr(execution, "HeldOutCounts", Slow)
+    monkeypatch.setattr(module, "read_result", read)
+    monkeypatch.setattr(module, "HeldOutCounts", Slow)
     return RunningMetrics(run, cells, folds, clock)
 
 
@@ -76,8 +77,8 @@ def test_many_folds_are_measured_in_a_hundredth_of_the_time(
 def test_the_last_fold_is_measured_however_many_there_are(
     tmp_path, config, monkeypatch
 ):
-    monkeypatch.setattr(execution, "FEW_FOLDS", 0)
-    monkeypatch.setattr(execution, "METRICS_SHARE", 0.0)
+    monkeypatch.setattr(module, "FEW_FOLDS", 0)
+    monkeypatch.setattr(module, "METRICS_SHARE", 0.0)
     protocol = ProtocolSettings(protocol="loso")
     run = start_run(tmp_path / "run", config.model_copy(update={"protocol": protocol}))
     list(execute(run))

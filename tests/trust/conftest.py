@@ -6,9 +6,11 @@ import datetime as dt
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 import promises
 import pytest
+from nursery import Nursery
 
 _FIGURE = "figure"
 
@@ -38,6 +40,14 @@ def times(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
     """Choose how often: `times(quick, long)`."""
     chosen = bool(request.config.getoption("--long"))
     return lambda quick, long: long if chosen else quick
+
+
+@pytest.fixture
+def nursery(tmp_path: Path) -> Iterator[Nursery]:
+    """A program that forks children which can be killed."""
+    (tmp_path / "logs").mkdir()
+    with Nursery(tmp_path / "logs") as made:
+        yield made
 
 
 class _Recorder:

@@ -16,7 +16,6 @@ import pytest
 from gallery import make_cell_folder
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
-from nursery import Nursery
 from reviewer_actions import (
     START,
     act,
@@ -32,13 +31,6 @@ from training.data.curation import DecisionStore
 KILLS_OF_A_FILE = 25
 
 needs_fork = pytest.mark.skipif(os.name == "nt", reason="needs fork and kill -9")
-
-
-@pytest.fixture
-def nursery(tmp_path):
-    (tmp_path / "logs").mkdir()
-    with Nursery(tmp_path / "logs") as made:
-        yield made
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nursery import Nursery
 from reviewer_actions import faults_of
 
 from napari_hep2.controllers.review import NOT_SAVED, ReviewController
@@ -52,13 +51,6 @@ MARKED = [
 ]
 
 needs_fork = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
-
-
-@pytest.fixture
-def nursery(tmp_path):
-    (tmp_path / "logs").mkdir()
-    with Nursery(tmp_path / "logs") as made:
-        yield made
 
 
 @pytest.fixture
