@@ -15,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
-from scipy.special import log_softmax
+import scipy
 
 from training.classifiers.base import (
     Classifier,
@@ -112,7 +111,7 @@ def pool(members: list[Scores], weights: Floats) -> Scores:
         Rows sum to 1.
     """
     logs = np.log(np.maximum(np.stack(members).astype(np.float64), _FLOOR))
-    pooled = log_softmax(np.tensordot(weights, logs, axes=1), axis=1)
+    pooled = scipy.special.log_softmax(np.tensordot(weights, logs, axes=1), axis=1)
     return np.exp(pooled).astype(np.float32)
 
 
@@ -135,11 +134,12 @@ def fit_weights(members: list[Scores], truth: Rows, importance: Floats) -> Float
     cell = np.arange(len(truth))
 
     def loss(weights: Floats) -> float:
-        scores = log_softmax(np.tensordot(weights, logs, axes=1), axis=1)
+        scores = scipy.special.log_softmax(np.tensordot(weights, logs, axes=1), axis=1)
         return -float(importance @ scores[cell, truth])
 
     start = np.full(len(members), 1.0 / len(members))
-    found = minimize(loss, start, bounds=[_BOUNDS] * len(members), method="L-BFGS-B")
+    bounds = [_BOUNDS] * len(members)
+    found = scipy.optimize.minimize(loss, start, bounds=bounds, method="L-BFGS-B")
     return np.asarray(found.x, np.float64)
 
 

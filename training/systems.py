@@ -10,9 +10,6 @@ from training.classifiers.base import Classifier
 from training.classifiers.feature_classifier import FeatureClassifier
 from training.classifiers.feature_store import FeatureStore
 from training.classifiers.features import FeatureSystem
-from training.classifiers.local_patterns import LocalPatternsSystem
-from training.classifiers.scale_space import ScaleSpace
-from training.classifiers.shape_index import ShapeIndexSystem
 from training.config import (
     ClassifierSettings,
     LocalPatternsSettings,
@@ -67,9 +64,16 @@ def needs_masks(settings: ClassifierSettings) -> bool:
 
 
 def _maker(settings: ClassifierSettings, count: int) -> Callable[[], FeatureSystem]:
+    """Return what makes a feature system, importing the libraries of that one."""
     if isinstance(settings, ShapeIndexSettings):
+        from training.classifiers.shape_index import ShapeIndexSystem
+
         return partial(ShapeIndexSystem, settings, count)
     if isinstance(settings, LocalPatternsSettings):
+        from training.classifiers.local_patterns import LocalPatternsSystem
+
         return partial(LocalPatternsSystem, settings, count)
     assert isinstance(settings, ScaleSpaceSettings)
+    from training.classifiers.scale_space import ScaleSpace
+
     return partial(ScaleSpace, settings, count)

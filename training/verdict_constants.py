@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
+import scipy
 
 from training.config import VerdictSettings
 from training.config.verdicts import VerdictCalibration
@@ -209,7 +209,7 @@ def fit_temperature(drawn: Floats, counts: Rows, truth: Rows) -> tuple[float, fl
         return float((total - (target * logits).sum(axis=2)).mean())
 
     bounds = [(-4.0, 4.0), (-7.0, 7.0)]
-    found = minimize(loss, np.zeros(2), method="L-BFGS-B", bounds=bounds)
+    found = scipy.optimize.minimize(loss, np.zeros(2), method="L-BFGS-B", bounds=bounds)
     return float(np.exp(found.x[0])), float(1 / (1 + np.exp(-found.x[1])))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta, rankdata
+import scipy
 
 from training.calibration import measure_calibration
 from training.config import VerdictSettings
@@ -234,7 +234,7 @@ def risk_bound(wrong: int, answered: int) -> float | None:
         return None
     if wrong == answered:
         return 1.0
-    return float(beta.ppf(_CONFIDENCE, wrong + 1, answered - wrong))
+    return float(scipy.stats.beta.ppf(_CONFIDENCE, wrong + 1, answered - wrong))
 
 
 def write_verdict(
@@ -379,6 +379,6 @@ def _left_out(
 def _area(inside: list[float | None], outside: list[float | None]) -> float:
     """Return the chance that a left-out specimen is further away than a known one."""
     values = np.asarray([*inside, *outside], np.float64)
-    ranks = rankdata(values)[len(inside) :]
+    ranks = scipy.stats.rankdata(values)[len(inside) :]
     m = len(outside)
     return float((ranks.sum() - m * (m + 1) / 2) / (m * len(inside)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
-from skimage.filters import gaussian, threshold_otsu
+import scipy
+import skimage
 
 SMOOTHING = 1 / 20
 """Standard deviation of the smoothing as a share of the side: joins dots."""
@@ -29,9 +29,13 @@ def crop_mask(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     if image.min() == image.max():
         return np.ones(image.shape, bool)
     side = image.shape[0]
-    smooth = gaussian(image.astype(np.float64), side * SMOOTHING, mode="nearest")
-    bright = ndimage.binary_fill_holes(smooth > threshold_otsu(smooth))
-    labels, _ = ndimage.label(bright)
-    distance = ndimage.distance_transform_edt(labels == 0, return_indices=True)
+    smooth = skimage.filters.gaussian(
+        image.astype(np.float64), side * SMOOTHING, mode="nearest"
+    )
+    bright = scipy.ndimage.binary_fill_holes(
+        smooth > skimage.filters.threshold_otsu(smooth)
+    )
+    labels, _ = scipy.ndimage.label(bright)
+    distance = scipy.ndimage.distance_transform_edt(labels == 0, return_indices=True)
     y, x = distance[1][:, side // 2, side // 2]
     return labels == labels[y, x]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+import scipy
 from skimage.measure import label as label_pieces
 
 from training.errors import BadMaskError
@@ -115,7 +115,7 @@ def _areas(labels: Labels, wanted: npt.NDArray[Any]) -> dict[int, int]:
 def _pieces(image: npt.NDArray[Any]) -> list[Piece]:
     """Return each 8-connected piece of one value: its pixels in its box."""
     pieces = label_pieces(image, background=0, connectivity=2)
-    boxes = ndimage.find_objects(pieces)
+    boxes = scipy.ndimage.find_objects(pieces)
     return [(pieces[box] == k, box) for k, box in enumerate(boxes, start=1)]
 
 

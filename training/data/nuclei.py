@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import ConvexHull, QhullError
+import scipy
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -166,8 +166,8 @@ class Nuclei:
         x1 = x0 + self.lengths[chosen]
         corners = [np.column_stack([a, b]) for a in (y, y + 1) for b in (x0, x1)]
         try:
-            convex = ConvexHull(np.concatenate(corners)).volume
-        except QhullError:
+            convex = scipy.spatial.ConvexHull(np.concatenate(corners)).volume
+        except scipy.spatial.QhullError:
             return 1.0
         return float(self.areas[row] / convex)
 

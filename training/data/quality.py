@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import ndimage
+import scipy
 
 from training.data.crop_masks import crop_mask
 from training.data.shapes import solidity
@@ -231,7 +231,7 @@ def _measure(
     inside = np.where(masks, crops, 0).sum(axis=(1, 2), dtype=np.float64) / area
     side = crops.shape[1]
     width = 2 * round(_AROUND * side) + 1
-    near = ndimage.maximum_filter(masks, (1, width, width))
+    near = scipy.ndimage.maximum_filter(masks, (1, width, width))
     everywhere = np.ones_like(masks)
     signal = _percentile(crops, near, _BRIGHT) - _percentile(crops, everywhere, _DARK)
     background = np.where(
@@ -266,7 +266,7 @@ def _spread(crops: npt.NDArray[Any], near: npt.NDArray[np.bool_]) -> Floats:
     """Return the spread of the Laplacian of each smoothed crop in a mask, (N,)."""
     side = crops.shape[1]
     grey = crops.astype(np.float32)
-    smooth = ndimage.gaussian_filter(
+    smooth = scipy.ndimage.gaussian_filter(
         grey, side * _SMOOTHING, mode="nearest", axes=(1, 2)
     )
     laplacian = -4 * smooth

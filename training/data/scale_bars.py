@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+import scipy
 
 Box = tuple[int, int, int, int]
 
@@ -32,11 +32,13 @@ def find_scale_bars(image: npt.NDArray[Any]) -> list[Box]:
     boxes : list of (y0, x0, y1, x1) in pixels, half-open
         With a margin of three pixels, and what is drawn on the bar inside.
     """
-    highest = ndimage.maximum_filter(image, _FLAT)
-    flat = (highest == ndimage.minimum_filter(image, _FLAT)) & (image > 0)
-    labels, _ = ndimage.label(flat)
+    highest = scipy.ndimage.maximum_filter(image, _FLAT)
+    flat = (highest == scipy.ndimage.minimum_filter(image, _FLAT)) & (image > 0)
+    labels, _ = scipy.ndimage.label(flat)
     boxes = []
-    for label, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
+    for label, (rows, columns) in enumerate(
+        scipy.ndimage.find_objects(labels), start=1
+    ):
         part = labels[rows, columns] == label
         if _is_bar(part, image.shape):
             boxes.append(_with_margin(rows, columns, image.shape))
@@ -60,8 +62,8 @@ def _is_bar(part: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> bool:
         return False
     if height > _LARGEST_HEIGHT * shape[0]:
         return False
-    whole = ndimage.binary_fill_holes(
-        ndimage.binary_closing(part, np.ones((3, 3), bool))
+    whole = scipy.ndimage.binary_fill_holes(
+        scipy.ndimage.binary_closing(part, np.ones((3, 3), bool))
     )
     return bool(whole.mean() >= _LEAST_FILLING)
 

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
-from skimage.feature import peak_local_max
-from skimage.segmentation import watershed
+import scipy
+import skimage
 
 from training.config import SegmentationSettings
 from training.data.nuclei import find_nuclei
@@ -107,7 +106,7 @@ def segment_around(
     """
     box = _box_around(image.shape, place, 1.5 * diameter)
     signal = np.sqrt(image[box].astype(np.float32))
-    smooth = ndimage.gaussian_filter(signal, 0.1 * diameter)
+    smooth = scipy.ndimage.gaussian_filter(signal, 0.1 * diameter)
     free = ~taken[box]
     above = smooth - np.percentile(smooth[free], 10)
     blobs = _blobs(signal, diameter)
@@ -148,7 +147,7 @@ def _share_of(
     diameter: float,
 ) -> npt.NDArray[np.bool_]:
     """Return the pixels that belong to the blob at a place rather than to others."""
-    peaks = peak_local_max(
+    peaks = skimage.feature.peak_local_max(
         blobs, min_distance=max(1, int(0.3 * diameter)), exclude_border=False
     )
     away = np.hypot(*(peaks - at).T)
@@ -156,8 +155,8 @@ def _share_of(
     markers = np.where(taken, 2, 0).astype(np.int32)
     markers[tuple(others.T)] = 2
     markers[at] = 1
-    relief = ndimage.gaussian_filter(signal, diameter / _PEAK_TO_SIGMA / 2)
-    own = watershed(-relief, markers) == 1
+    relief = scipy.ndimage.gaussian_filter(signal, diameter / _PEAK_TO_SIGMA / 2)
+    own = skimage.segmentation.watershed(-relief, markers) == 1
     y, x = np.ogrid[: own.shape[0], : own.shape[1]]
     own &= np.hypot(y - at[0], x - at[1]) <= diameter
     return own
@@ -194,17 +193,17 @@ def _last_peak(values: npt.NDArray[np.float64]) -> int:
 
 
 def _segment(signal: Grey, diameter: float, settings: SegmentationSettings) -> Labels:
-    smooth = ndimage.gaussian_filter(signal, settings.smoothing * diameter)
+    smooth = scipy.ndimage.gaussian_filter(signal, settings.smoothing * diameter)
     above = smooth - _background(smooth, diameter)
     blobs = _blobs(signal, diameter)
     seeds = _seeds(blobs, diameter, _noise(signal), settings.sensitivity)
     n = int(seeds.max())
     if n == 0:
         return seeds
-    relief = ndimage.gaussian_filter(signal, diameter / _PEAK_TO_SIGMA / 2)
-    shares = watershed(-relief, seeds)
+    relief = scipy.ndimage.gaussian_filter(signal, diameter / _PEAK_TO_SIGMA / 2)
+    shares = skimage.segmentation.watershed(-relief, seeds)
     core = np.where(blobs > 0, shares, 0)
-    level = np.append(0, ndimage.mean(above, core, np.arange(1, n + 1)))[shares]
+    level = np.append(0, scipy.ndimage.mean(above, core, np.arange(1, n + 1)))[shares]
     inside = (above > _EDGE_LEVEL * level) & (blobs > -_EDGE_LEVEL / 2 * level)
     return _shaped(np.where(inside, shares, 0), smooth, diameter, settings)
 
@@ -222,12 +221,14 @@ def _shaped(
 def _blobs(signal: Grey, diameter: float) -> Grey:
     """Scale-normalised Laplacian of Gaussian, positive on bright blobs."""
     sigma = diameter / _PEAK_TO_SIGMA
-    blobs: Grey = -(sigma**2) * ndimage.gaussian_laplace(signal, sigma, mode="nearest")
+    blobs: Grey = -(sigma**2) * scipy.ndimage.gaussian_laplace(
+        signal, sigma, mode="nearest"
+    )
     return blobs
 
 
 def _seeds(blobs: Grey, diameter: float, noise: float, sensitivity: float) -> Labels:
-    peaks = peak_local_max(
+    peaks = skimage.feature.peak_local_max(
         blobs, min_distance=max(1, int(0.3 * diameter)), exclude_border=False
     )
     strength = blobs[tuple(peaks.T)]
@@ -257,10 +258,12 @@ def _noise(signal: Grey) -> float:
 def _background(smooth: Grey, diameter: float) -> Grey:
     """Low percentile around each pixel, over some nuclei's width, smoothed."""
     step = max(1, int(diameter / 6))
-    low = ndimage.percentile_filter(_binned(smooth, step), 10, size=25)
-    low = ndimage.gaussian_filter(low, 3)
+    low = scipy.ndimage.percentile_filter(_binned(smooth, step), 10, size=25)
+    low = scipy.ndimage.gaussian_filter(low, 3)
     factors = (smooth.shape[0] / low.shape[0], smooth.shape[1] / low.shape[1])
-    raised: Grey = ndimage.zoom(low, factors, order=1, mode="nearest", grid_mode=True)
+    raised: Grey = scipy.ndimage.zoom(
+        low, factors, order=1, mode="nearest", grid_mode=True
+    )
     return raised
 
 
@@ -281,7 +284,7 @@ def _enlarged(labels: Labels, shape: tuple[int, ...], step: int) -> Labels:
     smooth = np.zeros_like(large)
     for label, box in boxes_of(large):
         own = large[box] == label
-        share = ndimage.uniform_filter(own.astype(np.float32), step)
+        share = scipy.ndimage.uniform_filter(own.astype(np.float32), step)
         smooth[box][(share > 0.5) & own] = label
     return smooth
 

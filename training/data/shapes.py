@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
-from scipy.spatial import ConvexHull, QhullError
-from skimage.feature import peak_local_max
-from skimage.segmentation import watershed
+import scipy
+import skimage
 
 Labels = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
@@ -25,17 +23,19 @@ _LEAST_PART = 0.2
 
 def solidity(mask: Mask) -> float:
     """Return the area of a region (H, W) bool over its convex area, 0 to 1."""
-    y, x = np.nonzero(mask & ~ndimage.binary_erosion(mask))
+    y, x = np.nonzero(mask & ~scipy.ndimage.binary_erosion(mask))
     corners = [np.column_stack([y + dy, x + dx]) for dy in (0, 1) for dx in (0, 1)]
     try:
-        return float(mask.sum() / ConvexHull(np.concatenate(corners)).volume)
-    except (QhullError, ValueError):
+        return float(
+            mask.sum() / scipy.spatial.ConvexHull(np.concatenate(corners)).volume
+        )
+    except (scipy.spatial.QhullError, ValueError):
         return 1.0
 
 
 def boxes_of(labels: Labels) -> Iterator[tuple[int, tuple[slice, ...]]]:
     """Yield each label of a (H, W) image with the slices that hold it."""
-    found = enumerate(ndimage.find_objects(labels), start=1)
+    found = enumerate(scipy.ndimage.find_objects(labels), start=1)
     yield from ((label, box) for label, box in found if box is not None)
 
 
@@ -87,7 +87,7 @@ def join_halves(
         smaller = min((labels == one).sum(), (labels == other).sum())
         splinter = smaller < _LEAST_PART * usual
         least = _SPLINTER_SOLIDITY if splinter else _JOINED_SOLIDITY
-        (box,) = ndimage.find_objects(both.astype(np.int8))
+        (box,) = scipy.ndimage.find_objects(both.astype(np.int8))
         if solidity(both[box]) >= least:
             labels[both] = other
             into[into == one] = other
@@ -121,10 +121,10 @@ def part_touching(labels: Labels, diameter: float) -> Labels:
 def _tidied(mask: Mask, radius: int) -> Mask:
     grid = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     ball = np.hypot(*grid) <= radius + 0.5
-    whole = ndimage.binary_fill_holes(mask)
+    whole = scipy.ndimage.binary_fill_holes(mask)
     padded = np.pad(whole, radius + 1, mode="edge")
-    opened = ndimage.binary_opening(padded, ball)
-    pieces, n = ndimage.label(
+    opened = scipy.ndimage.binary_opening(padded, ball)
+    pieces, n = scipy.ndimage.label(
         opened[radius + 1 : -radius - 1, radius + 1 : -radius - 1]
     )
     if n == 0:
@@ -149,8 +149,8 @@ def _has_dip(
     first, second = labels == one, labels == other
     if not first.any() or not second.any():
         return True
-    border = ndimage.binary_dilation(first) & second
-    border |= ndimage.binary_dilation(second) & first
+    border = scipy.ndimage.binary_dilation(first) & second
+    border |= scipy.ndimage.binary_dilation(second) & first
     if not border.any():
         return True
     lower = min(np.median(smooth[first]), np.median(smooth[second]))
@@ -162,10 +162,10 @@ def _parts(whole: Mask, diameter: float, least: float) -> list[Mask]:
     if before >= _PARTED_SOLIDITY or whole.sum() < 2 * least:
         return [whole]
     padded = np.pad(whole, 1)
-    distance = ndimage.gaussian_filter(
-        ndimage.distance_transform_edt(padded), 0.04 * diameter
+    distance = scipy.ndimage.gaussian_filter(
+        scipy.ndimage.distance_transform_edt(padded), 0.04 * diameter
     )[1:-1, 1:-1]
-    peaks = peak_local_max(
+    peaks = skimage.feature.peak_local_max(
         distance,
         min_distance=max(1, int(0.25 * diameter)),
         labels=whole.astype(np.int32),
@@ -173,7 +173,7 @@ def _parts(whole: Mask, diameter: float, least: float) -> list[Mask]:
     )
     seeds = np.zeros(whole.shape, np.int32)
     seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
-    shares = watershed(-distance, seeds, mask=whole)
+    shares = skimage.segmentation.watershed(-distance, seeds, mask=whole)
     parts: list[Mask] = [shares == k for k in range(1, len(peaks) + 1)]
     if len(parts) < 2 or min(part.sum() for part in parts) < least:
         return [whole]

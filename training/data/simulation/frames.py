@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft, ndimage, special
+import scipy
 
 from training.data.simulation.nuclei import (
     Floats,
@@ -106,20 +106,20 @@ def _strew_specks(
 def _focus(canvas: Canvas, style: SpecimenStyle, shape: tuple[int, int]) -> Floats:
     """Return (H, W) light on the sensor: every plane through its own blur."""
     padded = canvas.planes.shape[1:]
-    size = [fft.next_fast_len(side, real=True) for side in padded]
-    fy = fft.fftfreq(size[0]).astype(np.float32)[:, None]
-    fx = fft.rfftfreq(size[1]).astype(np.float32)[None, :]
+    size = [scipy.fft.next_fast_len(side, real=True) for side in padded]
+    fy = scipy.fft.fftfreq(size[0]).astype(np.float32)[:, None]
+    fx = scipy.fft.rfftfreq(size[1]).astype(np.float32)[None, :]
     frequency = np.sqrt(fy * fy + fx * fx)
     total = np.zeros(frequency.shape, np.complex64)
     light = np.zeros_like(total)
     for plane, radius in zip(canvas.planes, DISCS, strict=True):
-        spectrum = fft.rfft2(plane, s=size)
+        spectrum = scipy.fft.rfft2(plane, s=size)
         total += spectrum
         light += spectrum * _disc(frequency, radius)
     light *= np.float32(1 - style.haze) * _gauss(frequency, style.blur)
     glow = 0.6 * _gauss(frequency, 5.0) + 0.4 * _gauss(frequency, 20.0)
     light += total * (np.float32(style.haze) * glow)
-    seen = fft.irfft2(light, s=size)
+    seen = scipy.fft.irfft2(light, s=size)
     inside = np.s_[MARGIN : MARGIN + shape[0], MARGIN : MARGIN + shape[1]]
     return np.asarray(seen[inside], np.float32)
 
@@ -133,8 +133,8 @@ def _disc(frequency: Floats, radius: float) -> Floats:
     if radius == 0:
         return np.ones_like(frequency)
     phase = np.float32(2 * math.pi * radius) * np.maximum(frequency, np.float32(1e-6))
-    flat = 2 * special.j1(phase) / phase
-    return np.asarray(0.75 * flat + 0.25 * special.j0(phase), np.float32)
+    flat = 2 * scipy.special.j1(phase) / phase
+    return np.asarray(0.75 * flat + 0.25 * scipy.special.j0(phase), np.float32)
 
 
 def _expose(
@@ -169,7 +169,9 @@ def _truth(
     values = np.unique(labels)[1:]
     if not len(values):
         return ()
-    centres = np.array(ndimage.center_of_mass(labels > 0, labels, values)).tolist()
+    centres = np.array(
+        scipy.ndimage.center_of_mass(labels > 0, labels, values)
+    ).tolist()
     edges = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
     at_border = {int(v) for edge in edges for v in edge}
     touching = _touching(labels)
@@ -196,7 +198,7 @@ def _condition(
 
 def _touching(labels: npt.NDArray[np.int32]) -> set[int]:
     """Return the labels that share a connected component with another label."""
-    parts, _ = ndimage.label(labels > 0, structure=_EIGHT_CONNECTED)
+    parts, _ = scipy.ndimage.label(labels > 0, structure=_EIGHT_CONNECTED)
     pairs = np.unique(np.stack([parts[labels > 0], labels[labels > 0]]), axis=1)
     part, count = np.unique(pairs[0], return_counts=True)
     shared = np.isin(pairs[0], part[count > 1])

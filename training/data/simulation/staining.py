@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+import scipy
 
 from training.data.simulation.nuclei import HALF, Floats, Nucleus, Polar, polar_window
 from training.data.simulation.styles import SpecimenStyle
@@ -99,10 +99,10 @@ class Grain:
 
 def _noise_tile(size: float, rng: np.random.Generator) -> Floats:
     white = rng.standard_normal((_TILE, _TILE), dtype=np.float32)
-    fy = fft.fftfreq(_TILE)[:, None]
-    fx = fft.rfftfreq(_TILE)[None, :]
+    fy = scipy.fft.fftfreq(_TILE)[:, None]
+    fx = scipy.fft.rfftfreq(_TILE)[None, :]
     low = np.exp(-2 * (math.pi * size) ** 2 * (fy**2 + fx**2))
-    tile = fft.irfft2(fft.rfft2(white) * low, s=white.shape)
+    tile = scipy.fft.irfft2(scipy.fft.rfft2(white) * low, s=white.shape)
     tile = np.asarray(tile / tile.std(), np.float32)
     return np.pad(tile, ((0, _SIDE), (0, _SIDE)), mode="wrap")
 
