@@ -1,5 +1,10 @@
 """Small cell sets that can be learned, each with known specimens."""
 
+import shutil
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +15,7 @@ from training.data.cells import CellSet
 from training.data.images import write_json, write_text
 from training.execution import execute, start_run
 from training.patterns import I3A
-from training.runs import RunConfig
+from training.runs import RunConfig, RunFolder
 
 
 def draw_cells(
@@ -66,27 +71,48 @@ def own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("HEP2_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
+def save_task1(folder: Path, cells: CellSet, specimens=True) -> Path:
+    """Write a cell set in the Task-1 layout."""
+    (folder / "train").mkdir(parents=True)
+    truth, sides = ["Image ID,Image class"], ["Image ID,Specimen"]
+    for number, image in enumerate(cells.images, 1):
+        Image.fromarray(image).save(folder / "train" / f"{number:05d}.png")
+        mask = Image.fromarray(np.full_like(image, 255))
+        mask.save(folder / "train" / f"{number:05d}_Mask.png")
+        pattern = cells.vocabulary[cells.patterns[number - 1]].name
+        truth.append(f"{number:05d},{pattern}")
+        sides.append(f"{number:05d},{cells.specimens[number - 1]}")
+    (folder / "gt_training.csv").write_text("\n".join(truth))
+    if specimens:
+        (folder / "specimens.csv").write_text("\n".join(sides))
+    return folder
+
+
 @pytest.fixture
 def task1(tmp_path):
     """Return a function that writes a cell set in the Task-1 layout."""
 
     def write(cells: CellSet, name="task1", specimens=True):
-        folder = tmp_path / name
-        (folder / "train").mkdir(parents=True)
-        truth, sides = ["Image ID,Image class"], ["Image ID,Specimen"]
-        for number, image in enumerate(cells.images, 1):
-            Image.fromarray(image).save(folder / "train" / f"{number:05d}.png")
-            mask = Image.fromarray(np.full_like(image, 255))
-            mask.save(folder / "train" / f"{number:05d}_Mask.png")
-            pattern = cells.vocabulary[cells.patterns[number - 1]].name
-            truth.append(f"{number:05d},{pattern}")
-            sides.append(f"{number:05d},{cells.specimens[number - 1]}")
-        (folder / "gt_training.csv").write_text("\n".join(truth))
-        if specimens:
-            (folder / "specimens.csv").write_text("\n".join(sides))
-        return folder
+        return save_task1(tmp_path / name, cells, specimens)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory):
+    """Return a function that makes what tests share: in a folder and cache of its own.
+
+    It calls ``make(folder, save_task1)`` on one thread and returns the folder.
+    """
+
+    def once(make: Callable[..., object]) -> Path:
+        folder = tmp_path_factory.mktemp("made-once")
+        with pytest.MonkeyPatch.context() as patch, on_one_thread():
+            patch.setenv("HEP2_CACHE", str(folder / "cache"))
+            make(folder, save_task1)
+        return folder
+
+    return once
 
 
 @pytest.fixture
@@ -110,22 +136,28 @@ def cell_folder(tmp_path):
     return write
 
 
-@pytest.fixture
-def one_thread():
+@contextmanager
+def on_one_thread():
     """Sums come in the same order only on one thread."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.fixture
-def config(cells, task1, tiny_network) -> RunConfig:
-    """The recipe of a run of `cells` in two grouped folds."""
+def one_thread():
+    with on_one_thread():
+        yield
+
+
+def grouped(data: Path, network: PaperNetworkSettings) -> RunConfig:
     return RunConfig(
         experiment="set-1",
-        data=str(task1(cells)),
-        classifier=tiny_network,
+        data=str(data),
+        classifier=network,
         protocol=ProtocolSettings(protocol="group-k", folds=2),
         device="cpu",
         workers=1,
@@ -133,8 +165,23 @@ def config(cells, task1, tiny_network) -> RunConfig:
 
 
 @pytest.fixture
-def run(tmp_path, config, one_thread):
+def config(cells, task1, tiny_network) -> RunConfig:
+    """The recipe of a run of `cells` in two grouped folds."""
+    return grouped(task1(cells), tiny_network)
+
+
+@pytest.fixture(scope="session")
+def finished(make_once, tiny_network) -> Path:
+    """The folder of a finished run of `config`, with its data beside it."""
+
+    def make(folder, save):
+        data = save(folder / "task1", draw_cells())
+        list(execute(start_run(folder / "run", grouped(data, tiny_network))))
+
+    return make_once(make) / "run"
+
+
+@pytest.fixture
+def run(tmp_path, config, finished, one_thread) -> RunFolder:
     """A finished run of `config`."""
-    made = start_run(tmp_path / "run", config)
-    list(execute(made))
-    return made
+    return RunFolder.open(shutil.copytree(finished, tmp_path / "run"))

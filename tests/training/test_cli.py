@@ -1,5 +1,7 @@
-"""The command line as a user meets it: in a process of its own, by its exit codes."""
+"""The command line as a user meets it: its words, its exit codes, its interrupts."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -12,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from training.cards import read_card
-from training.cli import app
+from training.cli import app, main
 from training.data.images import read_mask
 from training.data.label_diff import settle_labels
 from training.data.layouts import read_collection
@@ -24,15 +26,25 @@ TINY = ["width=0.04", "input_size=32", "batch_size=16", "learning_rate=0.02"]
 SETTINGS = [word for pair in TINY for word in ("--set", pair)]
 
 
-def run(*words: object, timeout=120) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "training", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
-        check=False,
-    )
+@pytest.fixture
+def run(monkeypatch, one_thread):
+    """Call main() as its process does, without the seconds that a process takes."""
+    monkeypatch.setenv("COLUMNS", "200")
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    handlers = [signal.getsignal(kind) for kind in kinds]
+
+    def call(*words: object) -> subprocess.CompletedProcess[str]:
+        out, err = io.StringIO(), io.StringIO()
+        monkeypatch.setattr(sys, "argv", ["training", *map(str, words)])
+        streams = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
+        with streams[0], streams[1], pytest.raises(SystemExit) as end:
+            main()
+        code = int(end.value.code or 0)
+        return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+    yield call
+    for kind, handler in zip(kinds, handlers, strict=True):
+        signal.signal(kind, handler)
 
 
 @pytest.fixture
@@ -59,7 +71,7 @@ def test_the_commands_of_the_design():
         assert command in shown
 
 
-def test_list_as_json():
+def test_list_as_json(run):
     rows = json.loads(run("list", "--json").stdout)
     costs = {row["experiment"]: row["image_steps"] for row in rows}
     assert costs["set-1"] == 13596 * 82 * 50
@@ -71,7 +83,7 @@ def test_list_as_json():
     assert all(row["core_hours"] > 0 and row["needs"] for row in trained)
 
 
-def test_reproduce_runs_what_the_data_allow_and_goes_on(tmp_path, data):
+def test_reproduce_runs_what_the_data_allow_and_goes_on(run, tmp_path, data):
     out = tmp_path / "study"
     words = (
         *("reproduce", "--data", data, "--out", out, "--protocol", "group-k"),
@@ -96,8 +108,9 @@ def test_reproduce_runs_what_the_data_allow_and_goes_on(tmp_path, data):
     assert "it was started with other settings" in other.stderr
 
 
-def test_later_runs_are_compared_with_the_first(tmp_path, data):
+def test_later_runs_are_compared_with_the_first(run, tmp_path, data):
     base = ("--data", data, "--protocol", "group-k", "--folds", "2", "--epochs", "2")
+    base += ("--workers", "1")
     for name in ("set-1", "set-1-turned"):
         made = run("run", name, *base, *SETTINGS, "--out", tmp_path / name)
         assert made.returncode == 0, made.stderr
@@ -109,7 +122,7 @@ def test_later_runs_are_compared_with_the_first(tmp_path, data):
     assert row["first_better"] + row["second_better"] + row["equal"] == 12
 
 
-def test_a_model_of_a_baseline_is_refused(tmp_path, data):
+def test_a_model_of_a_baseline_is_refused(run, tmp_path, data):
     done = run(
         "fit", "shape-index", "--data", data, "--out", tmp_path / "m.safetensors"
     )
@@ -117,7 +130,7 @@ def test_a_model_of_a_baseline_is_refused(tmp_path, data):
     assert "a model file holds networks only" in done.stderr
 
 
-def test_run_report_status_and_fit(tmp_path, data):
+def test_run_report_status_and_fit(run, tmp_path, data):
     out = tmp_path / "run"
     grouped = ["--protocol", "group-k", "--folds", "2", "--epochs", "2"]
     done = run(
@@ -144,7 +157,7 @@ def test_run_report_status_and_fit(tmp_path, data):
     assert "grouped k-fold, 48 held-out cells" in card.measured
 
 
-def test_extract_uses_mended_masks_unless_told_not_to(tmp_path, write_task2):
+def test_extract_uses_mended_masks_unless_told_not_to(run, tmp_path, write_task2):
     data = write_task2(tmp_path / "data").resolve()
     frame = read_collection(data).specimens[0].frames[0]
     labels = read_mask(frame.mask, (120, 140))
@@ -164,7 +177,7 @@ def test_extract_uses_mended_masks_unless_told_not_to(tmp_path, write_task2):
     assert "has changed since its mask was mended" in " ".join(done.stderr.split())
 
 
-def test_simulate_extract_and_predict(tmp_path, cells, task1):
+def test_simulate_extract_and_predict(run, tmp_path, cells, task1):
     made = run(
         *("simulate", tmp_path / "s", "--specimens", 2, "--json"),
         *("--set", "cells_min=60", "--set", "cells_max=60"),
@@ -193,10 +206,10 @@ def test_simulate_extract_and_predict(tmp_path, cells, task1):
     assert verdict["mask"] == "given"
     assert verdict["cells"] > 20
     assert (tmp_path / "found" / "00001_p0_overlay.png").is_file()
-    check_a_folder_with_onnx(tmp_path, model)
+    check_a_folder_with_onnx(run, tmp_path, model)
 
 
-def check_a_folder_with_onnx(tmp_path, model):
+def check_a_folder_with_onnx(run, tmp_path, model):
     pytest.importorskip("onnxruntime")
     written = run("export", model, "--out", tmp_path / "m.onnx", "--json")
     assert written.returncode == 0, written.stderr
@@ -218,7 +231,7 @@ def check_a_folder_with_onnx(tmp_path, model):
     assert set(first[1]) == {"frame", "fault"}
 
 
-def test_data_without_specimens(tmp_path, cells, task1):
+def test_data_without_specimens(run, tmp_path, cells, task1):
     folder = task1(cells, specimens=False)
     done = run("run", "set-1", "--data", folder, "--out", tmp_path / "r", *SETTINGS)
     assert done.returncode == 2
@@ -227,7 +240,7 @@ def test_data_without_specimens(tmp_path, cells, task1):
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_is_exit_code_3_and_resumes(tmp_path, data, how):
+def test_interrupted_is_exit_code_3_and_resumes(run, tmp_path, data, how):
     out = tmp_path / "run"
     words = ["run", "set-1", "--data", data, "--out", out, "--folds", "2"]
     words += ["--protocol", "group-k", "--epochs", "40", *SETTINGS, "--workers", "2"]

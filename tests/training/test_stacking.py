@@ -1,3 +1,6 @@
+import shutil
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -38,35 +41,37 @@ def test_a_member_that_knows_nothing_gets_no_say():
     assert weights[1] < 0.15
 
 
-@pytest.fixture
-def data(task1, make_cells):
-    return task1(make_cells((4,) * 6, cells=2))
-
-
-@pytest.fixture
-def run_of(tmp_path, data):
-    """Return a function that runs an experiment to its end."""
-
-    def do(name, experiment, protocol, **changes):
-        settings = {"protocol": protocol, "folds": "4", **changes}
-        config = configure(experiment, str(data), workers=1, changes=settings)
-        run = start_run(tmp_path / name, config)
-        list(execute(run))
-        return run
-
-    return do
-
-
 TINY = {"width": "0.1", "input_size": "32", "epochs": "2"}
 
 
+def run_in(folder, name, experiment, protocol, **changes):
+    """Run an experiment to its end."""
+    settings = {"protocol": protocol, "folds": "4", **changes}
+    data = str(folder / "task1")
+    config = configure(experiment, data, workers=1, changes=settings)
+    run = start_run(folder / name, config)
+    list(execute(run))
+    return run
+
+
+@pytest.fixture(scope="module")
+def members(make_once, make_cells):
+    """Two unlike classifiers, each under both protocols, with their data."""
+
+    def make(folder, save):
+        save(folder / "task1", make_cells((4,) * 6, cells=2))
+        for protocol in ("group-k", "inner-k"):
+            run_in(folder, f"network-{protocol}", "radial", protocol, **TINY)
+            run_in(folder, f"features-{protocol}", "shape-index", protocol)
+
+    return make_once(make)
+
+
 @pytest.fixture
-def runs(run_of):
-    """Two unlike classifiers, each under both protocols."""
-    for protocol in ("group-k", "inner-k"):
-        run_of(f"network-{protocol}", "radial", protocol, **TINY)
-        run_of(f"features-{protocol}", "shape-index", protocol)
-    return run_of
+def runs(tmp_path, members):
+    """Return a function that runs an experiment beside copies of the members."""
+    shutil.copytree(members, tmp_path, dirs_exist_ok=True)
+    return partial(run_in, tmp_path)
 
 
 def stacked(tmp_path, run_of, members, inner, **changes):
@@ -121,6 +126,7 @@ def test_inner_runs_that_kept_nothing_out_are_refused(tmp_path, runs):
         stacked(tmp_path, runs, ["network-group-k"], ["network-group-k"])
 
 
-def test_no_members(tmp_path, run_of):
+def test_no_members(tmp_path, task1, cells):
+    task1(cells)
     with pytest.raises(BadSettingError, match="0 runs and 0 inner runs were given"):
-        run_of("stack", "stack", "group-k")
+        run_in(tmp_path, "stack", "stack", "group-k")

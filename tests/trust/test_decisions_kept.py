@@ -125,9 +125,17 @@ def _count(path, who):
 def test_two_reviewers_in_one_file_keep_all_that_both_said(
     tmp_path, nursery, times, promise
 ):
-    """Both are killed and started again; the first opening is a race as well."""
+    """Both are killed and started again; the first opening is a race as well.
+
+    Where this process comes too late, a fork kills itself.
+    """
     rng, each, path = np.random.default_rng(3), times(200, 5000), tmp_path / "c.sqlite"
-    forks = {who: nursery.start("cells", path, who, each) for who in ("ann", "bob")}
+
+    def start(who):
+        moment = int(rng.integers(1, times(400, 4000)))
+        return nursery.start("cells", path, who, each, moment)
+
+    forks = {who: start(who) for who in ("ann", "bob")}
     saved, refusals, kills, lost = dict.fromkeys(forks, 0), [], 0, 0
     while forks:
         who = str(rng.choice(list(forks)))
@@ -142,7 +150,7 @@ def test_two_reviewers_in_one_file_keep_all_that_both_said(
         lost += max(0, saved[who] - kept)
         # The last step may be kept though the fork died before it said so.
         if kept < each:
-            forks[who] = nursery.start("cells", path, who, each)
+            forks[who] = start(who)
         else:
             del forks[who]
     records = _records(path)

@@ -18,25 +18,35 @@ TINY = {
     "vote_epochs": "1",
     "width": "0.04",
     "input_size": "32",
+    "set-3.cells_per_specimen": "2",
+    "shape-index.scales": "1,2",
 }
 
 
-@pytest.fixture
-def written(make_cells, task1, tmp_path, one_thread):
-    cells = make_cells(specimens_per_pattern=(3,) * 6, cells=3)
-    only = ("set-1", "set-1-k-fold", "set-3", "pooled-augmented", "shape-index")
-    study = plan_study(
-        str(task1(cells)),
-        str(task1(make_cells(cells=5, seed=9), name="more")),
-        changes={**TINY, "set-3.cells_per_specimen": "2", "shape-index.scales": "1,2"},
-        only=only,
-        device="cpu",
-        workers=1,
-        simulated=True,
-    )
-    list(run_study(tmp_path / "out", study))
-    page = write_reproduction(tmp_path / "out", study, "python -m training reproduce")
-    return page.read_text(), tmp_path / "out"
+@pytest.fixture(scope="module")
+def written(make_once, make_cells):
+    """The page of a small study, and its folder: no test changes it."""
+
+    def make(folder, save):
+        cells = make_cells(specimens_per_pattern=(3,) * 6, cells=3)
+        study = plan_study(
+            str(save(folder / "task1", cells)),
+            str(save(folder / "more", make_cells(cells=5, seed=9))),
+            changes={
+                **TINY,
+                "set-3.cells_per_specimen": "2",
+                "shape-index.scales": "1,2",
+            },
+            only=("set-1", "set-1-k-fold", "set-3", "pooled-augmented", "shape-index"),
+            device="cpu",
+            workers=1,
+            simulated=True,
+        )
+        list(run_study(folder / "out", study))
+        write_reproduction(folder / "out", study, "python -m training reproduce")
+
+    out = make_once(make) / "out"
+    return (out / "reproduction.html").read_text(), out
 
 
 def rows(path):
