@@ -39,7 +39,16 @@ def test_the_page_says_what_was_reached_and_what_was_not_measured(places):
     (row,) = [line for line in page.splitlines() if "survives kill -9" in line]
     assert "| 3 kills, 0 lost (quick, 2026-01-02) |" in row
     assert page.count("**not measured**") == len(promises.PROMISES) - 1
-    assert "| `a.py::b` | quick | 2 | Linux |" in page
+    assert "| `a.py::b` | 2 |  | Linux |" in page
+
+
+def test_the_page_shows_the_figure_of_the_higher_count_and_the_seconds_of_both(places):
+    both = [_figure(), _figure(suite="long", reached="9 kills, 0 lost")]
+    promises.write_figures(both, *places)
+    page = places[1].read_text()
+    assert "| 9 kills, 0 lost (long, 2026-01-02) |" in page
+    assert "3 kills" not in page
+    assert "| `a.py::b` | 2 | 2 | Linux |" in page
 
 
 def test_a_later_figure_takes_the_place_of_the_earlier_of_its_suite(places):
