@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from training.data.cell_folder import read_cell_folder
 
 HERE = Path(__file__).parent
-MODEL = HERE.parents[1] / "sample_data" / "model" / "simulated.safetensors"
+SAMPLES = HERE.parents[1] / "sample_data"
+MODEL = SAMPLES / "model" / "simulated.safetensors"
 UNDER_WAY = sorted(closed_windows.works(Path()))
 QUICK = ["classify", "write cells", "quality"]
 
@@ -30,13 +32,10 @@ def _python(*arguments, **options):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Simulated specimens and the cells cut out of them."""
+    """The sample specimens and the cells cut out of them."""
     path = tmp_path_factory.mktemp("window")
-    for words in (
-        ["simulate", path / "specimens", "--specimens", 6, "--seed", 3],
-        ["extract", path / "specimens", "--out", path / "cells"],
-    ):
-        _python("-m", "training", *words)
+    shutil.copytree(SAMPLES / "specimens", path / "specimens")
+    _python("-m", "training", "extract", path / "specimens", "--out", path / "cells")
     return path
 
 
