@@ -3,8 +3,6 @@
 import json
 import logging
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -14,8 +12,10 @@ from PIL import Image
 from napari_hep2.demo import add_widgets
 from napari_hep2.samples import sample_model
 from napari_hep2.widgets.session import session_of
+from training.config import SimulationSettings
 from training.data.curation import DecisionStore
 from training.data.reviewed import STORE
+from training.data.simulation import simulate
 from training.patterns import MIVIA
 
 UNFORESEEN = "not foreseen"
@@ -25,10 +25,8 @@ UNFORESEEN = "not foreseen"
 def simulated(tmp_path_factory):
     """Six simulated specimens of one frame each, few cells."""
     path = tmp_path_factory.mktemp("careless") / "specimens"
-    words = ["simulate", str(path), "--specimens", "6", "--seed", "4"]
-    words += ["--set", "cells_min=20", "--set", "cells_max=40"]
-    command = [sys.executable, "-m", "training", *words]
-    subprocess.run(command, check=True, capture_output=True)
+    few = SimulationSettings(specimens=6, seed=4, cells_min=20, cells_max=40)
+    list(simulate(path, few))
     return path
 
 

@@ -2,13 +2,37 @@
 
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
+from typing import Any, TypeVar
 
 import typer
 
 from training.errors import Hep2Error, InterruptedRunError
 
-app = typer.Typer(
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Commands(typer.Typer):
+    """Commands listed by the whole first sentence of their docstring.
+
+    The list of the reference would cut it after 45 characters.
+    """
+
+    def command(
+        self, name: str | None = None, **settings: Any
+    ) -> Callable[[Function], Function]:
+        """Return a decorator that adds a command; see `typer.Typer.command`."""
+        add = super().command
+
+        def decorate(function: Function) -> Function:
+            first, *_ = (function.__doc__ or "").split("\n\n")
+            return add(name, **{"short_help": first, **settings})(function)
+
+        return decorate
+
+
+app = Commands(
     name="python -m training",
     help="Specimen-honest training and evaluation of HEp-2 cell classifiers.",
     no_args_is_help=True,

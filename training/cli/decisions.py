@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from training.cli.app import app
+from training.cli.app import Commands, app
 from training.cli.options import Json
 from training.errors import BadCellsError, BadSettingError
 from training.terminal import tell
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     from training.data.curation import Decision, DecisionStore
     from training.data.settling import Settled
 
-decisions = typer.Typer(
-    help="What reviewers decided: to a table and back, the past, and their agreement.",
-    no_args_is_help=True,
-)
-app.add_typer(decisions, name="decisions")
+_ABOUT = "What reviewers decided: to a table and back, the past, and their agreement."
+
+decisions = Commands(no_args_is_help=True)
+app.add_typer(decisions, name="decisions", help=_ABOUT, short_help=_ABOUT)
 
 Cells = Annotated[
     Path, typer.Argument(help="Cell folder, folder of decisions, or the file itself.")
