@@ -60,6 +60,24 @@ def _is_number(value: Any) -> bool:
     return _is_count(value) or (isinstance(value, float) and math.isfinite(value))
 
 
+def _is_number_or_none(value: Any) -> bool:
+    return value is None or _is_number(value)
+
+
+def _is_interval(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
+    )
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_count, value))
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_are_counts, value))
+
+
 def _is_time(value: Any) -> bool:
     return isinstance(value, str) and datetime.fromisoformat(value) is not None
 
@@ -68,10 +86,18 @@ def _is_flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
+def _are_of_patterns(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Return what tells whether each pattern has a value that holds."""
+    return lambda value: isinstance(value, Mapping) and all(map(holds, value.values()))
+
+
 _FIELDS: dict[str, Callable[[Any], bool]] = {
     "time": _is_time,
     "fold": _is_word,
     "message": _is_word,
+    "experiment": _is_word,
+    "protocol": _is_word,
+    "device": _is_word,
     "source": _is_word,
     "notes": _are_words,
     "patterns": _are_words,
@@ -83,11 +109,20 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "loss": _is_number,
     "accuracy": _is_number,
     "share": _is_number,
+    "n": _is_count,
+    "correct": _is_count,
+    "mean_class_accuracy": _is_number_or_none,
+    "interval": _is_interval,
+    "rates": _are_of_patterns(_is_number_or_none),
+    "specimens": _are_of_patterns(_is_count),
+    "confusion": _is_table,
 }
 _OF_FOLD: dict[str, Callable[[Any], bool]] = {
     "name": _is_word,
     "specimens": _are_words,
+    "patterns": _are_words,
     "n_train": _is_count,
+    "n_test": _is_count,
     "done": _is_flag,
 }
 _NEEDED = {

@@ -16,9 +16,21 @@ START = {
     "workers": 1,
     "folds": [FOLD],
 }
+DONE = {"kind": "fold-done", "time": TIME, "fold": "1", "n": 6, "correct": 2}
+METRICS = {
+    "kind": "metrics",
+    "n": 6,
+    "mean_class_accuracy": 0.25,
+    "interval": [0.2, 0.3],
+    "rates": {"Homogeneous": 0.5, "Golgi": None},
+    "specimens": {"Homogeneous": 1, "Golgi": 0},
+    "confusion": [[1, 2], [3, 0]],
+}
 
 
-@pytest.mark.parametrize("event", [EPOCH, START, {"kind": "of a later version"}])
+@pytest.mark.parametrize(
+    "event", [EPOCH, START, DONE, METRICS, {"kind": "of a later version"}]
+)
 def test_an_event_comes_back(event):
     assert parse_event(json.dumps(event).encode()) == event
 
@@ -55,6 +67,17 @@ def test_no_event(line):
         (START, "folds", [{**FOLD, "specimens": "1"}]),
         (START, "folds", [{"name": "1"}]),
         (START, "notes", "a note"),
+        (START, "folds", [{**FOLD, "n_test": -1}]),
+        (DONE, "correct", -1),
+        (DONE, "correct", -(10**400)),
+        (DONE, "n", None),
+        (METRICS, "interval", [0.2]),
+        (METRICS, "interval", 0.2),
+        (METRICS, "rates", {"Golgi": "a half"}),
+        (METRICS, "specimens", {"Golgi": None}),
+        (METRICS, "specimens", ["1"]),
+        (METRICS, "confusion", [[1, -2]]),
+        (METRICS, "mean_class_accuracy", float("inf")),
     ],
 )
 def test_an_event_without_what_its_kind_promises(event, key, value):

@@ -30,12 +30,20 @@ def parse_json(text: str | bytes) -> Any:
     Raises
     ------
     ValueError
-        If it is none, or nested too deeply to be read.
+        If it is none, nested too deeply to be read, or holds a whole number beyond
+        64 bits, which no arithmetic of ours takes.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=_whole_number)
     except RecursionError as fault:
         raise ValueError("it is nested too deeply") from fault
+
+
+def _whole_number(digits: str) -> int:
+    number = int(digits)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"the number {digits[:20]}... is beyond 64 bits")
+    return number
 
 
 def read_json(path: Path) -> Any:

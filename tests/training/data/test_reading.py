@@ -65,7 +65,7 @@ def test_words_of_what_is_no_character(tmp_path, code):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[", "[" * 100_000, '{"a":' * 100_000, "9" * 5000]
+    "text", ["", "[", "[" * 100_000, '{"a":' * 100_000, "9" * 5000, "1" + "0" * 19]
 )
 def test_what_is_no_json(tmp_path, text):
     (tmp_path / "a.json").write_text(text)
