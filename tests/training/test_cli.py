@@ -239,11 +239,19 @@ def test_data_without_specimens(run, tmp_path, cells, task1):
     assert not (tmp_path / "r").exists()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_is_exit_code_3_and_resumes(run, tmp_path, data, how):
+@pytest.mark.parametrize(("how", "workers"), [(signal.SIGINT, 2), (signal.SIGTERM, 1)])
+def test_interrupted_is_exit_code_3_and_resumes(run, tmp_path, data, how, workers):
     out = tmp_path / "run"
     words = ["run", "set-1", "--data", data, "--out", out, "--folds", "2"]
-    words += ["--protocol", "group-k", "--epochs", "40", *SETTINGS, "--workers", "2"]
+    words += [
+        "--protocol",
+        "group-k",
+        "--epochs",
+        "40",
+        *SETTINGS,
+        "--workers",
+        workers,
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "training", *map(str, words)],
         stdout=subprocess.PIPE,

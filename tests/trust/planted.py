@@ -122,7 +122,8 @@ def commands_done() -> Done:
     assert done.returncode == 0, done.stderr
     lines = notes.read_text().splitlines()
     reached = [line for line in lines if line != "started"]
-    watched = f"{len(lines) - len(reached)} Python processes"
+    started = len(lines) - len(reached)
+    watched = f"{started} Python process{'es' * (started != 1)}"
     if calls.exists():
         reached += calls_outside(calls.read_text())
         watched += " and their calls of the system"
