@@ -7,6 +7,8 @@ TORCH_INDEX ?=
 PYTEST_FLAGS ?=
 # One process a core, four at most.
 SIDE_BY_SIDE := -n auto --maxprocesses 4
+# Each has one thread, and the programs that tests start find compiled modules.
+QUICKLY := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 FUZZ_MINUTES ?= 60
 
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
@@ -25,13 +27,12 @@ demo: $(VENV)/.demo-ready
 	$(if $(HEADLESS),$(XVFB)) $(BIN)/python -m napari_hep2.demo $(if $(HEADLESS),--picture) --out demo
 
 test: $(VENV)/.test-ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) --dist loadfile \
-	  $(PYTEST_FLAGS)
+	$(QUICKLY) $(BIN)/python -m pytest $(SIDE_BY_SIDE) --dist loadfile $(PYTEST_FLAGS)
 
 # Every promise at its full count; writes docs/reliability.md.
 trust: $(VENV)/.test-ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/trust --long --record \
-	  --timeout 3000 $(SIDE_BY_SIDE) --dist load $(PYTEST_FLAGS)
+	$(QUICKLY) $(BIN)/python -m pytest tests/trust --long --record --timeout 3000 \
+	  $(SIDE_BY_SIDE) --dist load $(PYTEST_FLAGS)
 
 # Random bytes for every reader, by hand.
 fuzz: $(VENV)/.test-ready

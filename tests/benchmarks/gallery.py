@@ -67,14 +67,15 @@ class Paints(QObject):
 
 def make_cell_folder(folder: Path, cells: int) -> Path:
     """Write a cell folder of at least `cells` cells, of six frames that repeat."""
-    words = {"specimens": "6", "cells_min": "200", "cells_max": "200"}
+    # A frame of 200 cells has a few less that do not run into each other.
+    count = cells // 190 + 1
+    words = {"specimens": str(min(count, 6)), "cells_min": "200", "cells_max": "200"}
     list(simulate(folder / "simulated", SimulationSettings.parse(words)))
     made = read_collection(folder / "simulated").specimens
     train = folder / "specimens" / "train"
     train.mkdir(parents=True)
     lines = ["Specimen ID;Specimen class;Intensity"]
-    # A frame of 200 cells has a few less that do not run into each other.
-    for number in range(1, cells // 190 + 2):
+    for number in range(1, count + 1):
         one = made[number % len(made)]
         for end, file in (("", one.frames[0].image), ("_Mask", one.frames[0].mask)):
             assert file is not None

@@ -23,10 +23,10 @@ UNFORESEEN = "not foreseen"
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
-    """Six simulated specimens of one frame each, few cells."""
+    """Six simulated specimens of one small frame each, few cells."""
     path = tmp_path_factory.mktemp("careless") / "specimens"
-    few = SimulationSettings(specimens=6, seed=4, cells_min=20, cells_max=40)
-    list(simulate(path, few))
+    few = {"cells_min": 10, "cells_max": 14, "height": 420, "width": 480}
+    list(simulate(path, SimulationSettings(specimens=6, seed=4, **few)))
     return path
 
 
