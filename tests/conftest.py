@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--record", action="store_true", help="write what was reached to the docs"
     )
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what lives to the end: napari calls it twice a window."""
+    gc.collect()
+    gc.freeze()
 
 
 Centres = Sequence[tuple[int, int]]
