@@ -94,8 +94,7 @@ PROMISES = (
         "kill",
         DECISIONS,
         "A saved decision survives kill -9",
-        "1,000 kills of a writer (long), 300 quick; 50 of the real window (long): 0 "
-        "lost, 0 corrupt",
+        "1,000 kills of a writer; 50 of the real window (long): 0 lost, 0 corrupt",
     ),
     Promise(
         "power-cut",

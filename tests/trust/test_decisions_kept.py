@@ -64,8 +64,8 @@ def _killed_at_random(fork, rng, soon=5):
 @pytest.mark.parametrize(
     ("kind", "wanted", "quick", "long"),
     [
-        ("cells", expected, 240, 1000),
-        ("specimens", expected_of_specimens, 60, 300),
+        ("cells", expected, 800, 1000),
+        ("specimens", expected_of_specimens, 200, 300),
     ],
     ids=("cells", "specimens"),
 )
