@@ -99,14 +99,21 @@ def test_input(benchmark, cells, which):
         benchmark(our_input, resident)
 
 
-@pytest.mark.benchmark(group="a training step")
-@pytest.mark.parametrize("which", ["peer", "ours"])
-def test_step(benchmark, cells, which):
-    """Both have taken the same step first, with the same weights after it."""
+@pytest.fixture(scope="module")
+def stepped(cells):
+    """Both after the same step, with the same weights."""
     files, resident = cells
     state = begin(SETTINGS, 6, 0)
     peer = Peer(files, dict(state.network.named_parameters()))
     training_step.same_step(peer, state, resident)
+    return peer, state
+
+
+@pytest.mark.benchmark(group="a training step")
+@pytest.mark.parametrize("which", ["peer", "ours"])
+def test_step(benchmark, cells, stepped, which):
+    resident = cells[1]
+    peer, state = stepped
     rows = np.arange(SETTINGS.batch_size)
     if which == "ours":
         steps = fit(state, resident, Samples.plain(rows), SETTINGS, seed=0)

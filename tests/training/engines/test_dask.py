@@ -31,7 +31,8 @@ def on(config, word: str):
 def test_stopped_here_and_resumed_there(
     tmp_path, config, scores_of, local_scores, two_workers
 ):
-    run = start_run(tmp_path / "run", on(config, two_workers))
+    one_at_a_time = {"engine": two_workers, "workers": 1}
+    run = start_run(tmp_path / "run", config.model_copy(update=one_at_a_time))
 
     def stop_early():
         for event in execute(run):
