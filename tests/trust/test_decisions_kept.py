@@ -13,9 +13,15 @@ from itertools import count, pairwise
 import curate
 import numpy as np
 import pytest
-from gallery import make_cell_folder
+from gallery import (
+    make_cell_folder,
+    seconds_of_keys,
+    seconds_to_open,
+    use_own_settings,
+)
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
+from napari.components import ViewerModel
 from reviewer_actions import (
     START,
     act,
@@ -26,6 +32,7 @@ from reviewer_actions import (
 from specimen_actions import expected_of_specimens
 from store_machine import StoreMachine
 
+from napari_hep2.widgets.review import ReviewWidget
 from training.data.curation import DecisionStore
 
 KILLS_OF_A_FILE = 25
@@ -108,6 +115,33 @@ def test_no_decision_that_the_window_called_saved_is_lost_by_kill(
         f"called saved: {killed.lost} lost, {len(killed.checks)} corrupt",
         met=(killed.windows, killed.lost, killed.checks) == (windows, 0, [])
         and killed.said >= 5 * windows,
+    )
+
+
+@pytest.mark.promise("speed")
+def test_a_key_is_a_decision_on_the_disk_before_it_is_felt(
+    qtbot, tmp_path, times, promise
+):
+    """How long it takes is asserted in the long suite alone: CI is busy."""
+    folder = make_cell_folder(tmp_path, times(200, 50_000))
+    use_own_settings(tmp_path)
+    widget = ReviewWidget(ViewerModel())
+    qtbot.addWidget(widget)
+    widget.resize(1000, 900)
+    with qtbot.waitExposed(widget):
+        widget.show()
+    seconds_to_open(widget, folder)
+    widget.activateWindow()
+    widget.view.setFocus()
+    qtbot.waitUntil(widget.view.hasFocus)
+    seconds = seconds_of_keys(widget)
+    cells = len(widget.state.shown)
+    widget.session.review.close()
+    late = float(np.percentile(seconds, 95))
+    promise.reached(
+        f"{cells:,} cells loaded, {len(seconds)} keys, each saved and the next cell "
+        f"drawn: 95th percentile {1000 * late:.0f} ms",
+        met=late <= times(60, 0.05) and len(curate.stored(folder)) == len(seconds),
     )
 
 
