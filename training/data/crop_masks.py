@@ -29,12 +29,10 @@ def crop_mask(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     if image.min() == image.max():
         return np.ones(image.shape, bool)
     side = image.shape[0]
-    smooth = skimage.filters.gaussian(
-        image.astype(np.float64), side * SMOOTHING, mode="nearest"
-    )
-    bright = scipy.ndimage.binary_fill_holes(
-        smooth > skimage.filters.threshold_otsu(smooth)
-    )
+    sigma = side * SMOOTHING
+    smooth = skimage.filters.gaussian(image.astype(np.float64), sigma, mode="nearest")
+    threshold = skimage.filters.threshold_otsu(smooth)
+    bright = scipy.ndimage.binary_fill_holes(smooth > threshold)
     labels, _ = scipy.ndimage.label(bright)
     distance = scipy.ndimage.distance_transform_edt(labels == 0, return_indices=True)
     y, x = distance[1][:, side // 2, side // 2]

@@ -35,10 +35,9 @@ def find_scale_bars(image: npt.NDArray[Any]) -> list[Box]:
     highest = scipy.ndimage.maximum_filter(image, _FLAT)
     flat = (highest == scipy.ndimage.minimum_filter(image, _FLAT)) & (image > 0)
     labels, _ = scipy.ndimage.label(flat)
+    found = scipy.ndimage.find_objects(labels)
     boxes = []
-    for label, (rows, columns) in enumerate(
-        scipy.ndimage.find_objects(labels), start=1
-    ):
+    for label, (rows, columns) in enumerate(found, start=1):
         part = labels[rows, columns] == label
         if _is_bar(part, image.shape):
             boxes.append(_with_margin(rows, columns, image.shape))

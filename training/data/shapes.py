@@ -26,11 +26,10 @@ def solidity(mask: Mask) -> float:
     y, x = np.nonzero(mask & ~scipy.ndimage.binary_erosion(mask))
     corners = [np.column_stack([y + dy, x + dx]) for dy in (0, 1) for dx in (0, 1)]
     try:
-        return float(
-            mask.sum() / scipy.spatial.ConvexHull(np.concatenate(corners)).volume
-        )
+        convex = scipy.spatial.ConvexHull(np.concatenate(corners)).volume
     except (scipy.spatial.QhullError, ValueError):
         return 1.0
+    return float(mask.sum() / convex)
 
 
 def boxes_of(labels: Labels) -> Iterator[tuple[int, tuple[slice, ...]]]:
