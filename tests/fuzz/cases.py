@@ -14,7 +14,6 @@ import resource
 import select
 import shutil
 import signal
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -170,10 +169,11 @@ def do_cases(
                     seed = said
                 yield seed if kind == _STARTED else Fault(**said)
     except TimeoutError:
+        os.kill(child, signal.SIGKILL)
         yield Fault(target.name, seed, "", "hang", "it waits")
         return
     finally:
-        status = _end(child)
+        status = os.waitpid(child, 0)[1]
     if os.WIFSIGNALED(status):
         ended = signal.Signals(os.WTERMSIG(status))
         what = "hang" if ended == signal.SIGPROF else f"crash by {ended.name}"
@@ -196,17 +196,6 @@ def _messages(pipe) -> Iterator[tuple[str, object]]:
             return
         *lines, rest = (rest + block).split(b"\n")
         yield from map(json.loads, lines)
-
-
-def _end(child: int) -> int:
-    """Wait for a child that closed its pipe; kill one that hangs."""
-    for _ in range(200):
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return status
-        time.sleep(0.005)
-    os.kill(child, signal.SIGKILL)
-    return os.waitpid(child, 0)[1]
 
 
 def _be_child(

@@ -30,8 +30,7 @@ def _crash(_path: Path) -> None:
 
 
 def _greedy(_path: Path) -> None:
-    space = bytearray(1_200_000_000)
-    space[::4096] = b"x" * len(space[::4096])
+    bytearray(b"x" * 100_000_000)
 
 
 def _leave(_path: Path) -> None:
@@ -43,7 +42,7 @@ def main() -> None:
     sys.path.insert(0, str(FUZZ))
     import cases
 
-    cases.SECONDS = 1.0
+    cases.SECONDS, cases.MEMORY = 1.0, 50_000_000
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "seeds" / "files").mkdir(parents=True)
