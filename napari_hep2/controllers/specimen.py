@@ -220,6 +220,15 @@ class SpecimenController:
             lambda cells: self._show(cells, specimen, pattern),
         )
 
+    def fit_crops(self) -> Job | None:
+        """Extract again with crops that the nuclei of the open frame fit."""
+        state = self._state
+        fit = state.cells.cells.fit if state.cells is not None else None
+        if fit is None or fit.better_size is None:
+            return None
+        state.extraction = state.extraction.model_copy(update={"size": fit.better_size})
+        return self.extract_again()
+
     def go_to_frame(self, frame: str, root: Path | None) -> Job | None:
         """Open a frame by its name: of the open folder, else of the folder `root`."""
         for position in self._positions():
@@ -336,7 +345,7 @@ def extraction_of_arrays(
     found = label_nuclei(as_labels(labels))
     cells = extract_cells(image, found, extraction)
     notes = ("the mask was made from the image",) if made else ()
-    return FrameCells(frame, image, found, cells, notes, made)
+    return FrameCells(frame, image, found, cells, (*notes, *cells.notes), made)
 
 
 def as_labels(labels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:

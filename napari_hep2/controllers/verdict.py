@@ -86,15 +86,24 @@ class VerdictController:
         return state.decisions
 
     def judged_on(self) -> str:
-        """Return what the verdict is on where it is not the whole specimen, or ''."""
-        specimen = self._state.open_specimen
-        frames = len(specimen.frames) if specimen is not None else 1
-        if self._state.prediction is None or frames == 1:
+        """Return what the verdict is on where it is not the whole specimen, or ''.
+
+        So is said where it is on nuclei that do not fit their crops.
+        """
+        prediction, specimen = self._state.prediction, self._state.open_specimen
+        if prediction is None:
             return ""
-        return (
-            f"On this frame alone, 1 of {frames} of the specimen; its report judges "
-            "all together."
-        )
+        frames = len(specimen.frames) if specimen is not None else 1
+        told = [
+            f"Take care, and see Specimen: {note}."
+            for note in prediction.cells.cells.notes
+        ]
+        if frames > 1:
+            told.append(
+                f"On this frame alone, 1 of {frames} of the specimen; its report "
+                "judges all together."
+            )
+        return " ".join(told)
 
     # -- by doubt
 

@@ -24,6 +24,7 @@ from napari_hep2.samples import SampleDataError, sample_specimens
 from napari_hep2.widgets.frame_tree import NOT_KNOWN, FrameTree
 from napari_hep2.widgets.mending import MendingPanel
 from napari_hep2.widgets.parts import (
+    WARNING_COLOUR,
     CommandLine,
     Folds,
     SessionWidget,
@@ -37,6 +38,7 @@ from napari_hep2.widgets.parts import (
     text_label,
 )
 from training.config import ExtractionSettings, SegmentationSettings
+from training.data.crop_size import CropFit
 from training.data.extraction import DROP_REASONS, FLAGS
 from training.errors import Hep2Error
 
@@ -102,12 +104,16 @@ class SpecimenWidget(SessionWidget):
         form.addRow("Pattern", self.pattern)
         self.count = heading("")
         self.dropped, self.flagged, self.sizes = (text_label() for _ in range(3))
+        self.misfit = text_label()
+        self.misfit.setStyleSheet(f"color: {WARNING_COLOUR};")
+        self.fit = button("", "Cut every frame from now on with this size", "fit")
         self.show_dropped = QCheckBox("Show dropped cells")
         self.show_dropped.setToolTip("Dim boxes with the reason written on them")
         inside.addLayout(form)
         inside.addWidget(self.count)
-        for part in (self.dropped, self.flagged, self.sizes, self.show_dropped):
+        for part in (self.dropped, self.flagged, self.sizes, self.misfit, self.fit):
             inside.addWidget(part)
+        inside.addWidget(self.show_dropped)
 
     def _make_layers(self) -> QWidget:
         self.image, self.mask = QComboBox(), QComboBox()
@@ -174,6 +180,7 @@ class SpecimenWidget(SessionWidget):
         self.pattern.activated.connect(self._pattern_chosen)
         self.show_dropped.toggled.connect(self._dropped_toggled)
         self.extract.clicked.connect(self._extract_layers)
+        self.fit.clicked.connect(self._fit_crops)
         self.again.clicked.connect(self._extract_again)
         self.reset.clicked.connect(self._reset_settings)
         self.write.clicked.connect(self._choose_output)
@@ -258,6 +265,11 @@ class SpecimenWidget(SessionWidget):
             return
         self.session.start(specimen.extract_again())
 
+    def _fit_crops(self) -> None:
+        job = self.session.specimen.fit_crops()
+        self.extraction.set_settings(self.state.extraction)
+        self.session.start(job)
+
     def _reset_settings(self) -> None:
         self.extraction.reset()
         self.segmentation.reset()
@@ -294,6 +306,9 @@ class SpecimenWidget(SessionWidget):
             self.folder.setText(text)
             self.folder.setToolTip(str(collection.root))
         self.command.setVisible(collection is not None)
+        self._show_command()
+
+    def _show_command(self) -> None:
         self.command.show_command(self.session.specimen.command())
 
     def _fill_patterns(self) -> None:
@@ -316,10 +331,20 @@ class SpecimenWidget(SessionWidget):
         for part in (self.specimen, self.pattern, self.again):
             part.setEnabled(cells is not None)
         self._show_names()
+        self._show_command()
+        self._show_fit(cells.cells.fit if cells is not None else None)
         if cells is None:
             self.count.setText("No cells yet.")
             return
         self._show_count(count_cells(cells), cells.mask_made)
+
+    def _show_fit(self, fit: CropFit | None) -> None:
+        note = fit.note if fit is not None else ""
+        size = fit.better_size if fit is not None else None
+        self.misfit.setText(note[:1].upper() + note[1:] + ".")
+        self.misfit.setVisible(bool(note))
+        self.fit.setText(f"Cut with a size of {size}")
+        self.fit.setVisible(bool(note) and size is not None)
 
     def _show_count(self, count: CellCount, mask_made: bool) -> None:
         made = ", mask made from the image" if mask_made else ""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from training.config import ExtractionSettings, SegmentationSettings
+from training.data.crop_size import CropFit, crop_fit
 from training.data.images import read_frame, read_labels, read_mask
 from training.data.layouts import Frame
 from training.data.nuclei import Floats, Nuclei, find_components, find_nuclei
@@ -53,6 +54,16 @@ class ExtractedCells:
 
     crops: npt.NDArray[Any]
     table: pd.DataFrame
+
+    @property
+    def fit(self) -> CropFit | None:
+        """How the usual nucleus fits the crops; None where no cell is kept."""
+        return crop_fit(self.table, self.crops.shape[1])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of all of them."""
+        return (self.fit.note,) if self.fit is not None and self.fit.note else ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +125,7 @@ def extract_frame(
     cells = _cells(grey.pixels, nuclei, extraction)
     if nuclei.apart:
         labels = nuclei.paint()
-    return FrameCells(frame, grey.pixels, labels, cells, tuple(notes), made)
+    return FrameCells(frame, grey.pixels, labels, cells, (*notes, *cells.notes), made)
 
 
 def label_nuclei(mask: npt.NDArray[Any]) -> npt.NDArray[np.int32]:

@@ -13,7 +13,7 @@ def test_a_folder_opens_with_its_first_frame(state, specimen, specimens):
     assert state.collection.layout == "task2"
     assert state.cells.frame.name == "00001_p0"
     assert (state.specimen, state.pattern) == ("1", "Homogeneous")
-    assert state.message == "00001_p0: 6 of 7 cells kept."
+    assert state.message.startswith("00001_p0: 6 of 7 cells kept; nuclei are 32 ")
 
 
 def test_the_count_tells_what_was_dropped(state, specimen, specimens):
@@ -91,6 +91,17 @@ def test_new_settings_count_when_extracted_again(state, specimen, frame):
     assert state.cells.cells.crops.shape == (7, 51, 51)
     with pytest.raises(TypeError):
         specimen.set_settings("segmentation", ExtractionSettings())
+
+
+def test_crops_are_made_to_fit_the_nuclei(state, specimen, specimens):
+    assert specimen.fit_crops() is None
+    run_here(specimen.open_folder(specimens))
+    assert state.cells.cells.fit.note in state.message
+    run_here(specimen.fit_crops())
+    assert state.cells.cells.crops.shape[1:] == (49, 49)
+    assert state.message == "00001_p0: 6 of 7 cells kept."
+    run_here(specimen.step_frame(1))
+    assert state.cells.cells.fit.fits
 
 
 def test_extracting_nothing_is_told(state, specimen):

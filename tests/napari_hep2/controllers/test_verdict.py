@@ -113,7 +113,17 @@ def test_decisions_on_a_cell_folder_of_other_frames_do_not_count(
 
 
 def test_the_frame_is_one_of_two(verdict):
-    assert verdict.judged_on().startswith("On this frame alone, 1 of 2 ")
+    assert "On this frame alone, 1 of 2 of the specimen" in verdict.judged_on()
+
+
+def test_nuclei_that_do_not_fit_their_crops_are_told_with_the_verdict(state, verdict):
+    told = verdict.judged_on()
+    assert told.startswith("Take care, and see Specimen: nuclei are 32 pixels across")
+    cells = state.prediction.cells
+    table = cells.cells.table.assign(area=1800)
+    fitting = replace(cells, cells=replace(cells.cells, table=table))
+    state.prediction = replace(state.prediction, cells=fitting)
+    assert verdict.judged_on().startswith("On this frame alone")
 
 
 def test_without_a_prediction_there_is_nothing(state, specimen, specimens):

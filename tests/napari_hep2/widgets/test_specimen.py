@@ -123,6 +123,20 @@ def test_open_layers_and_settings(qtbot, viewer, widget, frame):
     assert "float64" in widget.status.news.text()
 
 
+def test_crops_are_cut_to_fit_by_a_click(qtbot, widget, specimens):
+    state = widget.state
+    widget.open_folder(specimens)
+    qtbot.waitUntil(lambda: state.cells is not None)
+    assert widget.misfit.text().startswith("Nuclei are 32 pixels across, too small")
+    assert widget.fit.text() == "Cut with a size of 49"
+    click(qtbot, widget.fit)
+    qtbot.waitUntil(lambda: state.cells.cells.crops.shape[1] == 49)
+    assert not widget.misfit.isVisible()
+    assert not widget.fit.isVisible()
+    assert widget.extraction.settings().size == 49
+    assert "size=49" in widget.command.line.text()
+
+
 def test_a_folder_dropped_on_the_viewer_is_followed(qtbot, viewer, specimens):
     path = str(specimens / "train" / "00002_p1.tif")
     viewer.open(path, plugin="napari-hep2")

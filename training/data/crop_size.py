@@ -1,0 +1,84 @@
+"""Whether the nuclei of a frame fit their crops.
+
+A crop of a fixed size suits one magnification. A frame of another one is cut through
+its nuclei, or shows them small, and a network sees what it was never fitted on.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+SIZES = (9, 255)
+"""Smallest and largest side of a crop, in pixels."""
+
+_SHARE = 0.65
+_LEAST, _MOST = 0.45, 0.8
+
+
+@dataclass(frozen=True)
+class CropFit:
+    """The usual nucleus of a frame beside the crop it is cut with.
+
+    Attributes
+    ----------
+    diameter
+        Of a circle as large as the median kept nucleus, in pixels.
+    size
+        Side of the crop, in pixels.
+    """
+
+    diameter: float
+    size: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether the diameter is 0.45 to 0.8 of the crop's side.
+
+        In the crops of I3A Task-1 it is 0.66 to 0.75 (1st to 99th percentile of 950);
+        in 77 x 77 crops of whole frames of the same cells 0.59 to 0.69.
+        """
+        return _LEAST * self.size <= self.diameter <= _MOST * self.size
+
+    @property
+    def better_size(self) -> int | None:
+        """The odd side of which the diameter is 0.65; None where none is allowed."""
+        size = 2 * round((self.diameter / _SHARE - 1) / 2) + 1
+        return size if SIZES[0] <= size <= SIZES[1] else None
+
+    @property
+    def note(self) -> str:
+        """What does not fit and what to do about it, or ''."""
+        if self.fits:
+            return ""
+        how = "small" if self.diameter < self.size * _LEAST else "large"
+        size = self.better_size
+        share = _SHARE * self.size / self.diameter
+        remedy = f"set size to {size}" if size else f"scale the image to {share:.0%}"
+        return (
+            f"nuclei are {self.diameter:.0f} pixels across, too {how} for crops of "
+            f"{self.size}: {remedy}"
+        )
+
+
+def crop_fit(table: pd.DataFrame, size: int) -> CropFit | None:
+    """Compare the usual kept nucleus of a frame with its crops.
+
+    Parameters
+    ----------
+    table
+        Of the cells, as `training.data.extraction.ExtractedCells` holds it.
+    size
+        Side of the crops in pixels.
+
+    Returns
+    -------
+    fit
+        None where no cell is kept.
+    """
+    kept = table.loc[table["dropped"] == "", "area"]
+    if not len(kept):
+        return None
+    return CropFit(2 * math.sqrt(float(kept.median()) / math.pi), size)
