@@ -22,16 +22,13 @@ import psutil
 
 from napari_hep2.trainer_state import TrainerState, apply_all, observe
 from napari_hep2.trainer_tail import EventTail
-from training.data.reading import parse_json
 from training.errors import BadRunError, RunLockedError, StorageError
+from training.locks import SAME_START, find_process, lives, lock_holder, read_lock
 
 StopStep = Literal["asked", "terminated", "killed"]
 
 FLAGS = ("extra", "protocol", "folds", "epochs", "device", "workers")
 """Options that are flags of the command; all others are settings."""
-
-SAME_START = 1.0
-"""Seconds by which a start time may differ and still be of the same process."""
 
 
 # --- commands -----------------------------------------------------------------------
@@ -146,38 +143,8 @@ def _creation_flags() -> int:
 
 
 def is_running(run: Path) -> bool:
-    """Whether the process that the run's lock names is alive.
-
-    A process that got the same id later started at another time and is not it.
-    """
-    lock = read_lock(run)
-    return lock is not None and _find(*lock) is not None
-
-
-def read_lock(run: Path) -> tuple[int, float] | None:
-    """Return process id and start time of the run's lock, or None."""
-    try:
-        content = parse_json((run / "lock").read_bytes()[:4096])
-        pid, started = int(content["pid"]), float(content["started"])
-    except (OSError, ValueError, LookupError, TypeError, OverflowError):
-        return None
-    return (pid, started) if pid > 0 else None
-
-
-def _find(pid: int, started: float) -> psutil.Process | None:
-    try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - started) < SAME_START
-        return process if same and _lives(process) else None
-    except psutil.Error:
-        return None
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+    """Whether the process that the run's lock names is alive."""
+    return lock_holder(run) is not None
 
 
 def last_words(run: Path) -> str:
@@ -311,7 +278,7 @@ def stopping(
     told = False
     while True:
         late = clock() - begin
-        family = {p for p in family | _family(pid, started) if _lives(p)}
+        family = {p for p in family | _family(pid, started) if lives(p)}
         if not family:
             return
         if late > grace + 1:
@@ -353,7 +320,7 @@ def _leader(run: Path, handle: TrainerHandle | None) -> tuple[int, float]:
 
 def _family(pid: int, started: float) -> set[psutil.Process]:
     """Return the trainer, its descendants and what is left of its process group."""
-    leader = _find(pid, started)
+    leader = find_process(pid, started)
     if leader is None:
         return _group(pid, started) if _free(pid) else set()
     family = {leader} | _group(pid, started)

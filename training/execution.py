@@ -327,7 +327,7 @@ def _tasks(
             seed=fold_seed(config.protocol.seed, number),
             draw_seed=config.protocol.seed,
             device=config.device,
-            stop_file=run.path.absolute() / "stop",
+            stop_file=run.stop_file,
         )
         for number, fold in enumerate(plan.folds)
         if not has_result(run.fold_folder(fold.name))

@@ -1,8 +1,7 @@
 """The run folder: configuration, events, lock, stop file and results.
 
 One process writes it, any number read it. `events.jsonl` is append-only, one JSON
-object a line: what a terminal, a dock or a person tails. The lock names the trainer by
-process id *and* start time, so that the lock of a killed trainer clears itself.
+object a line: what a terminal, a dock or a person tails.
 """
 
 from __future__ import annotations
@@ -12,16 +11,13 @@ import json
 import os
 import platform
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 from pydantic import BaseModel, Field, field_validator
 
@@ -34,16 +30,14 @@ from training.config import (
     known_engine,
 )
 from training.data.images import storage_error, write_text
-from training.data.reading import parse_json
 from training.data.shown_paths import end_of_way, way_from
-from training.errors import BadRunError, RunLockedError
+from training.errors import BadRunError
 from training.events import parse_event
+from training.locks import lock_holder, locked
 from training.time_left import TimeLeft
 
-if sys.platform != "win32":
-    import fcntl
-
 EVENTS = "events.jsonl"
+STOP = "stop"
 DATA = "data.json"
 """What the run trains on, with the state of the decisions on its cells."""
 
@@ -211,15 +205,12 @@ class RunFolder:
             raise _damaged(self.path / "config.yaml") from fault
 
     def fold_folder(self, name: str) -> Path:
-        """Return the folder of a fold; its name is safe on every file system.
+        """Return the folder of a fold; its name is safe on every file system."""
+        return self.path / "folds" / _safe(name)
 
-        A name that is not, or is dots alone, gets a hash behind what is left of it.
-        """
-        safe = re.sub(r"[^A-Za-z0-9+_.-]", "_", name)
-        if safe != name or not name.strip(".") or len(name) > _LONGEST_NAME:
-            mark = hashlib.blake2b(name.encode(), digest_size=5).hexdigest()
-            safe = f"{safe[:40].strip('.')}-{mark}"
-        return self.path / "folds" / safe
+    def left_out_folder(self, pattern: str, fold: str) -> Path:
+        """Return the folder of a fold that is trained once more without a pattern."""
+        return self.path / "left-out" / _safe(pattern) / _safe(fold)
 
     # -- events ---------------------------------------------------------------
 
@@ -268,54 +259,22 @@ class RunFolder:
 
     # -- who works here -------------------------------------------------------
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the folder while training; clear what killed writers left half.
-
-        Raises
-        ------
-        RunLockedError
-            If another trainer that is alive holds it.
-        """
-        path = self.path / "lock"
-        with _one_at_a_time(self.path):
-            holder = self._lock_holder()
-            if holder is not None:
-                raise RunLockedError(
-                    self.path,
-                    f"another trainer (process {holder}) works in this folder",
-                    "wait for it, or stop it first",
-                )
-            (self.path / "stop").unlink(missing_ok=True)
-            me = psutil.Process()
-            write_text(path, json.dumps({"pid": me.pid, "started": me.create_time()}))
-        try:
-            yield
-        finally:
-            for torn in self.path.rglob(".*.part"):
-                torn.unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the folder while training; see `training.locks.locked`."""
+        return locked(self.path, stale=(STOP,))
 
     def is_running(self) -> bool:
         """Whether a trainer that is alive works in this folder."""
-        return self._lock_holder() is not None
+        return lock_holder(self.path) is not None
 
     def request_stop(self) -> None:
         """Ask the trainer to stop within one step; it can be resumed."""
-        write_text(self.path / "stop", "")
+        write_text(self.stop_file, "")
 
-    def _lock_holder(self) -> int | None:
-        try:
-            text = (self.path / "lock").read_text(encoding="utf-8")
-            lock = parse_json(text)
-            process = psutil.Process(int(lock["pid"]))
-            alive = process.status() != psutil.STATUS_ZOMBIE
-            same = abs(process.create_time() - float(lock["started"])) < 1.0
-        except (OSError, ValueError, LookupError, TypeError, OverflowError):
-            return None
-        except psutil.Error:
-            return None
-        return process.pid if alive and same else None
+    @property
+    def stop_file(self) -> Path:
+        """The file that asks the trainer to stop where it exists."""
+        return self.path.absolute() / STOP
 
     def status(self) -> RunStatus:
         """Tell where the run stands."""
@@ -348,23 +307,16 @@ class RunFolder:
         return ends.get(last, "vanished")
 
 
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Let no second process look at the lock of a folder while one takes it.
+def _safe(name: str) -> str:
+    """Return a name for a folder that is safe on every file system.
 
-    The system lets go of this guard by itself when the process dies. Windows, and some
-    network file systems, do not have it: there two that start at once may both pass.
+    A name that is not, or is dots alone, gets a hash behind what is left of it.
     """
-    if sys.platform == "win32":
-        yield
-        return
-    guard = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            fcntl.flock(guard, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(guard)
+    safe = re.sub(r"[^A-Za-z0-9+_.-]", "_", name)
+    if safe != name or not name.strip(".") or len(name) > _LONGEST_NAME:
+        mark = hashlib.blake2b(name.encode(), digest_size=5).hexdigest()
+        safe = f"{safe[:40].strip('.')}-{mark}"
+    return safe
 
 
 def _short_text(path: Path) -> str:

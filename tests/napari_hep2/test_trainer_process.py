@@ -365,9 +365,3 @@ def test_a_line_that_is_nested_too_deeply_is_counted_as_bad(tmp_path):
     tail = EventTail(path)
     assert tail.read() == [{"kind": "stopped"}]
     assert tail.bad == 1
-
-
-@pytest.mark.parametrize("lock", ['{"pid": 1e400, "started": 1}', "[" * 4000, "[]"])
-def test_a_lock_that_names_nobody(tmp_path, lock):
-    (tmp_path / "lock").write_text(lock)
-    assert tp.read_lock(tmp_path) is None

@@ -1,15 +1,11 @@
 import json
-import os
-import subprocess
-import sys
 import time
 from datetime import datetime
 
-import psutil
 import pytest
 
 from training.config import PaperNetworkSettings, ProtocolSettings
-from training.errors import BadRunError, RunLockedError, StorageError
+from training.errors import BadRunError, StorageError
 from training.runs import RunConfig, RunFolder
 
 
@@ -110,49 +106,6 @@ def test_the_names_of_folds_are_safe(run):
     folders = {run.fold_folder(name).resolve() for name in names}
     assert len(folders) == len(names), "each has its own"
     assert {folder.parent for folder in folders} == {run.path / "folds"}
-
-
-def test_the_lock_is_held_and_given_back(run):
-    with run.lock():
-        assert run.is_running()
-        with (
-            pytest.raises(RunLockedError, match="another trainer"),
-            RunFolder(run.path).lock(),
-        ):
-            pass
-    assert not run.is_running()
-
-
-def test_the_lock_of_a_killed_trainer_clears_itself(run):
-    script = (
-        "import sys, time; from pathlib import Path; from training.runs import "
-        "RunFolder\nwith RunFolder(Path(sys.argv[1])).lock():\n"
-        "    print('held', flush=True); time.sleep(60)"
-    )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", script, run.path], stdout=subprocess.PIPE
-    )
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == b"held\n"
-    assert run.is_running()
-    holder.kill()
-    holder.wait()
-    holder.stdout.close()
-    assert not run.is_running()
-    with run.lock():
-        assert run.is_running()
-
-
-def test_a_process_id_that_was_given_again_holds_nothing(run):
-    lock = {"pid": os.getpid(), "started": psutil.Process().create_time() - 100}
-    (run.path / "lock").write_text(json.dumps(lock))
-    assert not run.is_running()
-
-
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"pid": "x"}', '{"pid": 1}'])
-def test_a_damaged_lock_holds_nothing(run, text):
-    (run.path / "lock").write_text(text)
-    assert not run.is_running()
 
 
 def test_a_stop_is_asked_for_once(run):

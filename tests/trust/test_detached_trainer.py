@@ -18,6 +18,7 @@ from small_study import NETWORK, SIDE, write_cells
 from napari_hep2 import trainer_process
 from napari_hep2.controllers.trainer import TrainerController
 from napari_hep2.trainer_tail import EventTail
+from training.locks import read_lock
 from training.runs import RunFolder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
@@ -121,7 +122,7 @@ def test_the_trainer_goes_on_without_its_window_and_stops_when_told(promise, aba
         for name, points in before.items()
     )
     running = controller.state.status == "running"
-    pid, _ = trainer_process.read_lock(abandoned)
+    pid, _ = read_lock(abandoned)
     group = len(_processes_in(pid))
     started = time.monotonic()
     controller.stop()
