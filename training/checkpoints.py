@@ -1,4 +1,4 @@
-"""Checkpoints of a fold and the files of a finished one.
+"""Checkpoints of a fit and the files of a finished fold.
 
 A checkpoint is one safetensors file, written to a temporary name, synced and renamed;
 the one before it is kept, so that a torn file costs one epoch and no more.
@@ -58,7 +58,7 @@ class FoldResult:
 
 
 def save_checkpoint(folder: Path, state: FitState) -> None:
-    """Write the state of a fold after an epoch, keeping the one before.
+    """Write the state of a fit after an epoch, keeping the one before.
 
     Raises
     ------
@@ -71,6 +71,8 @@ def save_checkpoint(folder: Path, state: FitState) -> None:
         tensors |= {f"average.{name}": mean for name, mean in means.items()}
     tensors |= {f"momentum.{k:03d}": m for k, m in enumerate(state.momenta)}
     tensors |= {f"vote.{k:03d}": _tensor(v) for k, v in enumerate(state.votes)}
+    for k, voter in enumerate(state.voters):
+        tensors |= {f"voter.{k:03d}.{name}": v for name, v in voter.items()}
     contiguous = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     history = json.dumps([asdict(record) for record in state.history])
     metadata = {"epoch": str(state.epoch), "history": history, "digest": _UNSEALED}
@@ -88,7 +90,7 @@ def load_checkpoint(folder: Path, state: FitState) -> bool:
     Parameters
     ----------
     folder
-        Of the fold.
+        Of the fit.
     state
         As `training.fitting.begin` made it; changed in place.
     """
@@ -112,7 +114,7 @@ def write_result(folder: Path, result: FoldResult) -> None:
 
 
 def drop_checkpoints(folder: Path) -> None:
-    """Remove the checkpoints of a fold that is finished."""
+    """Remove the checkpoints of a fit that is finished."""
     for name in (CHECKPOINT, PREVIOUS):
         (folder / name).unlink(missing_ok=True)
 
@@ -200,6 +202,7 @@ def _load(path: Path, state: FitState) -> bool:
         history = list(_history(parse_json(metadata["history"])))
         epoch, momenta = int(metadata["epoch"]), _part(tensors, "momentum.").values()
         votes = [vote.numpy() for vote in _part(tensors, "vote.").values()]
+        voters = _voters(_part(tensors, "voter."))
         if epoch != len(history) or any(
             made.shape != kept.shape or made.dtype != kept.dtype
             for made, kept in zip(momenta, state.momenta, strict=True)
@@ -210,7 +213,7 @@ def _load(path: Path, state: FitState) -> bool:
         state.network.load_state_dict(_part(tensors, "weight."))
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError):
         return False
-    state.momenta, state.votes = list(momenta), votes
+    state.momenta, state.votes, state.voters = list(momenta), votes, voters
     state.epoch, state.history = epoch, history
     return True
 
@@ -238,6 +241,12 @@ def _digest(content: bytes) -> str:
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     names = sorted(name for name in tensors if name.startswith(prefix))
     return {name.removeprefix(prefix): tensors[name] for name in names}
+
+
+def _voters(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
+    """Return the weights of each voter, told by the number before their name."""
+    numbers = sorted({name.partition(".")[0] for name in tensors})
+    return [_part(tensors, f"{number}.") for number in numbers]
 
 
 def _tensor(array: npt.NDArray[np.float32]) -> Tensor:

@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from training.cards import ModelCard, known_vocabulary, read_card
+from training.checkpoints import load_checkpoint, save_checkpoint
 from training.classifiers.architectures import blank_network
 from training.classifiers.base import EpochRecord
 from training.config import NetworkSettings, TrainingSetSettings
@@ -29,6 +30,7 @@ from training.data.images import write_bytes, write_json
 from training.devices import ResidentCells, choose_device, place
 from training.errors import BadModelError
 from training.fitting import begin, fit
+from training.kept_fits import describe_fit, kept_fit
 from training.patterns import Vocabulary
 from training.sampling import choose_samples
 from training.scoring import score_with
@@ -109,6 +111,8 @@ def fit_model(
 ) -> Iterator[EpochRecord]:
     """Fit one model on all cells and write it and its card.
 
+    It is kept after each epoch: where the same fit was interrupted, it goes on.
+
     Parameters
     ----------
     name
@@ -129,28 +133,40 @@ def fit_model(
     Yields
     ------
     record
-        One an epoch; the files are written after the last.
+        One an epoch, those kept from before first; the files are written after the
+        last.
+
+    Raises
+    ------
+    RunLockedError, StorageError, InterruptedRunError
+        See `training.kept_fits.kept_fit`.
     """
     resident = ResidentCells.place(cells.images, cells.patterns, choose_device(device))
     state = begin(settings, len(cells.vocabulary), seed)
     training_set = training_set or TrainingSetSettings()
     samples = choose_samples(cells, np.arange(len(cells)), training_set, seed)
-    for step in fit(state, resident, samples, settings, seed=seed, keep_voters=True):
-        if isinstance(step, EpochRecord):
-            yield step
-    card = ModelCard(
-        name=name,
-        vocabulary=cells.vocabulary.name,
-        patterns=cells.vocabulary.names,
-        classifier=settings,
-        training_set=training_set,
-        trained_on=cells.source,
-        cells=len(np.unique(samples.rows)),
-        specimens=tuple(np.unique(cells.specimens[cells.specimens != ""]).tolist()),
-        data_fingerprint=cells.fingerprint,
-        measured=measured,
-    )
-    save_model(path, card, state.voters)
+    with kept_fit(path, describe_fit(cells, settings, training_set, seed)) as folder:
+        load_checkpoint(folder, state)
+        yield from tuple(state.history)
+        steps = fit(state, resident, samples, settings, seed=seed, keep_voters=True)
+        for step in steps:
+            if isinstance(step, EpochRecord):
+                save_checkpoint(folder, state)
+                yield step
+        specimens = np.unique(cells.specimens[cells.specimens != ""])
+        card = ModelCard(
+            name=name,
+            vocabulary=cells.vocabulary.name,
+            patterns=cells.vocabulary.names,
+            classifier=settings,
+            training_set=training_set,
+            trained_on=cells.source,
+            cells=len(np.unique(samples.rows)),
+            specimens=tuple(specimens.tolist()),
+            data_fingerprint=cells.fingerprint,
+            measured=measured,
+        )
+        save_model(path, card, state.voters)
 
 
 def save_model(path: Path, card: ModelCard, voters: list[dict[str, Tensor]]) -> None:

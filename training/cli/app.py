@@ -61,5 +61,5 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise InterruptedRunError(
         "python -m training",
         "it was interrupted",
-        "a run goes on with: python -m training resume RUN",
+        "a run goes on with: python -m training resume RUN, a fit with its own command",
     )
