@@ -222,7 +222,8 @@ def _train(
         views = config.training_set.views
         build_classifier(config.classifier, cells, config.device).prepare(views)
     failure, epochs = "", _ToldEpochs(run)
-    for event in engine.run(_tasks(run, config, packed, plan)):
+    tasks = fold_tasks(run, config, packed, plan)
+    for event in engine.run([one for one in tasks if not has_result(one.folder)]):
         yield from epochs.tell_kept(event["fold"], event.pop("history", ()))
         written = run.append(event.pop("kind"), **event)
         yield written
@@ -313,10 +314,13 @@ def _describe_folds(
     return described
 
 
-def _tasks(
+def fold_tasks(
     run: RunFolder, config: RunConfig, packed: Path, plan: FoldPlan
 ) -> list[FoldTask]:
-    """Return the unfinished folds; workers elsewhere start in folders of their own."""
+    """Return what workers are given of the folds of a run.
+
+    Workers elsewhere start in folders of their own, so that all paths are absolute.
+    """
     return [
         FoldTask(
             fold=fold,
@@ -330,7 +334,6 @@ def _tasks(
             stop_file=run.stop_file,
         )
         for number, fold in enumerate(plan.folds)
-        if not has_result(run.fold_folder(fold.name))
     ]
 
 

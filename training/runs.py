@@ -208,9 +208,9 @@ class RunFolder:
         """Return the folder of a fold; its name is safe on every file system."""
         return self.path / "folds" / _safe(name)
 
-    def left_out_folder(self, pattern: str, fold: str) -> Path:
+    def left_out_folder(self, name: str) -> Path:
         """Return the folder of a fold that is trained once more without a pattern."""
-        return self.path / "left-out" / _safe(pattern) / _safe(fold)
+        return self.path / "left-out" / _safe(name)
 
     # -- events ---------------------------------------------------------------
 

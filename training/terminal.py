@@ -16,7 +16,6 @@ from rich.progress import (
     Task,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.table import Table
 from rich.text import Text
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
 
 console = Console(stderr=True)
 """Progress and notes go to stderr, so that stdout holds the answer alone."""
+
+_AT_ONCE = 0.2
+"""Seconds from the start in which steps were done before it."""
 
 Event = dict[str, Any]
 
@@ -128,7 +130,7 @@ class _RunBar:
 
 
 class _LeftColumn(ProgressColumn):
-    """The time left of a run, as hours, minutes and seconds."""
+    """The time left, as hours, minutes and seconds."""
 
     def render(self, task: Task) -> Text:
         seconds = task.fields["left"].seconds_left(time.time())
@@ -161,12 +163,46 @@ def _sentences(event: Event) -> list[str]:
 
 def progress(steps: Iterable[Any], total: int, unit: str) -> Iterator[Any]:
     """Yield each of `total` steps and draw how many are done and the time left."""
-    left = TimeRemainingColumn(elapsed_when_finished=False)
-    with _bar(MofNCompleteColumn(), left) as bar:
-        task = bar.add_task(unit, total=total)
+    pace = Pace(total)
+    with _bar(MofNCompleteColumn(), _LeftColumn()) as bar:
+        task = bar.add_task(unit, total=total, left=pace)
         for step in steps:
+            pace.count()
             bar.advance(task)
             yield step
+
+
+class Pace:
+    """How long steps still take, by the mean of those that were waited for.
+
+    Steps may come in pairs, and those of an earlier session come at once; these tell no
+    pace.
+
+    Parameters
+    ----------
+    total
+        Number of steps.
+    clock
+        Seconds since some moment, as `seconds_left` is given them.
+    """
+
+    def __init__(self, total: int, clock: Callable[[], float] = time.time) -> None:
+        self._total, self._clock = total, clock
+        self._made = self._start = self._last = clock()
+        self._kept = self._done = 0
+
+    def count(self) -> None:
+        """Note that a step is done."""
+        self._done, self._last = self._done + 1, self._clock()
+        if self._last - self._made < _AT_ONCE:
+            self._kept, self._start = self._done, self._last
+
+    def seconds_left(self, now: float) -> float | None:
+        """Return the time left, or None before a step was waited for."""
+        if self._done == self._kept:
+            return None
+        pace = (self._last - self._start) / (self._done - self._kept)
+        return max(0.0, pace * (self._total - self._done) - (now - self._last))
 
 
 def _bar(count: ProgressColumn, left: ProgressColumn) -> Progress:

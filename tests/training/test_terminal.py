@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from training import terminal
-from training.terminal import progress, run_progress
+from training.terminal import Pace, progress, run_progress
 
 
 @pytest.fixture
@@ -81,3 +81,34 @@ def test_steps_are_counted(screen):
     assert list(progress("abc", 3, "frames")) == ["a", "b", "c"]
     assert "frames" in drawn(screen)
     assert "3/3" in drawn(screen)
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_the_pace_is_the_mean_of_the_steps_waited_for():
+    clock = Clock()
+    pace = Pace(30, clock)
+    assert pace.seconds_left(clock()) is None
+    for wait in (70, 1, 69, 2):
+        clock.now += wait
+        pace.count()
+    assert pace.seconds_left(clock()) == pytest.approx(142 / 4 * 26)
+    assert pace.seconds_left(clock() + 35.5) == pytest.approx(142 / 4 * 25)
+    assert pace.seconds_left(clock() + 1e6) == 0
+
+
+def test_steps_of_an_earlier_session_tell_no_pace():
+    clock = Clock()
+    pace = Pace(20, clock)
+    for _ in range(12):
+        clock.now += 0.01
+        pace.count()
+    assert pace.seconds_left(clock()) is None
+    clock.now += 10
+    pace.count()
+    assert pace.seconds_left(clock()) == pytest.approx(70)

@@ -8,10 +8,8 @@ from typer.testing import CliRunner
 from training.cards import add_verdict, read_card
 from training.cli import app
 from training.errors import BadModelError, BadRunError
-from training.left_out import gather_left_out, train_left_out
 from training.models import fit_model
 from training.reports import write_report
-from training.sampling import choose_samples
 from training.verdict_fit import read_verdict, write_verdict
 
 
@@ -67,23 +65,3 @@ def test_a_card_carries_the_verdict(run, tmp_path, cells, tiny_network, one_thre
     other = fitted.model_copy(update={"patterns": ("Homogeneous", "Golgi")})
     with pytest.raises(BadModelError, match="other patterns"):
         add_verdict(path.with_suffix(".json"), other)
-
-
-def test_a_left_out_pattern_is_not_trained_on(run, cells, monkeypatch):
-    taught = []
-
-    def note(some, train, *settings):
-        taught.append(set(some.patterns[train].tolist()))
-        return choose_samples(some, train, *settings)
-
-    monkeypatch.setattr("training.left_out.choose_samples", note)
-    folds = list(train_left_out(run))
-    everything = set(range(6))
-    assert taught == [everything - {fold.pattern} for fold in folds]
-    assert len(folds) == 6 * 2
-    scores = gather_left_out(run, folds)
-    assert set(scores) == set(range(6))
-    fitted = write_verdict(run, left_out=scores).calibration
-    assert fitted.left_out_by == "training"
-    with pytest.raises(BadRunError, match="were not done again"):
-        gather_left_out(run, folds[:-1])

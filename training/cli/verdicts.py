@@ -12,7 +12,6 @@ from training.cli.options import Changes, Json, pairs
 from training.terminal import progress, tell
 
 if TYPE_CHECKING:
-    from training.runs import RunFolder
     from training.verdict_fit import FittedVerdict
 
 
@@ -28,7 +27,8 @@ def verdicts(
             "--left-out",
             help=(
                 "Train every fold once more for each pattern, without it, to measure "
-                "how unknown patterns are turned away; costs the run times patterns."
+                "how unknown patterns are turned away; costs the run times patterns, "
+                "once: the fits are kept in the run folder."
             ),
         ),
     ] = False,
@@ -38,7 +38,7 @@ def verdicts(
     """Fit the verdict on held-out specimens and judge each without itself."""
     from training.config import VerdictSettings, parse_together
     from training.data.images import write_json
-    from training.left_out import gather_left_out, train_left_out
+    from training.left_out import LeftOutFits
     from training.reports import write_report
     from training.runs import RunFolder
     from training.verdict_fit import specimen_rows, write_verdict
@@ -46,9 +46,9 @@ def verdicts(
     (settings,) = parse_together(pairs(changes), VerdictSettings())
     opened, scores = RunFolder.open(run), None
     if left_out:
-        count = _fits(opened)
-        folds = list(progress(train_left_out(opened), count, "fits"))
-        scores = gather_left_out(opened, folds)
+        fits = LeftOutFits.of(opened)
+        list(progress(fits.train(), len(fits), "fits"))
+        scores = fits.scores()
     fitted = write_verdict(opened, settings, scores)
     content = fitted.calibration.model_dump(mode="json")
     if out is not None:
@@ -59,16 +59,6 @@ def verdicts(
         return
     _print(fitted)
     print(f"report: {report}")
-
-
-def _fits(run: "RunFolder") -> int:
-    """Return how many fits leave each tested pattern out of each fold."""
-    from training.reports import load_metrics
-    from training.results import read_predictions
-
-    metrics, _ = load_metrics(run)
-    folds = len(set(read_predictions(run).folds))
-    return int((metrics.specimens > 0).sum()) * folds
 
 
 def _print(fitted: "FittedVerdict") -> None:
