@@ -71,7 +71,7 @@ def _killed_at_random(fork, rng, soon=5):
 @pytest.mark.parametrize(
     ("kind", "wanted", "quick", "long"),
     [
-        ("cells", expected, 800, 1000),
+        ("cells", expected, 500, 1000),
         ("specimens", expected_of_specimens, 200, 300),
     ],
     ids=("cells", "specimens"),
