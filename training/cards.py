@@ -32,6 +32,15 @@ class ModelCard(Settings):
     cells: int = Field(ge=0, description="Training cells.")
     specimens: tuple[str, ...] = Field(description="Training specimens.")
     data_fingerprint: str = Field(description="Of the training cells.")
+    nucleus_share: float | None = Field(
+        None,
+        gt=0,
+        le=2,
+        description=(
+            "Diameter of the usual training nucleus over the side of its image; what "
+            "the model scores of a frame is cut alike. Null leaves crops as they are."
+        ),
+    )
     measured: str = Field(
         "not measured", description="Held-out figures with n and protocol."
     )

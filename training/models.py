@@ -108,6 +108,7 @@ def fit_model(
     seed: int = 0,
     device: str = "auto",
     measured: str = "not measured",
+    nucleus_share: float | None = None,
 ) -> Iterator[EpochRecord]:
     """Fit one model on all cells and write it and its card.
 
@@ -129,6 +130,8 @@ def fit_model(
         As in `training.fitting`.
     measured
         Held-out figures of the same recipe, for the card.
+    nucleus_share
+        Of the cells, as `training.data.nucleus_shares` measures it, for the card.
 
     Yields
     ------
@@ -165,6 +168,7 @@ def fit_model(
             specimens=tuple(specimens.tolist()),
             data_fingerprint=cells.fingerprint,
             measured=measured,
+            nucleus_share=nucleus_share,
         )
         save_model(path, card, state.voters)
 

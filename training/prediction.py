@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from PIL import Image, ImageDraw
 from training.cards import NOTICE, ModelCard
 from training.config import VerdictSettings
 from training.data.cells import full_scale
-from training.data.extraction import FrameCells, cell_id, crop_boxes
+from training.data.extraction import FrameCells, cell_id, crop_boxes, cut
 from training.data.images import write_bytes, write_json, write_text
 from training.data.safe_tables import csv_of
 from training.patterns import Pattern, Vocabulary
@@ -22,6 +23,9 @@ from training.verdict import SpecimenVerdict, specimen_verdict
 
 _LETTERS_ACROSS = 42
 """Letters of a picture that is shown small, side by side over its width."""
+
+_LEAST_CELLS = 5
+"""Kept cells by which the usual nucleus of a frame is measured."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class FramePrediction:
         On this frame.
     card
         Of the model.
+    crops : (n, S, S) uint8 or uint16
+        What the model was shown.
     """
 
     cells: FrameCells
@@ -50,6 +56,22 @@ class FramePrediction:
     vocabulary: Vocabulary
     verdict: SpecimenVerdict
     card: ModelCard
+    crops: npt.NDArray[Any]
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether crops were cut anew, with nuclei as large as the model's training."""
+        cut_before = self.cells.cells.crops.shape[1]
+        return len(self.rows) > 0 and self.crops.shape[1] != cut_before
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of the frame, and last of the crops that were scored."""
+        if not self.is_matched:
+            return self.cells.notes
+        unfit, size = self.cells.cells.notes, self.crops.shape[1]
+        rest = tuple(note for note in self.cells.notes if note not in unfit)
+        return (*rest, f"the model was shown crops of {size} pixels, as it was fitted")
 
     @property
     def predicted(self) -> npt.NDArray[np.int64]:
@@ -72,9 +94,40 @@ def classify_frame(
         Of the verdict.
     """
     rows = np.flatnonzero((cells.cells.table["dropped"] == "").to_numpy())
-    scores = model.scores(cells.cells.crops[rows], full_scale(cells.image))
+    crops = matched_crops(cells, rows, model.card.nucleus_share)
+    scores = model.scores(crops, full_scale(cells.image))
     verdict = specimen_verdict(scores, model.vocabulary, settings, model.card.verdict)
-    return FramePrediction(cells, rows, scores, model.vocabulary, verdict, model.card)
+    return FramePrediction(
+        cells, rows, scores, model.vocabulary, verdict, model.card, crops
+    )
+
+
+def matched_crops(
+    cells: FrameCells, rows: npt.NDArray[np.int64], share: float | None
+) -> npt.NDArray[Any]:
+    """Cut cells so that nuclei are as large in their crops as in a model's training.
+
+    Parameters
+    ----------
+    cells
+        Of a frame.
+    rows : (n,) int64
+        Of the cells' table.
+    share
+        `nucleus_share` of the model's card. Without it, and where the frame has fewer
+        than 5 kept cells to measure by, the crops are left as they were cut.
+
+    Returns
+    -------
+    crops : (n, S, S) of the frame's dtype
+    """
+    fit = cells.cells.fit
+    if share is None or fit is None or len(rows) < _LEAST_CELLS:
+        return cells.cells.crops[rows]
+    size = min(fit.size_for(share), min(cells.image.shape) // 2 * 2 - 1)
+    table = cells.cells.table.iloc[rows]
+    boxes = crop_boxes(table["y"].to_numpy(), table["x"].to_numpy(), size)
+    return cut(cells.image, boxes)
 
 
 def export_prediction(prediction: FramePrediction, folder: Path) -> list[Path]:
@@ -109,7 +162,7 @@ def verdict_content(prediction: FramePrediction) -> dict[str, object]:
         "frame": prediction.cells.frame.name,
         **told_verdict(verdict, names),
         "mask": "made from the image" if prediction.cells.mask_made else "given",
-        "notes": list(prediction.cells.notes),
+        "notes": list(prediction.notes),
         "model": prediction.card.name,
         "trained_on": prediction.card.trained_on,
         "measured": prediction.card.measured,

@@ -88,7 +88,8 @@ class VerdictController:
     def judged_on(self) -> str:
         """Return what the verdict is on where it is not the whole specimen, or ''.
 
-        So is said where it is on nuclei that do not fit their crops.
+        So is said where the model was shown other crops than those that are boxed, or
+        where nuclei do not fit them.
         """
         prediction, specimen = self._state.prediction, self._state.open_specimen
         if prediction is None:
@@ -97,7 +98,10 @@ class VerdictController:
         told = [
             f"Take care, and see Specimen: {note}."
             for note in prediction.cells.cells.notes
+            if note in prediction.notes
         ]
+        if prediction.is_matched:
+            told.append(f"{prediction.notes[-1].capitalize()}.")
         if frames > 1:
             told.append(
                 f"On this frame alone, 1 of {frames} of the specimen; its report "
@@ -125,7 +129,6 @@ class VerdictController:
         self, prediction: FramePrediction, rows: npt.NDArray[np.int64]
     ) -> tuple[ScoredCell, ...]:
         ids, patterns = scored_ids(prediction), prediction.vocabulary
-        crops = prediction.cells.cells.crops
         found = []
         for row in rows.tolist():
             scores = prediction.scores[row]
@@ -133,7 +136,7 @@ class VerdictController:
             found.append(
                 ScoredCell(
                     ids[row],
-                    crops[prediction.rows[row]],
+                    prediction.crops[row],
                     patterns[first],
                     float(scores[first]),
                     patterns[second],

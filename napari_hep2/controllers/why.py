@@ -132,7 +132,7 @@ def explained(
     from training.data.cells import full_scale
     from training.why.reasons import explain_cells
 
-    crop = prediction.cells.cells.crops[prediction.rows[row]]
+    crop = prediction.crops[row]
     best = int(prediction.predicted[row])
     top = full_scale(prediction.cells.image)
     reasons = explain_cells(model, np.asarray(crop)[None], np.array([best]), top, index)

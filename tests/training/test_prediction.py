@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,46 @@ def test_only_kept_cells_are_scored(frame_cells, model):
     assert set(table.iloc[prediction.rows]["dropped"]) == {""}
     assert prediction.scores.sum(axis=1) == pytest.approx(np.ones(12), abs=1e-5)
     assert prediction.verdict.n_cells == 12
+
+
+def with_share(model, share):
+    card = model.card.model_copy(update={"nucleus_share": share})
+    return replace(model, card=card)
+
+
+def test_cells_are_cut_as_the_model_was_fitted(frame_cells, model):
+    diameter = frame_cells.cells.fit.diameter
+    assert diameter == pytest.approx(43.9, abs=0.1)
+    plain = classify_frame(frame_cells, model)
+    assert plain.crops.shape == (12, 77, 77)
+    assert plain.notes == frame_cells.notes
+    matched = classify_frame(frame_cells, with_share(model, 0.7))
+    assert matched.crops.shape == (12, 63, 63)
+    assert np.array_equal(matched.crops, plain.crops[:, 7:-7, 7:-7])
+    assert matched.notes == (
+        "the model was shown crops of 63 pixels, as it was fitted",
+    )
+    assert np.array_equal(matched.scores, model.scores(matched.crops, 255))
+    assert not np.array_equal(matched.scores, plain.scores)
+    large = classify_frame(frame_cells, with_share(model, 0.4))
+    assert large.crops.shape == (12, 109, 109)
+    assert np.array_equal(large.crops[:, 16:-16, 16:-16], plain.crops)
+    exact = classify_frame(frame_cells, with_share(model, diameter / 77))
+    assert not exact.is_matched
+
+
+def test_few_cells_do_not_tell_how_large_nuclei_are(frame_cells, model):
+    sized = with_share(model, 0.7)
+    for kept, size in ((5, 63), (4, 77)):
+        table = frame_cells.cells.table.copy()
+        table.loc[kept:, "dropped"] = "tiny"
+        fewer = replace(frame_cells, cells=replace(frame_cells.cells, table=table))
+        assert classify_frame(fewer, sized).crops.shape == (kept, size, size)
+
+
+def test_a_crop_is_never_larger_than_the_frame(frame_cells, model):
+    found = classify_frame(frame_cells, with_share(model, 0.05))
+    assert found.crops.shape == (12, 399, 399)
 
 
 def test_what_is_exported_is_what_was_found(tmp_path, frame_cells, model):

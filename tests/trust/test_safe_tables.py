@@ -196,7 +196,9 @@ def frame_predictions(words, folder):
         if "/" in word or len(word.encode()) > 200 or word in (".", ".."):
             found.append(word)
             continue
-        one = FramePrediction(frame, np.arange(1), SCORES, I3A, VERDICT, card)
+        one = FramePrediction(
+            frame, np.arange(1), SCORES, I3A, VERDICT, card, PIXELS[None]
+        )
         text = export_prediction(one, folder)[0].read_bytes().decode()
         texts.append(text)
         found.append(column(text, "id")[0].removesuffix("_0001"))

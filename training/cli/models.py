@@ -42,6 +42,7 @@ def fit(
     """Fit one model on all cells, for the plugin and for predict."""
     from training.cards import add_verdict, read_card
     from training.config import NetworkSettings
+    from training.data.nucleus_shares import nucleus_share
     from training.execution import load_cells
     from training.experiments import configure
     from training.models import fit_model
@@ -76,6 +77,7 @@ def fit(
         seed=config.protocol.seed,
         device=device.value,
         measured=figures,
+        nucleus_share=nucleus_share(Path(config.data), config.layout),
     )
     list(progress(records, config.classifier.epochs, "epochs"))
     card = read_card(out.with_suffix(".json"))

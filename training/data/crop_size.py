@@ -6,9 +6,10 @@ its nuclei, or shows them small, and a network sees what it was never fitted on.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 SIZES = (9, 255)
@@ -45,8 +46,12 @@ class CropFit:
     @property
     def better_size(self) -> int | None:
         """The odd side of which the diameter is 0.65; None where none is allowed."""
-        size = 2 * round((self.diameter / _SHARE - 1) / 2) + 1
+        size = self.size_for(_SHARE)
         return size if SIZES[0] <= size <= SIZES[1] else None
+
+    def size_for(self, share: float) -> int:
+        """Return the odd side of which the diameter is this share."""
+        return 2 * round((self.diameter / share - 1) / 2) + 1
 
     @property
     def note(self) -> str:
@@ -81,4 +86,10 @@ def crop_fit(table: pd.DataFrame, size: int) -> CropFit | None:
     kept = table.loc[table["dropped"] == "", "area"]
     if not len(kept):
         return None
-    return CropFit(2 * math.sqrt(float(kept.median()) / math.pi), size)
+    return CropFit(float(diameters(kept.median())), size)
+
+
+def diameters(areas: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return the diameters of circles as large as these areas, in pixels."""
+    found: npt.NDArray[np.float64] = 2 * np.sqrt(np.asarray(areas, float) / np.pi)
+    return found

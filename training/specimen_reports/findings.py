@@ -13,7 +13,7 @@ import pandas as pd
 from PIL import Image
 
 from training.config import VerdictSettings
-from training.data.cells import full_scale
+from training.data.cells import full_scale, pack_images
 from training.data.extraction import FrameCells, cell_id
 from training.data.layouts import Frame, Specimen
 from training.prediction import classify_frame, draw_field, draw_overlay
@@ -202,8 +202,8 @@ class _Gathered:
         table.insert(0, "id", ids)
         self.tables.append(table)
         self.scores.append(prediction.scores)
-        crops = cells.cells.crops[prediction.rows]
-        self.crops.append(to_bytes(crops, full_scale(cells.image)))
+        size, top = cells.cells.crops.shape[1], full_scale(cells.image)
+        self.crops.append(pack_images(prediction.crops, size, top))
         shown = len(self.frames) < FRAMES
         mask = "mended" if frame.mended else "given"
         self.frames.append(
@@ -211,18 +211,11 @@ class _Gathered:
                 frame.name,
                 len(prediction.scores),
                 "made from the image" if cells.mask_made else mask,
-                cells.notes,
+                prediction.notes,
                 _jpeg(draw_field(prediction)) if shown else None,
                 _jpeg(draw_overlay(prediction, letters_only=True)) if shown else None,
             )
         )
-
-
-def to_bytes(crops: npt.NDArray[Any], top: int) -> npt.NDArray[np.uint8]:
-    """Return crops with 8 bits, as `training.data.cells.pack_images` makes them."""
-    if crops.dtype == np.uint8:
-        return crops
-    return np.clip(crops * (255.0 / top) + 0.5, 0, 255).astype(np.uint8)
 
 
 def _table(tables: list[pd.DataFrame]) -> pd.DataFrame:
