@@ -126,6 +126,15 @@ def test_nuclei_that_do_not_fit_their_crops_are_told_with_the_verdict(state, ver
     assert verdict.judged_on().startswith("On this frame alone")
 
 
+def test_other_crops_than_those_boxed_are_told_with_the_verdict(state, verdict):
+    found = state.prediction
+    state.prediction = replace(found, crops=found.crops[:, 10:-10, 10:-10])
+    told = verdict.judged_on()
+    assert told.startswith("The model was shown crops of 57 pixels, as it was fitted.")
+    assert "Take care" not in told
+    assert verdict.shown()[0][0].crop.shape == (57, 57)
+
+
 def test_without_a_prediction_there_is_nothing(state, specimen, specimens):
     verdict = VerdictController(state)
     run_here(specimen.open_folder(specimens))
