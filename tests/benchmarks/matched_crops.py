@@ -92,7 +92,7 @@ def main() -> None:
             rows = fold.test[cells.specimens[fold.test] == specimen]
             pairs = [read(files[str(name)]) for name in cells.ids[rows]]
             areas = [np.count_nonzero(mask) for _, mask in pairs]
-            size = CropFit(float(diameters(np.median(areas))), SIZE).size_for(share)
+            size = CropFit(float(diameters(np.median(areas))), SIZE).matched_size(share)
             fixed[rows] = score(model, pairs, [SIZE] * len(rows))
             fitted[rows] = score(model, pairs, [size] * len(rows))
             tested[rows] = True

@@ -17,6 +17,7 @@ SIZES = (9, 255)
 
 _SHARE = 0.65
 _LEAST, _MOST = 0.45, 0.8
+_ALIKE = 0.05
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,20 @@ class CropFit:
     def size_for(self, share: float) -> int:
         """Return the odd side of which the diameter is this share."""
         return 2 * round((self.diameter / share - 1) / 2) + 1
+
+    def matched_size(self, share: float) -> int:
+        """Return the side that shows nuclei as large as in a model's training.
+
+        The size is kept where that is within 5 % of it: nuclei vary by as much from
+        frame to frame, and the boxes on the screen are then what the model sees.
+
+        Parameters
+        ----------
+        share
+            Of the side of a training image that the usual nucleus takes.
+        """
+        size = self.size_for(share)
+        return self.size if abs(size - self.size) <= _ALIKE * self.size else size
 
     @property
     def note(self) -> str:

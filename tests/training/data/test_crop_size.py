@@ -58,6 +58,14 @@ def test_the_better_size_is_a_setting_and_fits(diameter):
     assert CropFit(diameter, size).fits
 
 
+@pytest.mark.parametrize(
+    ("diameter", "size"),
+    [(47.6, 69), (51.2, 73), (52.5, 77), (53.9, 77), (55.5, 77), (57, 81), (149, 213)],
+)
+def test_a_size_that_is_nearly_right_for_a_model_is_kept(diameter, size):
+    assert CropFit(diameter, 77).matched_size(0.7) == size
+
+
 def test_the_cells_of_a_frame_say_so(tmp_path):
     import tifffile
 
