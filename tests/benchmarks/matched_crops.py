@@ -1,6 +1,6 @@
 """What it costs to show a network other crops than it was fitted on.
 
-    OMP_NUM_THREADS=2 python tests/benchmarks/matched_crops.py DATA --epochs 6
+    OMP_NUM_THREADS=1 python tests/benchmarks/matched_crops.py DATA --epochs 6
 
 DATA are cells that come cut and with masks, as those of Task-1: the nucleus takes about
 0.7 of the side. A frame of the same specimen would be cut with 77 pixels about each
