@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from training.config import AnyNetworkSettings, Settings, TrainingSetSettings
 from training.config.verdicts import VerdictCalibration
+from training.data.crop_size import SHARES
 from training.data.images import write_json
 from training.data.reading import parse_json
 from training.errors import BadModelError
@@ -34,8 +35,8 @@ class ModelCard(Settings):
     data_fingerprint: str = Field(description="Of the training cells.")
     nucleus_share: float | None = Field(
         None,
-        gt=0,
-        le=2,
+        ge=SHARES[0],
+        le=SHARES[1],
         description=(
             "Diameter of the usual training nucleus over the side of its image; what "
             "the model scores of a frame is cut alike. Null leaves crops as they are."

@@ -1,5 +1,6 @@
 """A fit of a model that was cut off goes on, to the same model."""
 
+import math
 import signal
 import subprocess
 import sys
@@ -132,5 +133,8 @@ def test_a_command_that_is_ended_goes_on(tmp_path, cells, task1):
     assert not out.exists()
     done = subprocess.run(words, capture_output=True, check=True)
     assert b'"name": "m"' in done.stdout
-    assert load_model(out, "cpu").card.classifier.epochs == 12
+    card = load_model(out, "cpu").card
+    assert card.classifier.epochs == 12
+    # The masks are all nucleus: as large as a circle of the area of the image.
+    assert card.nucleus_share == pytest.approx(2 / math.sqrt(math.pi))
     assert not kept.parent.exists()

@@ -138,3 +138,20 @@ def test_fewer_epochs_than_votes(tmp_path, cells, tiny_network):
     path = tmp_path / "short.safetensors"
     list(fit_model("short", cells, settings, path, device="cpu"))
     assert len(load_model(path, "cpu").voters) == 1
+
+
+@pytest.mark.parametrize("share", [0, -1, 1e-300, 0.19, 1.6, 1e300, "nan", "half"])
+def test_a_share_of_the_crop_that_nuclei_cannot_take_is_refused(model_path, share):
+    card = model_path.with_suffix(".json")
+    content = json.loads(card.read_text())
+    assert content["nucleus_share"] is None
+    card.write_text(json.dumps({**content, "nucleus_share": share}))
+    with pytest.raises(BadModelError):
+        load_model(model_path)
+
+
+def test_the_card_says_how_large_nuclei_were(tmp_path, cells, tiny_network):
+    path = tmp_path / "m.safetensors"
+    steps = fit_model("m", cells, tiny_network, path, device="cpu", nucleus_share=0.7)
+    list(steps)
+    assert load_model(path, "cpu").card.nucleus_share == 0.7

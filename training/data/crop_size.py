@@ -7,13 +7,19 @@ its nuclei, or shows them small, and a network sees what it was never fitted on.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SIZES = (9, 255)
 """Smallest and largest side of a crop, in pixels."""
+
+SHARES = (0.2, 1.5)
+"""Of the side of a crop that nuclei may take for a model; others say nothing."""
 
 _SHARE = 0.65
 _LEAST, _MOST = 0.45, 0.8

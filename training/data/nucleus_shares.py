@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from training.config import ExtractionSettings, SegmentationSettings
 from training.data.cell_folder import is_cell_folder, read_cell_folder
-from training.data.crop_size import diameters
+from training.data.crop_size import SHARES, diameters
 from training.data.extraction import extract_frame
 from training.data.images import read_frame, read_mask
 from training.data.layouts import CellFile, Frame, read_collection
@@ -39,7 +39,7 @@ def nucleus_share(path: Path, layout: str = "auto") -> float | None:
     Returns
     -------
     share
-        Over 0; None where the data have no mask.
+        0.2 to 1.5; None where it is not, or the data have no mask.
     """
     if is_cell_folder(path):
         folder = read_cell_folder(path)
@@ -56,7 +56,8 @@ def nucleus_share(path: Path, layout: str = "auto") -> float | None:
         of_files = map(_of_file, _spread(collection.cells, _CELLS))
         of_frames = map(_of_frame, _spread(frames, _FRAMES))
         shares = np.concatenate([*of_files, *of_frames, np.zeros(0)])
-    return float(np.median(shares)) if len(shares) else None
+    share = float(np.median(shares)) if len(shares) else 0.0
+    return share if SHARES[0] <= share <= SHARES[1] else None
 
 
 def _spread(many: Sequence[One], most: int) -> list[One]:

@@ -45,3 +45,11 @@ def test_cells_of_a_cell_folder_in_crops_of_its_size(write_task2, tmp_path):
     out = tmp_path / "cells"
     list(write_cell_folder(collection, out, settings, SegmentationSettings()))
     assert nucleus_share(out) == pytest.approx(diameter(12) / 41)
+
+
+def test_a_share_that_no_crop_has_is_not_told(write_task2, tmp_path):
+    settings = ExtractionSettings(size=9)
+    out = tmp_path / "cells"
+    collection = read_collection(write_task2(tmp_path / "task2"))
+    list(write_cell_folder(collection, out, settings, SegmentationSettings()))
+    assert nucleus_share(out) is None
