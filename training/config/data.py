@@ -9,14 +9,17 @@ from pydantic import Field, field_validator
 
 from training.config.base import Settings, unit
 
+CROP_SIZES = (9, 255)
+"""Smallest and largest side of a crop that can be asked for, in pixels."""
+
 
 class ExtractionSettings(Settings):
     """How cells are cut from a frame and its mask."""
 
     size: int = Field(
         77,
-        ge=9,
-        le=255,
+        ge=CROP_SIZES[0],
+        le=CROP_SIZES[1],
         description="Side of the crop centred on the nucleus; odd.",
         json_schema_extra=unit("pixels"),
     )

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from training.config.data import CROP_SIZES
+
 if TYPE_CHECKING:
     import pandas as pd
-
-SIZES = (9, 255)
-"""Smallest and largest side of a crop, in pixels."""
 
 SHARES = (0.2, 1.5)
 """Of the side of a crop that nuclei may take for a model; others say nothing."""
@@ -54,7 +53,7 @@ class CropFit:
     def better_size(self) -> int | None:
         """The odd side of which the diameter is 0.65; None where none is allowed."""
         size = self.size_for(_SHARE)
-        return size if SIZES[0] <= size <= SIZES[1] else None
+        return size if CROP_SIZES[0] <= size <= CROP_SIZES[1] else None
 
     def size_for(self, share: float) -> int:
         """Return the odd side of which the diameter is this share."""
