@@ -18,7 +18,6 @@ from training.config import NetworkSettings, TrainingSetSettings
 from training.data.cells import CellSet
 from training.data.images import storage_error, write_json
 from training.data.reading import read_json
-from training.errors import InterruptedRunError
 from training.locks import locked
 
 _WHAT = "fit.json"
@@ -47,8 +46,6 @@ def kept_fit(model: Path, what: dict[str, object]) -> Iterator[Path]:
         If another process fits this model now.
     StorageError
         If the folder cannot be written.
-    InterruptedRunError
-        If the block was interrupted; it says how to go on.
     """
     folder = model.with_suffix(".fit")
     try:
@@ -59,11 +56,7 @@ def kept_fit(model: Path, what: dict[str, object]) -> Iterator[Path]:
         if _read(folder / _WHAT) != what:
             drop_checkpoints(folder)
             write_json(folder / _WHAT, what)
-        try:
-            yield folder
-        except InterruptedRunError as stop:
-            remedy = "the same command goes on from its last epoch"
-            raise InterruptedRunError(model, stop.fault, remedy) from stop
+        yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
 

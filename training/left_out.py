@@ -17,7 +17,7 @@ from training.checkpoints import FoldResult, damaged_result, has_result, read_re
 from training.data.cells import CellSet
 from training.engines import FoldTask, open_engine
 from training.engines.spool import clear_spools
-from training.errors import BadRunError, InterruptedRunError
+from training.errors import BadRunError
 from training.execution import fold_tasks, load_cells
 from training.protocols import make_folds
 from training.results import read_predictions
@@ -85,7 +85,7 @@ class LeftOutFits:
         BadRunError
             If one of them could not be trained.
         InterruptedRunError
-            If it was stopped; it says how to go on.
+            If the run was asked to stop; called again, it goes on.
         """
         tasks = [task for folds in self.tasks.values() for task in folds]
         done = [task.fold.name for task in tasks if has_result(task.folder)]
@@ -115,17 +115,11 @@ class LeftOutFits:
         )
         with engine as where:
             where.check(self.run.path, self.packed)
-            try:
-                for event in where.run(tasks):
-                    if event["kind"] == "fold-failed":
-                        failure = failure or event["message"]
-                    elif event["kind"] == "fold-done":
-                        yield event["fold"]
-            except InterruptedRunError as stop:
-                remedy = f"python -m training verdicts {self.run.path} --left-out"
-                raise InterruptedRunError(
-                    self.run.path, stop.fault, f"go on with: {remedy}"
-                ) from stop
+            for event in where.run(tasks):
+                if event["kind"] == "fold-failed":
+                    failure = failure or event["message"]
+                elif event["kind"] == "fold-done":
+                    yield event["fold"]
         return failure
 
     def scores(self) -> dict[int, Scores]:

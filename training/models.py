@@ -141,7 +141,7 @@ def fit_model(
 
     Raises
     ------
-    RunLockedError, StorageError, InterruptedRunError
+    RunLockedError, StorageError
         See `training.kept_fits.kept_fit`.
     """
     resident = ResidentCells.place(cells.images, cells.patterns, choose_device(device))

@@ -220,7 +220,8 @@ def _reports(out: Path) -> None:
 
 
 def _model(path: Path, cells: CellSet) -> None:
-    list(fit_model("small", cells, NETWORK, path, device="cpu"))
+    fitted = fit_model("small", cells, NETWORK, path, device="cpu", nucleus_share=0.7)
+    list(fitted)
     model = load_model(path, "cpu")
     index = build_index(model, path, cells, np.random.default_rng(0))
     write_index(index_path(path), index)
@@ -237,6 +238,7 @@ def _checkpoint(out: Path, cells: CellSet) -> None:
     state = begin(NETWORK, len(cells.vocabulary), 1)
     state.votes = [np.zeros((4, len(cells.vocabulary)), np.float32)]
     state.network.requires_grad_(False)
+    state.voters = [state.network.state_dict()]
     save_checkpoint(out, state)
 
 

@@ -69,7 +69,7 @@ def test_it_goes_on_from_where_it_was_stopped(run, tmp_path, finished):
     for _ in range(3):
         next(steps)
     run.request_stop()
-    with pytest.raises(InterruptedRunError, match="go on with: python -m training ver"):
+    with pytest.raises(InterruptedRunError):
         next(steps)
     tasks = [t for some in LeftOutFits.of(run).tasks.values() for t in some]
     done = [task for task in tasks if has_result(task.folder)]
@@ -94,6 +94,17 @@ def test_the_command_trains_once(run):
         assert len(list(steps)) == 12, "nothing is trained, so no lock is needed"
     again = CliRunner().invoke(app, [*words, "--set", "risk=0.3"])
     assert '"risk": 0.3' in again.stdout
+
+
+def test_an_interrupted_command_says_how_it_goes_on(run, monkeypatch):
+    def interrupted(_self):
+        yield "group-1-without-Homogeneous"
+        raise InterruptedRunError("it", "it was interrupted", "resume it")
+
+    monkeypatch.setattr(LeftOutFits, "train", interrupted)
+    words = ["verdicts", str(run.path), "--left-out"]
+    told = str(CliRunner().invoke(app, words).exception)
+    assert told.endswith(f"go on with: python -m training {' '.join(words)}.")
 
 
 def test_a_fit_that_is_missing_or_of_other_cells_is_told(run):

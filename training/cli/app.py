@@ -2,7 +2,8 @@
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -57,9 +58,18 @@ def main() -> None:
         sys.exit(BAD_INPUT)
 
 
+@contextmanager
+def going_on(what: object, remedy: str) -> Iterator[None]:
+    """Say of an interruption what was interrupted, and how it goes on."""
+    try:
+        yield
+    except InterruptedRunError as stop:
+        raise InterruptedRunError(what, stop.fault, remedy) from stop
+
+
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise InterruptedRunError(
         "python -m training",
         "it was interrupted",
-        "a run goes on with: python -m training resume RUN, a fit with its own command",
+        "a run goes on with: python -m training resume RUN",
     )

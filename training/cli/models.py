@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from training.cli.app import BAD_INPUT, app
+from training.cli.app import BAD_INPUT, app, going_on
 from training.cli.options import (
     Backend,
     Changes,
@@ -79,7 +79,8 @@ def fit(
         measured=figures,
         nucleus_share=nucleus_share(Path(config.data), config.layout),
     )
-    list(progress(records, config.classifier.epochs, "epochs"))
+    with going_on(out, "the same command goes on from its last epoch"):
+        list(progress(records, config.classifier.epochs, "epochs"))
     card = read_card(out.with_suffix(".json"))
     if verdict is not None:
         card = add_verdict(out.with_suffix(".json"), verdict)

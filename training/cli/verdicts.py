@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from training.cli.app import app
+from training.cli.app import app, going_on
 from training.cli.options import Changes, Json, pairs
 from training.terminal import progress, tell
 
@@ -47,7 +47,8 @@ def verdicts(
     opened, scores = RunFolder.open(run), None
     if left_out:
         fits = LeftOutFits.of(opened)
-        list(progress(fits.train(), len(fits), "fits"))
+        with going_on(run, f"go on with: python -m training verdicts {run} --left-out"):
+            list(progress(fits.train(), len(fits), "fits"))
         scores = fits.scores()
     fitted = write_verdict(opened, settings, scores)
     content = fitted.calibration.model_dump(mode="json")
