@@ -28,7 +28,7 @@ def slurm(config, monkeypatch):
     monkeypatch.setenv(VARIABLE, "cluster=local,timeout_min=10")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     protocol = config.protocol.model_copy(update={"folds": 2})
-    classifier = config.classifier.model_copy(update={"epochs": 150})
+    classifier = config.classifier.model_copy(update={"epochs": 100})
     return config.model_copy(update={"protocol": protocol, "classifier": classifier})
 
 
@@ -89,7 +89,7 @@ def test_a_job_that_loses_its_place_goes_on_from_its_checkpoint(
 
 
 def test_stop_ends_every_job(tmp_path, slurm):
-    longer = slurm.classifier.model_copy(update={"epochs": 300})
+    longer = slurm.classifier.model_copy(update={"epochs": 200})
     config = slurm.model_copy(update={"engine": "slurm", "classifier": longer})
     run = start_run(tmp_path / "run", config)
 
