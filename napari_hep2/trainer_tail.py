@@ -34,10 +34,17 @@ class EventTail:
 
         A file that is not there yet has no events; a last line without its newline is
         left for later; a file that became shorter is read from its beginning.
+
+        A writer cuts off the half of a line that a killed one left, and writes over it.
+        Who reads meanwhile may get the beginning of the one and the end of the other: a
+        line that is no event is read again, and is bad where it stays as it was.
         """
         while block := self._block():
+            events = _parsed(block)
+            while None in events and (again := self._block()) != block:
+                block, events = again, _parsed(again)
             self.offset += len(block)
-            events = [self._parse(line) for line in block.splitlines() if line.strip()]
+            self.bad += events.count(None)
             found = [event for event in events if event is not None]
             if found:
                 return found
@@ -47,7 +54,7 @@ class EventTail:
         """Return whole lines from the offset on."""
         size = CHUNK
         try:
-            with self.path.open("rb") as file:
+            with self.path.open("rb", buffering=0) as file:
                 if file.seek(0, os.SEEK_END) < self.offset:
                     self.offset = 0
                 while True:
@@ -60,12 +67,15 @@ class EventTail:
         except OSError:
             return b""
 
-    def _parse(self, line: bytes) -> dict[str, Any] | None:
-        try:
-            event = parse_json(line)
-        except ValueError:
-            event = None
-        if isinstance(event, dict):
-            return event
-        self.bad += 1
+
+def _parsed(block: bytes) -> list[dict[str, Any] | None]:
+    """Return the event of each line that is not blank, None where it is none."""
+    return [_event(line) for line in block.splitlines() if line.strip()]
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = parse_json(line)
+    except ValueError:
         return None
+    return event if isinstance(event, dict) else None

@@ -238,7 +238,8 @@ def _checkpoint(out: Path, cells: CellSet) -> None:
     state = begin(NETWORK, len(cells.vocabulary), 1)
     state.votes = [np.zeros((4, len(cells.vocabulary)), np.float32)]
     state.network.requires_grad_(False)
-    state.voters = [state.network.state_dict()]
+    weights = state.network.state_dict()
+    state.voters = [{name: tensor.clone() for name, tensor in weights.items()}]
     save_checkpoint(out, state)
 
 

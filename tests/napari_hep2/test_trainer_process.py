@@ -365,3 +365,27 @@ def test_a_line_that_is_nested_too_deeply_is_counted_as_bad(tmp_path):
     tail = EventTail(path)
     assert tail.read() == [{"kind": "stopped"}]
     assert tail.bad == 1
+
+
+def test_a_line_that_is_written_over_while_it_is_read_is_read_again(tmp_path):
+    """The half that a killed writer left, and then the end of the line in its place."""
+    path = tmp_path / "events.jsonl"
+    lines = [b'{"kind": "a", "k": 1}\n', b'{"kind": "b", "words": "long", "k": 2}\n']
+    path.write_bytes(lines[0] + lines[1])
+    half = b'{"kind": "metrics"'
+    mixed = lines[0] + half + lines[1][len(half) + 2 :]
+
+    met = [mixed]
+
+    class Interrupted(EventTail):
+        def _block(self):
+            return met.pop() if met else super()._block()
+
+    tail = Interrupted(path)
+    assert [event["k"] for event in tail.read()] == [1, 2]
+    assert tail.bad == 0
+    assert tail.offset == path.stat().st_size
+    path.write_bytes(mixed)
+    tail = EventTail(path)
+    assert [event["k"] for event in tail.read()] == [1]
+    assert tail.bad == 1, "it stays as it is"
