@@ -124,7 +124,10 @@ def matched_crops(
     fit = cells.cells.fit
     if share is None or fit is None or len(rows) < _LEAST_CELLS:
         return cells.cells.crops[rows]
-    size = min(fit.matched_size(share), min(cells.image.shape) // 2 * 2 - 1)
+    size = fit.matched_size(share)
+    if size == fit.size:
+        return cells.cells.crops[rows]
+    size = min(size, min(cells.image.shape) // 2 * 2 - 1)
     table = cells.cells.table.iloc[rows]
     boxes = crop_boxes(table["y"].to_numpy(), table["x"].to_numpy(), size)
     return cut(cells.image, boxes)
