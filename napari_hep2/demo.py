@@ -16,15 +16,15 @@ import napari
 from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication
 
+from napari_hep2.classify.widgets.widget import ClassifyWidget
+from napari_hep2.review.widgets.widget import ReviewWidget
 from napari_hep2.samples import sample_specimens
-from napari_hep2.widgets.classify import ClassifyWidget
-from napari_hep2.widgets.review import ReviewWidget
-from napari_hep2.widgets.session import ViewerSession, session_of
-from napari_hep2.widgets.specimen import SpecimenWidget
-from napari_hep2.widgets.trainer import TrainerWidget
+from napari_hep2.session import ViewerSession, session_of
+from napari_hep2.specimen.widgets.widget import SpecimenWidget
+from napari_hep2.trainer.widgets.widget import TrainerWidget
 from napari_hep2.workers import worker_pool
 from training.errors import Hep2Error
-from training.prediction import export_prediction, verdict_content
+from training.inference.frames import export_prediction, verdict_content
 
 FRAME = "00004_p0"
 """The frame that is opened: a simulated specimen with centromere pattern."""

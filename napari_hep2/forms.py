@@ -42,7 +42,7 @@ class FormTypeError(TypeError):
 class PlainDoubleSpinBox(QDoubleSpinBox):
     """A number box that shows 0.002 as 0.002 and not as 0.002000."""
 
-    def textFromValue(self, value: float) -> str:  # noqa: N802
+    def textFromValue(self, value: float) -> str:
         """Return the shortest text of `value`."""
         return f"{value:.{_DECIMALS}f}".rstrip("0").rstrip(".") or "0"
 

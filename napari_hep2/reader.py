@@ -132,7 +132,7 @@ def frame_layers(frame: Frame, specimen: str, folder: Path) -> list[LayerData]:
         ``(data, options, kind)`` as napari takes them; both carry the metadata
         ``specimen``, ``frame`` and ``folder``.
     """
-    from training.data.images import read_frame, read_mask
+    from training.storage.images import read_frame, read_mask
 
     image = read_frame(frame.image).pixels
     metadata = {"specimen": specimen, "frame": frame.name, "folder": str(folder)}

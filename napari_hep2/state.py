@@ -17,15 +17,15 @@ import numpy.typing as npt
 from psygnal import SignalGroupDescriptor
 
 from training.config import ExtractionSettings, SegmentationSettings, Settings
-from training.data.review_order import Filter, Group, Heading, PatternChoice, Sort
-from training.data.review_set import ReviewSet
+from training.curation.ordering import Filter, Group, Heading, PatternChoice, Sort
+from training.curation.review_set import ReviewSet
 from training.patterns import I3A, Vocabulary
 
 if TYPE_CHECKING:
-    from training.data.curation import Decision, Mark
-    from training.data.extraction import FrameCells
+    from training.data.cells.extraction import FrameCells
     from training.data.layouts import Collection, Frame, Specimen
-    from training.prediction import FramePrediction
+    from training.decisions.store import Decision, Mark
+    from training.inference.frames import FramePrediction
 
 # An array or a table has no truth value: such fields change when the object changes.
 _BY_IDENTITY = dict.fromkeys(

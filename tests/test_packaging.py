@@ -22,8 +22,8 @@ from training.config import (
     VerdictSettings,
     parse_together,
 )
-from training.experiments import configure
-from training.reproduction.study import plan_study
+from training.runs.experiments import configure
+from training.studies.reproduction.study import plan_study
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ROOT / "docs" / "commands.md"

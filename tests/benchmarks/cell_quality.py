@@ -21,8 +21,8 @@ import numpy.typing as npt
 from scipy import ndimage
 from side_by_side import Row, print_rows
 
-from training.data.near_copies import near_copies, view_of
-from training.data.quality import measure_quality
+from training.curation.near_copies import near_copies, view_of
+from training.curation.quality import measure_quality
 
 _CELLS = 10_000
 _COPIES = 200

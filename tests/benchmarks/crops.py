@@ -18,8 +18,8 @@ from side_by_side import Row, frame, in_turn, print_rows
 from skimage.measure import label, regionprops
 
 from training.config import ExtractionSettings
-from training.data.extraction import crop_boxes, cut, extract_cells
-from training.data.nuclei import find_components
+from training.data.cells.extraction import crop_boxes, cut, extract_cells
+from training.data.masks.nuclei import find_components
 
 Array = npt.NDArray[Any]
 

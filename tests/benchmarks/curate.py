@@ -33,10 +33,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from side_by_side import Row, print_rows
 
-from napari_hep2.widgets.review import ReviewWidget
-from training.data.curation import DecisionStore
-from training.data.review_set import ReviewSet
-from training.data.reviewed import STORE
+from napari_hep2.review.widgets.widget import ReviewWidget
+from training.curation.review_set import ReviewSet
+from training.decisions.applied import STORE
+from training.decisions.store import DecisionStore
 
 _CELLS = 1000
 _KILLS = 3

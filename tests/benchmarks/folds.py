@@ -27,14 +27,15 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from training_step import SETTINGS, Peer, write_cells
 
-from training.classifiers.base import EpochRecord, Samples
-from training.classifiers.paper_network import PaperNetwork
 from training.config import ExtractionSettings, PaperNetworkSettings
-from training.data.cells import pack_images
-from training.data.extraction import extract_cells
-from training.devices import ResidentCells
-from training.fitting import begin, fit
-from training.folds_together import FoldGroup, Member
+from training.data.cells.cell_set import pack_images
+from training.data.cells.extraction import extract_cells
+from training.models.base import EpochRecord
+from training.models.networks.devices import ResidentCells
+from training.models.networks.loop import begin, fit
+from training.models.networks.paper_network import PaperNetwork
+from training.models.networks.parallel_folds import FoldGroup, Member
+from training.splits.samples import Samples
 
 IMAGE_STEPS = 55_700_000
 """Training images met by set-1: 83 folds of 50 epochs."""

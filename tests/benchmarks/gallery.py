@@ -29,17 +29,17 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 from side_by_side import Row, print_rows
 
-from napari_hep2.widgets.review import ReviewWidget
+from napari_hep2.review.widgets.widget import ReviewWidget
 from training.config import (
     ExtractionSettings,
     SegmentationSettings,
     SimulationSettings,
 )
-from training.data.cell_folder import read_cell_folder, write_cell_folder
-from training.data.curation import DecisionStore
+from training.data.cells.folder import read_cell_folder, write_cell_folder
 from training.data.layouts import read_collection
-from training.data.reviewed import STORE
 from training.data.simulation import simulate
+from training.decisions.applied import STORE
+from training.decisions.store import DecisionStore
 
 _CELLS = 50_000
 _PRESSES = 60

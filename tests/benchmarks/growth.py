@@ -31,8 +31,6 @@ import numpy as np
 import numpy.typing as npt
 from side_by_side import Row, print_rows
 
-from training.checkpoints import FoldResult
-from training.classifiers.base import Samples
 from training.config import (
     ExtractionSettings,
     PaperNetworkSettings,
@@ -40,13 +38,15 @@ from training.config import (
     SegmentationSettings,
     TrainingSetSettings,
 )
-from training.data.cell_files import CELL_COLUMNS, FORMAT, HEADER_BYTES, npy_header
-from training.data.cells import CellSet
-from training.data.packed_cells import CACHE_VARIABLE, load_packed
+from training.data.cells.cell_set import CellSet
+from training.data.cells.files import CELL_COLUMNS, FORMAT, HEADER_BYTES, npy_header
+from training.data.cells.loading import CACHE_VARIABLE, load_packed
 from training.patterns import I3A
-from training.protocols import FoldPlan, make_folds
-from training.results import HeldOutCounts
-from training.sampling import choose_samples
+from training.runs.fold_result import FoldResult
+from training.runs.running_metrics import HeldOutCounts
+from training.splits.protocols import FoldPlan, make_folds
+from training.splits.samples import Samples
+from training.splits.sampling import choose_samples
 
 Array = npt.NDArray[Any]
 
@@ -248,8 +248,8 @@ def training_points(cells: CellSet) -> list[tuple[float, float]]:
     """Return image-steps and CPU seconds of one epoch on a fifth of smaller sets."""
     import torch
 
-    from training.devices import ResidentCells
-    from training.fitting import begin, fit
+    from training.models.networks.devices import ResidentCells
+    from training.models.networks.loop import begin, fit
 
     torch.set_num_threads(1)
     network = PaperNetworkSettings(width=0.04, epochs=1, vote_epochs=1, batch_size=100)

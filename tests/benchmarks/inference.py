@@ -20,18 +20,18 @@ import torch
 from side_by_side import Row, frame, in_turn, print_rows
 from torch import Tensor, nn
 
-from training.cards import ModelCard
-from training.classifiers.architectures import build_network
 from training.config import (
     ExtractionSettings,
     PaperNetworkSettings,
     TrainingSetSettings,
 )
-from training.data.cells import pack_images
-from training.data.extraction import extract_cells
-from training.models import Model
+from training.data.cells.cell_set import pack_images
+from training.data.cells.extraction import extract_cells
+from training.inference.cards import ModelCard
+from training.inference.model_file import Model
+from training.inference.scorers import Scorer
+from training.models.networks.architectures import build_network
 from training.patterns import I3A
-from training.scorers import Scorer
 
 Array = npt.NDArray[Any]
 _WIDTH = 0.5
@@ -86,8 +86,8 @@ def measure() -> dict[str, float]:
     scorers: dict[str, Scorer] = {"torch": model}
     with tempfile.TemporaryDirectory() as folder:
         if find_spec("onnx") and find_spec("onnxruntime"):
-            from training.onnx_export import export_onnx
-            from training.onnx_models import load_onnx_model
+            from training.inference.onnx_export import export_onnx
+            from training.inference.onnx_model import load_onnx_model
 
             written = export_onnx(model, Path(folder) / "model.onnx")
             scorers["onnx"] = load_onnx_model(written, threads=1)

@@ -3,8 +3,9 @@
     OMP_NUM_THREADS=1 python tests/benchmarks/label_errors.py --seed 11
 
 Specimens are simulated and cut, 3 % of the cells are given another pattern at random by
-a reviewer, an experiment is run in grouped folds, and `training.label_errors` ranks the
-held-out cells. Prints one line of JSON. The order was chosen on the seeds 5 and 7.
+a reviewer, an experiment is run in grouped folds, and `training.studies.label_errors`
+ranks the held-out cells. Prints one line of JSON. The order was chosen on the seeds 5
+and 7.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ from training.config import (
     SegmentationSettings,
     SimulationSettings,
 )
-from training.data.cell_folder import read_cell_folder, write_cell_folder
-from training.data.curation import DecisionStore
+from training.data.cells.folder import read_cell_folder, write_cell_folder
+from training.data.cells.loading import CACHE_VARIABLE
 from training.data.layouts import read_collection
-from training.data.packed_cells import CACHE_VARIABLE
-from training.data.reviewed import STORE
 from training.data.simulation import simulate
-from training.execution import execute, start_run
-from training.experiments import configure
-from training.label_errors import find_label_errors, queue_quality
+from training.decisions.applied import STORE
+from training.decisions.store import DecisionStore
 from training.patterns import I3A
-from training.reports import load_metrics
+from training.runs.execution import execute, start_run
+from training.runs.experiments import configure
+from training.runs.figures import load_metrics
+from training.studies.label_errors import find_label_errors, queue_quality
 
 
 def cut(folder: Path, specimens: int, seed: int) -> Path:

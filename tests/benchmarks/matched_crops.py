@@ -5,11 +5,11 @@
 DATA are cells that come cut and with masks, as those of Task-1: the nucleus takes about
 0.7 of the side. A frame of the same specimen would be cut with 77 pixels about each
 nucleus, so the held-out cells are padded, or cut, to that; then to the size that
-`training.prediction.matched_crops` would choose by the usual nucleus of the specimen,
-for which its other cells are looked at, without their labels. Each group of specimens
-is tested by a network fitted on the others, and by the share that their nuclei take.
-Prints one line of JSON: mean class accuracies in per cent, and what is gained over 77
-pixels with 95 % of a bootstrap over specimens.
+`training.inference.frames.matched_crops` would choose by the usual nucleus of the
+specimen, for which its other cells are looked at, without their labels. Each group of
+specimens is tested by a network fitted on the others, and by the share that their
+nuclei take. Prints one line of JSON: mean class accuracies in per cent, and what is
+gained over 77 pixels with 95 % of a bootstrap over specimens.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.comparison import compare
 from training.config import NetworkSettings
-from training.data.crop_size import CropFit, diameters
-from training.data.extraction import crop_boxes, cut
-from training.data.images import read_frame, read_mask
+from training.data.cells.crop_size import CropFit, diameters
+from training.data.cells.extraction import crop_boxes, cut
 from training.data.layouts import CellFile, read_collection
-from training.execution import load_cells
-from training.experiments import configure
-from training.models import Model, fit_model, load_model
-from training.protocols import make_folds
+from training.evaluation.comparison import compare
+from training.inference.model_file import Model, load_model
+from training.runs.execution import load_cells
+from training.runs.experiments import configure
+from training.runs.final_fit import fit_model
+from training.splits.protocols import make_folds
+from training.storage.images import read_frame, read_mask
 
 SIZE = 77
 

@@ -19,11 +19,15 @@ import numpy as np
 import numpy.typing as npt
 
 from training.config import VerdictSettings
+from training.evaluation.verdict import specimen_verdict
+from training.evaluation.verdict_constants import (
+    JudgedSpecimens,
+    fit_constants,
+    judge_specimens,
+)
 from training.patterns import Vocabulary, vocabulary_for
-from training.results import read_predictions
-from training.runs import RunFolder
-from training.verdict import specimen_verdict
-from training.verdict_constants import JudgedSpecimens, fit_constants, judge_specimens
+from training.runs.folder import RunFolder
+from training.runs.predictions import read_predictions
 
 
 def mixtures(

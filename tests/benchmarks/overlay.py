@@ -33,13 +33,13 @@ from vispy.gloo import gl
 from napari_hep2.demo import add_widgets
 from napari_hep2.jobs import drain
 from napari_hep2.samples import sample_model
-from napari_hep2.widgets.session import session_of
-from training.cards import read_card
+from napari_hep2.session import session_of
 from training.config import ExtractionSettings
-from training.data.extraction import FrameCells
+from training.data.cells.extraction import FrameCells
+from training.evaluation.verdict import specimen_verdict
+from training.inference.cards import read_card
+from training.inference.frames import FramePrediction
 from training.patterns import I3A
-from training.prediction import FramePrediction
-from training.verdict import specimen_verdict
 
 Array = npt.NDArray[Any]
 

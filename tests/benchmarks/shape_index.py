@@ -23,13 +23,13 @@ from scipy import ndimage
 from side_by_side import Row, frame, in_turn, print_rows
 from skimage.feature import hessian_matrix, shape_index
 
-from training.classifiers.shape_index import ShapeIndexSystem
-from training.classifiers.shape_index.features import derivatives
-from training.classifiers.shape_index.features import shape_index as indexed
 from training.config import ExtractionSettings, ShapeIndexSettings
-from training.data.cells import pack_images
-from training.data.crop_masks import crop_mask
-from training.data.extraction import extract_cells
+from training.data.cells.cell_set import pack_images
+from training.data.cells.extraction import extract_cells
+from training.data.masks.single_crops import crop_mask
+from training.models.features.shape_index import ShapeIndexSystem
+from training.models.features.shape_index.features import derivatives
+from training.models.features.shape_index.features import shape_index as indexed
 
 Array = npt.NDArray[Any]
 Curvature = Callable[[Array, float], tuple[Array, Array]]

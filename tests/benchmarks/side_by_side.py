@@ -14,9 +14,9 @@ from typing import Any, Literal
 import numpy.typing as npt
 
 from training.config import SimulationSettings
-from training.data.images import read_frame, read_mask
 from training.data.layouts import read_collection
 from training.data.simulation import simulate
+from training.storage.images import read_frame, read_mask
 
 Array = npt.NDArray[Any]
 

@@ -15,9 +15,9 @@ from side_by_side import frame
 from skimage.exposure import rescale_intensity
 from training_step import CELLS, SETTINGS, Peer, our_input, write_cells
 
-from training.augmentation import normalise, turn
-from training.classifiers.base import Samples
-from training.fitting import begin, fit
+from training.models.augmentation import normalise, turn
+from training.models.networks.loop import begin, fit
+from training.splits.samples import Samples
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -25,15 +25,15 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from training.augmentation import VIEWS, change, normalise, turn
-from training.classifiers.base import Samples
 from training.config import ExtractionSettings, PaperNetworkSettings
-from training.data.cells import pack_images
-from training.data.extraction import extract_cells
-from training.devices import ResidentCells
-from training.epoch_plan import plan_epoch
-from training.fitting import FitState, begin, fit
-from training.scoring import network_input
+from training.data.cells.cell_set import pack_images
+from training.data.cells.extraction import extract_cells
+from training.models.augmentation import VIEWS, change, normalise, turn
+from training.models.networks.devices import ResidentCells
+from training.models.networks.epoch_plan import plan_epoch
+from training.models.networks.loop import FitState, begin, fit
+from training.models.networks.scoring import network_input
+from training.splits.samples import Samples
 
 Array = npt.NDArray[Any]
 

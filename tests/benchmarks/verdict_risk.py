@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from training.config import VerdictSettings
+from training.evaluation.verdict import softmax, specimen_verdict
+from training.evaluation.verdict_constants import fit_constants, judge_specimens
 from training.patterns import I3A
-from training.verdict import softmax, specimen_verdict
-from training.verdict_constants import fit_constants, judge_specimens
 
 CELLS = 40
 """Of each specimen."""

@@ -18,7 +18,6 @@ import tifffile
 import yaml
 from PIL import Image
 
-from training.checkpoints import save_checkpoint
 from training.config import (
     ExtractionSettings,
     LeNetSettings,
@@ -26,30 +25,33 @@ from training.config import (
     SheetSettings,
     SimulationSettings,
 )
-from training.curated import rescore
-from training.data.cell_folder import read_cell_folder, write_cell_folder
-from training.data.cells import CellSet
-from training.data.curation import DecisionStore
-from training.data.decision_exchange import export_decisions
-from training.data.images import label_bytes, write_bytes
-from training.data.label_diff import LabelChange
+from training.curation.filtering import Choice
+from training.curation.review_set import review_of_folder
+from training.data.cells.cell_set import CellSet
+from training.data.cells.folder import read_cell_folder, write_cell_folder
+from training.data.cells.loading import load_cell_set, write_cell_set
 from training.data.layouts import read_collection
-from training.data.mend_writer import MendWriter
-from training.data.mended import read_mends
-from training.data.packed_cells import load_cell_set, write_cell_set
-from training.data.review_choice import Choice
-from training.data.review_set import review_of_folder
+from training.data.masks.changes import LabelChange
+from training.data.masks.history import read_mends
+from training.data.masks.history_writer import MendWriter
 from training.data.simulation import simulate
-from training.execution import execute, start_run
-from training.experiments import configure
-from training.fitting import begin
-from training.models import fit_model, load_model
-from training.onnx_export import export_onnx
-from training.runs import EVENTS, RunFolder
-from training.sheets.making import sheet_steps, shown_steps
-from training.specimen_reports.plans import ReportRequest, plan_reports
-from training.specimen_reports.stream import finish_worklist, report_specimens
-from training.why.neighbours import build_index, index_path, write_index
+from training.decisions.exchange import export_decisions
+from training.decisions.store import DecisionStore
+from training.inference.model_file import load_model
+from training.inference.onnx_export import export_onnx
+from training.inference.why.neighbours import build_index, index_path, write_index
+from training.models.networks.checkpoints import save_checkpoint
+from training.models.networks.loop import begin
+from training.reports.sheets.making import sheet_steps, shown_steps
+from training.reports.specimens.plans import ReportRequest, plan_reports
+from training.reports.specimens.stream import finish_worklist, report_specimens
+from training.runs.execution import execute, start_run
+from training.runs.experiments import configure
+from training.runs.final_fit import fit_model
+from training.runs.folder import EVENTS, RunFolder
+from training.runs.staleness import rescore
+from training.storage.images import label_bytes
+from training.storage.writing import write_bytes
 
 NETWORK = LeNetSettings(epochs=2, vote_epochs=1, batch_size=16)
 MODEL = Path("model/small.safetensors")

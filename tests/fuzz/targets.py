@@ -18,41 +18,43 @@ import torch
 from cases import Target
 from seeds import MODEL, NETWORK
 
-from napari_hep2.trainer_process import is_running, last_words
-from napari_hep2.trainer_state import TrainerState, apply_all
-from napari_hep2.trainer_tail import EventTail
-from training.cards import read_card
-from training.checkpoints import has_result, load_checkpoint, read_result
-from training.classifiers.base import Samples
-from training.curated import find_stale, rescore
-from training.curve_runs import plan_curves
-from training.data.cell_folder import is_cell_folder, read_cell_folder
-from training.data.curation import DecisionStore
-from training.data.decision_exchange import export_decisions, import_decisions
-from training.data.images import read_frame, read_labels, read_mask
+from napari_hep2.trainer.process import is_running, last_words
+from napari_hep2.trainer.state import TrainerState, apply_all
+from napari_hep2.trainer.tail import EventTail
+from training.curation.review_set import review_of_folder
+from training.data.cells.folder import is_cell_folder, read_cell_folder
+from training.data.cells.loading import load_cell_set, read_cell_set
 from training.data.layouts import read_collection
-from training.data.mended import mended_notes, with_mended
-from training.data.packed_cells import load_cell_set, read_cell_set
-from training.data.review_set import review_of_folder
-from training.data.reviewed import last_step, review_cells, standing_decisions
-from training.devices import ResidentCells
+from training.data.masks.history import mended_notes, with_mended
+from training.decisions.applied import last_step, review_cells, standing_decisions
+from training.decisions.exchange import export_decisions, import_decisions
+from training.decisions.store import DecisionStore
 from training.errors import Hep2Error
-from training.execution import execute
-from training.experiments import configure
-from training.fitting import begin, fit, held_out_vote
-from training.models import load_model
-from training.onnx_models import load_onnx_model
+from training.evaluation.verdict import specimen_verdict
+from training.inference.cards import read_card
+from training.inference.model_file import load_model
+from training.inference.onnx_model import load_onnx_model
+from training.inference.why.neighbours import index_path, read_index
+from training.models.networks.checkpoints import load_checkpoint
+from training.models.networks.devices import ResidentCells
+from training.models.networks.loop import begin, fit, held_out_vote
 from training.patterns import I3A
-from training.reports import figures_for_card, load_metrics, write_report
-from training.results import read_predictions
-from training.runs import RunFolder
-from training.sheets.files import read_provenance
-from training.specimen_reports.plans import ReportRequest, plan_reports
-from training.specimen_reports.stream import finish_worklist, report_specimens
-from training.stacking import read_scores
-from training.verdict import specimen_verdict
-from training.verdict_fit import read_verdict, write_verdict
-from training.why.neighbours import index_path, read_index
+from training.reports.run_report import write_report
+from training.reports.sheets.files import read_provenance
+from training.reports.specimens.plans import ReportRequest, plan_reports
+from training.reports.specimens.stream import finish_worklist, report_specimens
+from training.runs.execution import execute
+from training.runs.experiments import configure
+from training.runs.figures import figures_for_card, load_metrics
+from training.runs.fold_result import has_result, read_result
+from training.runs.folder import RunFolder
+from training.runs.predictions import read_predictions
+from training.runs.stacking import read_scores
+from training.runs.staleness import find_stale, rescore
+from training.runs.verdicts import read_verdict, write_verdict
+from training.splits.samples import Samples
+from training.storage.images import read_frame, read_labels, read_mask
+from training.studies.curve_runs import plan_curves
 
 
 def each(calls: Iterable[Callable[[], Any]]) -> None:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_hep2.controllers.specimen import SpecimenController
+from napari_hep2.classify.controllers.model import ClassifyController
 from napari_hep2.jobs import run_here
+from napari_hep2.specimen.controllers.frames import SpecimenController
 from napari_hep2.state import SessionState
 
 CENTRES = ((60, 60), (60, 180), (60, 300), (180, 60), (180, 180), (180, 300))
@@ -72,7 +73,7 @@ def specimen(state):
 @pytest.fixture
 def review(state, specimen, specimens):
     """The first frame's seven cells under review."""
-    from napari_hep2.controllers.review import ReviewController
+    from napari_hep2.review.controllers.controller import ReviewController
 
     run_here(specimen.open_folder(specimens))
     controller = ReviewController(state)
@@ -86,10 +87,10 @@ def model_file(tmp_path_factory):
     """A small network with weights as they start: its scores are real, and poor."""
     import torch
 
-    from training.cards import ModelCard
-    from training.classifiers.paper_network import PaperNetwork
     from training.config import PaperNetworkSettings, TrainingSetSettings
-    from training.models import save_model
+    from training.inference.cards import ModelCard
+    from training.inference.model_file import save_model
+    from training.models.networks.paper_network import PaperNetwork
     from training.patterns import I3A
 
     torch.manual_seed(0)
@@ -119,9 +120,9 @@ def finished_runs(tmp_path_factory):
     Returns the cell folder and the folder of the runs.
     """
     from training.config import ExtractionSettings, SegmentationSettings
-    from training.curve_runs import plan_curves, run_planned
-    from training.data.cell_folder import write_cell_folder
+    from training.data.cells.folder import write_cell_folder
     from training.data.layouts import read_collection
+    from training.studies.curve_runs import plan_curves, run_planned
 
     place = tmp_path_factory.mktemp("study")
     names = ("Homogeneous", "Golgi") * 6
@@ -161,3 +162,22 @@ def copied_cells(tmp_path):
     """A cell folder of 30 nuclei, two of which stand in two specimens."""
     code = runpy.run_path(str(Path(__file__).with_name("copied_cells.py")))
     return code["write_copied_cells"](tmp_path / "copied")
+
+
+@pytest.fixture
+def classified(state, review, model_file):
+    """The six scored cells of the first frame, under review."""
+    controller = ClassifyController(state)
+    controller.choose_model(model_file)
+    controller.choose_device("cpu")
+    run_here(controller.classify())
+    return controller
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path):
+    """Keep settings in a folder of the test."""
+    from qtpy.QtCore import QSettings
+
+    place = str(tmp_path / "settings")
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, place)

@@ -7,7 +7,7 @@ from PIL import Image
 from scipy import ndimage
 
 from training.config import ExtractionSettings, SegmentationSettings
-from training.data.cell_folder import write_cell_folder
+from training.data.cells.folder import write_cell_folder
 from training.data.layouts import read_collection
 
 _TILE = 90

@@ -10,7 +10,7 @@ from PIL import Image
 
 from napari_hep2 import demo
 from napari_hep2.samples import sample_specimens
-from napari_hep2.widgets.session import session_of
+from napari_hep2.session import session_of
 from training.data.layouts import read_collection
 from training.errors import Hep2Error
 

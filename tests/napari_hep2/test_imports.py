@@ -26,16 +26,16 @@ def loaded_by(module):
         "napari_hep2",
         "napari_hep2.state",
         "napari_hep2.jobs",
-        "napari_hep2.crop_measures",
-        "napari_hep2.boxes",
-        "napari_hep2.layers",
+        "napari_hep2.review.controllers.measuring",
+        "napari_hep2.viewer.boxes",
+        "napari_hep2.viewer.layers",
         "napari_hep2.reader",
         "napari_hep2.samples",
-        "napari_hep2.controllers.specimen",
-        "napari_hep2.controllers.review",
-        "napari_hep2.controllers.classify",
-        "napari_hep2.controllers.mending",
-        "napari_hep2.mending_tool",
+        "napari_hep2.specimen.controllers.frames",
+        "napari_hep2.review.controllers.controller",
+        "napari_hep2.classify.controllers.model",
+        "napari_hep2.specimen.controllers.masks",
+        "napari_hep2.specimen.controllers.mask_tool",
     ],
 )
 def test_the_model_of_the_plugin_loads_neither_torch_nor_qt_nor_napari(module):
@@ -45,4 +45,4 @@ def test_the_model_of_the_plugin_loads_neither_torch_nor_qt_nor_napari(module):
 def test_the_widgets_do_not_load_torch():
     modules = ("specimen", "review", "classify")
     for name in modules:
-        assert "torch" not in loaded_by(f"napari_hep2.widgets.{name}")
+        assert "torch" not in loaded_by(f"napari_hep2.{name}.widgets.widget")

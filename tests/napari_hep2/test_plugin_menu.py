@@ -2,11 +2,11 @@
 
 from npe2 import PluginManager
 
-from napari_hep2.widgets.classify import ClassifyWidget
-from napari_hep2.widgets.review import ReviewWidget
-from napari_hep2.widgets.session import session_of
-from napari_hep2.widgets.specimen import SpecimenWidget
-from napari_hep2.widgets.trainer import TrainerWidget
+from napari_hep2.classify.widgets.widget import ClassifyWidget
+from napari_hep2.review.widgets.widget import ReviewWidget
+from napari_hep2.session import session_of
+from napari_hep2.specimen.widgets.widget import SpecimenWidget
+from napari_hep2.trainer.widgets.widget import TrainerWidget
 
 
 def test_napari_opens_the_four_widgets_and_gives_them_its_viewer(make_napari_viewer):

@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from training.config import PaperNetworkSettings, ProtocolSettings
-from training.data.cells import CellSet
-from training.data.images import write_json, write_text
-from training.execution import execute, start_run
+from training.data.cells.cell_set import CellSet
 from training.patterns import I3A
-from training.runs import RunConfig, RunFolder
+from training.runs.execution import execute, start_run
+from training.runs.folder import RunConfig, RunFolder
+from training.storage.writing import write_json, write_text
 
 
 def draw_cells(

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from training import paper
-from training.metrics import class_rates, mean_class_accuracy
+from training.evaluation.metrics import class_rates, mean_class_accuracy
 from training.patterns import I3A
-from training.sampling import PAPER_VIEWS
+from training.splits.sampling import PAPER_VIEWS
 
 
 @pytest.mark.parametrize(

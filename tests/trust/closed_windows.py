@@ -21,11 +21,11 @@ import napari
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QApplication
 
-from napari_hep2.controllers.exchange import ExchangeController
-from napari_hep2.controllers.sheets import SheetController
 from napari_hep2.demo import add_widgets
 from napari_hep2.jobs import Job, run_here
-from napari_hep2.widgets.session import ViewerSession, session_of
+from napari_hep2.review.controllers.exchange import ExchangeController
+from napari_hep2.review.controllers.sheets import SheetController
+from napari_hep2.session import ViewerSession, session_of
 
 faults: list[str] = []
 """What was raised or logged as an error, anywhere in the process."""

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from training.runs import RunConfig, RunFolder
+from training.runs.folder import RunConfig, RunFolder
 
 MODEL = "model.safetensors"
 
@@ -93,10 +93,10 @@ def main() -> None:
     """Answer each line until the input ends."""
     import torch
 
-    import training.execution
-    from training.engines import base
+    import training.runs.execution
+    from training.runs.engines import base
 
-    assert training.execution
+    assert training.runs.execution
     torch.set_num_threads(1)
     base.write_result = _keep_model(base.write_result)
     print("ready", flush=True)
@@ -121,7 +121,7 @@ def _keep_model(write_result: Callable[..., None]) -> Callable[..., None]:
 
 def _become(run: str, recipe: dict[str, object]) -> None:
     """Be the trainer, to its end."""
-    from training.execution import execute, start_run
+    from training.runs.execution import execute, start_run
 
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDWR)

@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from training.cards import ModelCard
-from training.classifiers.architectures import blank_network
 from training.config import PaperNetworkSettings, TrainingSetSettings
 from training.errors import BadModelError
-from training.models import Model, load_model, save_model
-from training.onnx_export import export_onnx
-from training.onnx_models import load_onnx_model
+from training.inference.cards import ModelCard
+from training.inference.model_file import Model, load_model, save_model
+from training.inference.onnx_export import export_onnx
+from training.inference.onnx_model import load_onnx_model
+from training.models.networks.architectures import blank_network
 from training.patterns import I3A
 
 SETTINGS = PaperNetworkSettings(input_size=32, width=0.04, epochs=1, vote_epochs=1)

@@ -58,8 +58,8 @@ def jobs(data: Path, made: Path) -> Iterator[list[object]]:
 
 def decide_on(data: Path, made: Path) -> None:
     """Write a table of decisions on the cells that will be cut."""
-    from training.data.curation import DecisionStore
-    from training.data.decision_exchange import export_decisions
+    from training.decisions.exchange import export_decisions
+    from training.decisions.store import DecisionStore
 
     made.mkdir(parents=True, exist_ok=True)
     with DecisionStore(made / "first.sqlite", REVIEWER) as store:

@@ -23,7 +23,7 @@ import tifffile
 from PIL import Image, PngImagePlugin
 
 from training.cli import app
-from training.data.images import read_frame
+from training.storage.images import read_frame
 
 HERE = Path(__file__).parent
 ENVIRONMENT = (

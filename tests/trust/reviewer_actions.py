@@ -13,8 +13,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from training.data.curation import DecisionStore
-from training.data.decision_records import Marked, Said, StepRecord
+from training.decisions.records import Marked, Said, StepRecord
+from training.decisions.store import DecisionStore
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PATTERNS = ("Golgi", "NuMem", "Nucleolar")

@@ -14,9 +14,9 @@ import numpy as np
 from safetensors.torch import load_file
 
 from training.config import PaperNetworkSettings, ProtocolSettings
-from training.data.images import write_json, write_text
 from training.patterns import I3A
-from training.runs import RunConfig, RunFolder
+from training.runs.folder import RunConfig, RunFolder
+from training.storage.writing import write_json, write_text
 
 SIDE = 32
 

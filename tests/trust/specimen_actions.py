@@ -8,9 +8,9 @@ from pathlib import Path
 
 from reviewer_actions import PATTERNS, steps_kept, time_of
 
-from training.data.curation import DecisionStore
-from training.data.decision_records import Said, StepRecord
-from training.data.specimen_decisions import NONE_OF_THESE, say_pattern, take_back
+from training.decisions.records import Said, StepRecord
+from training.decisions.specimens import NONE_OF_THESE, say_pattern, take_back
+from training.decisions.store import DecisionStore
 
 
 def judge_specimens(path: Path, reviewer: str) -> Iterator[int]:

@@ -15,8 +15,8 @@ from hypothesis.stateful import (
     rule,
 )
 
-from training.data.curation import DecisionStore, Mark
-from training.data.decisions import Decision
+from training.decisions.model import Decision
+from training.decisions.store import DecisionStore, Mark
 
 _NAMES = "abcd"
 _CELL = st.sampled_from(_NAMES)

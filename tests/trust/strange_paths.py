@@ -19,16 +19,16 @@ import numpy as np
 from PIL import Image
 
 from training.config import ExtractionSettings, SegmentationSettings
-from training.data.cell_files import fingerprint
-from training.data.cell_folder import read_cell_folder, write_cell_folder
-from training.data.curation import DecisionStore
-from training.data.images import label_bytes
+from training.curation.review_set import review_of_folder
+from training.data.cells.folder import read_cell_folder, write_cell_folder
+from training.data.cells.loading import load_cell_set
 from training.data.layouts import read_collection
-from training.data.mended import digest_of, with_mended
-from training.data.packed_cells import load_cell_set
-from training.data.review_set import review_of_folder
-from training.data.reviewed import STORE, review_cells
+from training.data.masks.history import digest_of, with_mended
+from training.decisions.applied import STORE, review_cells
+from training.decisions.store import DecisionStore
 from training.errors import Hep2Error
+from training.storage.fingerprints import fingerprint
+from training.storage.images import label_bytes
 
 SECRET = "outside"
 WORDS = (

@@ -9,15 +9,15 @@ import pytest
 import torch
 from small_study import NETWORK, study, write_cells
 
-from training import fitting
 from training.config import ProtocolSettings
-from training.data.packed_cells import load_packed
-from training.engines import base, run_tasks
-from training.engines.base import FoldTask
-from training.execution import execute, fold_seed, start_run
-from training.protocols import make_folds
-from training.runs import RunFolder
-from training.scoring import network_input
+from training.data.cells.loading import load_packed
+from training.models.networks import loop
+from training.models.networks.scoring import network_input
+from training.runs.engines import base, run_tasks
+from training.runs.engines.base import FoldTask
+from training.runs.execution import execute, fold_seed, start_run
+from training.runs.folder import RunFolder
+from training.splits.protocols import make_folds
 
 FOLDS, EPOCHS = 3, 2
 PROTOCOL = ProtocolSettings(protocol="group-k", folds=FOLDS)
@@ -59,7 +59,7 @@ class Steps:
 
 def _watched(monkeypatch, spoil=lambda number, wide: wide) -> Steps:
     steps = Steps(spoil)
-    monkeypatch.setattr(fitting, "network_input", steps)
+    monkeypatch.setattr(loop, "network_input", steps)
     return steps
 
 
@@ -131,7 +131,7 @@ def test_what_does_not_fit_in_any_piece_fails_its_fold_alone(
         training[:] = [task.fold.name for task in tasks]
         yield from base.train_folds(tasks, *rest)
 
-    monkeypatch.setattr("training.engines.local.train_folds", one_by_one)
+    monkeypatch.setattr("training.runs.engines.local.train_folds", one_by_one)
     for name in expected:
         _watched(monkeypatch, _full(lambda *_, name=name: training == [name]))
         run = start_run(tmp_path / name, recipe)

@@ -11,11 +11,11 @@ from PIL import Image
 
 from napari_hep2.demo import add_widgets
 from napari_hep2.samples import sample_model
-from napari_hep2.widgets.session import session_of
+from napari_hep2.session import session_of
 from training.config import SimulationSettings
-from training.data.curation import DecisionStore
-from training.data.reviewed import STORE
 from training.data.simulation import simulate
+from training.decisions.applied import STORE
+from training.decisions.store import DecisionStore
 from training.patterns import MIVIA
 
 UNFORESEEN = "not foreseen"

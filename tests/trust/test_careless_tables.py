@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.data.cell_folder import read_cell_folder
-from training.data.cells import CellSet
-from training.data.curation import DecisionStore
-from training.data.decision_exchange import export_decisions, read_decisions
+from training.data.cells.cell_set import CellSet
+from training.data.cells.folder import read_cell_folder
 from training.data.layouts import read_collection
+from training.decisions.exchange import export_decisions, read_decisions
+from training.decisions.store import DecisionStore
 from training.errors import Hep2Error
 from training.patterns import I3A
-from training.protocols import FoldPlan
-from training.results import HeldOut, read_predictions, write_results
-from training.runs import RunFolder
+from training.runs.folder import RunFolder
+from training.runs.predictions import read_predictions
+from training.runs.results import HeldOut, write_results
+from training.splits.protocols import FoldPlan
 
 
 def rows_of(content):

@@ -32,8 +32,8 @@ from reviewer_actions import (
 from specimen_actions import expected_of_specimens
 from store_machine import StoreMachine
 
-from napari_hep2.widgets.review import ReviewWidget
-from training.data.curation import DecisionStore
+from napari_hep2.review.widgets.widget import ReviewWidget
+from training.decisions.store import DecisionStore
 
 KILLS_OF_A_FILE = 25
 

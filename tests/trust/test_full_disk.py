@@ -14,16 +14,16 @@ from mounts import can_mount, read_only_view, small_disk
 from nursery import Nursery
 from reviewer_actions import faults_of, steps_kept
 
-from napari_hep2.controllers import decisions
-from napari_hep2.controllers.review import NOT_SAVED, ReviewController
-from napari_hep2.controllers.saying import SayingController
-from napari_hep2.controllers.specimen import SpecimenController
+from napari_hep2.classify.controllers.specimen_pattern import SayingController
+from napari_hep2.classify.state import SayingState
 from napari_hep2.jobs import run_here
+from napari_hep2.review.controllers import decisions
+from napari_hep2.review.controllers.controller import NOT_SAVED, ReviewController
+from napari_hep2.specimen.controllers.frames import SpecimenController
 from napari_hep2.state import SessionState
-from napari_hep2.verdict_state import SayingState
-from training.data.curation import DecisionStore
-from training.data.reviewed import STORE
-from training.data.specimen_decisions import read_sayings, specimen_store
+from training.decisions.applied import STORE
+from training.decisions.specimens import read_sayings, specimen_store
+from training.decisions.store import DecisionStore
 
 BLOCK = 4096
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from training.config import ProtocolSettings, TrainingSetSettings
-from training.data.cells import CellSet
+from training.data.cells.cell_set import CellSet
 from training.errors import SpecimensError
 from training.patterns import I3A
-from training.protocols import PROTOCOLS, make_folds
-from training.sampling import choose_samples
+from training.splits.protocols import PROTOCOLS, make_folds
+from training.splits.sampling import choose_samples
 
 SIDE = 5
 

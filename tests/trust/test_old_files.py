@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 from reviewer_actions import faults_of
 
-from napari_hep2.controllers.review import NOT_SAVED, ReviewController
-from napari_hep2.controllers.specimen import SpecimenController
 from napari_hep2.jobs import run_here
+from napari_hep2.review.controllers.controller import NOT_SAVED, ReviewController
+from napari_hep2.specimen.controllers.frames import SpecimenController
 from napari_hep2.state import SessionState
-from training.data.curation import DecisionStore, Mark
-from training.data.decision_file import SCHEMA_VERSION
-from training.data.reviewed import STORE
-from training.data.specimen_decisions import SPECIMENS, read_sayings
+from training.decisions.applied import STORE
+from training.decisions.database import SCHEMA_VERSION
+from training.decisions.specimens import SPECIMENS, read_sayings
+from training.decisions.store import DecisionStore, Mark
 from training.errors import BadCellsError
 
 GOLDEN = Path(__file__).with_name("golden")

@@ -12,8 +12,8 @@ import pytest
 from losing_disk import Disk
 from reviewer_actions import decide_cells, steps_kept
 
-from training.data import decision_file
-from training.data.curation import DecisionStore
+from training.decisions import database
+from training.decisions.store import DecisionStore
 from training.errors import BadCellsError, StorageError
 
 CUTS_OF_A_FILE = 20
@@ -23,7 +23,7 @@ MANY = [f"frame_{k:05d}" for k in range(3000)]
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
-    monkeypatch.setattr(decision_file.sqlite3, "connect", losing_disk.connect)
+    monkeypatch.setattr(database.sqlite3, "connect", losing_disk.connect)
     return tmp_path / "curation.sqlite"
 
 

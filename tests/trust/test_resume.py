@@ -8,11 +8,16 @@ import torch
 from forking_trainer import MODEL, ForkingTrainer
 from small_study import NETWORK, curves_of, results_of, study, write_cells
 
-from training.checkpoints import CHECKPOINT, PREVIOUS, load_checkpoint, save_checkpoint
-from training.classifiers.base import Samples
-from training.devices import ResidentCells
-from training.fitting import begin, fit
-from training.runs import RunFolder
+from training.models.networks.checkpoints import (
+    CHECKPOINT,
+    PREVIOUS,
+    load_checkpoint,
+    save_checkpoint,
+)
+from training.models.networks.devices import ResidentCells
+from training.models.networks.loop import begin, fit
+from training.runs.folder import RunFolder
+from training.splits.samples import Samples
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 and fork")
 

@@ -14,29 +14,34 @@ import pytest
 from sheet_program import live_cells
 from sheet_words import hostile_words
 
-from training.cards import ModelCard
 from training.cli.curate import _write_table
-from training.config.verdicts import VerdictCalibration
-from training.data.cell_files import CELLS, read_table
-from training.data.cell_writer import CellWriter
-from training.data.cells import CellSet
-from training.data.curation import DecisionStore
-from training.data.decision_exchange import export_decisions, import_decisions
-from training.data.extraction import ExtractedCells, FrameCells
+from training.data.cells.cell_set import CellSet
+from training.data.cells.extraction import ExtractedCells, FrameCells
+from training.data.cells.files import CELLS, read_table
+from training.data.cells.writer import CellWriter
 from training.data.layouts import Frame, Specimen
-from training.data.safe_tables import csv_text, plain_word
+from training.decisions.exchange import export_decisions, import_decisions
+from training.decisions.store import DecisionStore
+from training.evaluation.verdict import specimen_verdict
+from training.evaluation.verdict_figures import VerdictCalibration
+from training.evaluation.verdict_fit import (
+    FittedVerdict,
+    JudgedSpecimen,
+    specimen_table,
+)
+from training.inference.cards import ModelCard
+from training.inference.frames import FramePrediction, export_prediction
 from training.patterns import I3A
-from training.prediction import FramePrediction, export_prediction
-from training.protocols import FoldPlan
-from training.reproduction.page import _write_csv
-from training.results import HeldOut, read_predictions, write_results
-from training.runs import RunFolder
-from training.specimen_reports.content import cells_csv
-from training.specimen_reports.findings import Findings
-from training.specimen_reports.worklist import worklist_csv
-from training.verdict import specimen_verdict
-from training.verdict_fit import FittedVerdict, JudgedSpecimen, specimen_table
-from training.verdict_page import _table
+from training.reports.specimens.content import cells_csv
+from training.reports.specimens.findings import Findings
+from training.reports.specimens.worklist import worklist_csv
+from training.reports.verdict_section import _table
+from training.runs.folder import RunFolder
+from training.runs.predictions import read_predictions
+from training.runs.results import HeldOut, write_results
+from training.splits.protocols import FoldPlan
+from training.storage.csv_tables import csv_text, plain_word
+from training.studies.reproduction.page import _write_csv
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 SCORES = np.float32([[0.9, 0.02, 0.02, 0.02, 0.02, 0.02]])

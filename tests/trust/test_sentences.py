@@ -17,17 +17,19 @@ from wrong_words import ONCE, TEMPLATES, TOLD, bad_inputs, commands
 from napari_hep2 import samples
 from training.cli import bench, main
 from training.config import PaperNetworkSettings, ProtocolSettings
-from training.data.cell_folder import read_cell_folder
-from training.data.cells import CellSet
-from training.data.images import read_frame, read_mask, write_text
+from training.data.cells.cell_set import CellSet
+from training.data.cells.folder import read_cell_folder
 from training.data.layouts import read_collection
 from training.errors import Hep2Error
-from training.execution import execute, start_run
-from training.leaks import prove_no_leak
-from training.models import fit_model, load_model
+from training.inference.model_file import load_model
 from training.patterns import I3A
-from training.protocols import Fold, make_folds
-from training.runs import RunFolder
+from training.runs.execution import execute, start_run
+from training.runs.final_fit import fit_model
+from training.runs.folder import RunFolder
+from training.splits.leaks import prove_no_leak
+from training.splits.protocols import Fold, make_folds
+from training.storage.images import read_frame, read_mask
+from training.storage.writing import write_text
 
 SAMPLE = promises.ROOT / "sample_data" / "model" / "simulated.safetensors"
 

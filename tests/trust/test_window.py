@@ -10,7 +10,7 @@ from pathlib import Path
 import closed_windows
 import pytest
 
-from training.data.cell_folder import read_cell_folder
+from training.data.cells.folder import read_cell_folder
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parents[1] / "sample_data"

@@ -16,8 +16,8 @@ from small_study import NETWORK, study, write_cells
 
 from training.config import ProtocolSettings
 from training.errors import RunLockedError
-from training.execution import execute, start_run
-from training.runs import RunFolder
+from training.runs.execution import execute, start_run
+from training.runs.folder import RunFolder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
 

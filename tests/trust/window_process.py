@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from napari_hep2.controllers.trainer import RunPlan, TrainerController
-from training.experiments import EXPERIMENTS
+from napari_hep2.trainer.controllers.controller import RunPlan, TrainerController
+from training.runs.experiments import EXPERIMENTS
 
 
 def main() -> None:

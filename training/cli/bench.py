@@ -16,8 +16,8 @@ from rich.table import Table
 import training
 from training.cli.app import app
 from training.cli.options import Json
+from training.cli.terminal import console, tell
 from training.errors import BadSettingError, BenchmarkError
-from training.terminal import console, tell
 
 BENCHMARKS = {
     "start": "commands and imports",

@@ -7,7 +7,7 @@ import typer
 
 from training.cli.app import app
 from training.cli.options import Changes, Json, Layout, cutting, pairs
-from training.terminal import console, progress, tell
+from training.cli.terminal import console, progress, tell
 
 
 @app.command()
@@ -40,7 +40,7 @@ def extract(
     as_json: Json = False,
 ) -> None:
     """Cut 77 x 77 crops out of every frame, with a reason for each cell dropped."""
-    from training.data.cell_folder import write_cell_folder
+    from training.data.cells.folder import write_cell_folder
     from training.data.layouts import read_collection
 
     extraction, segmentation = cutting(changes)

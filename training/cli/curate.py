@@ -7,7 +7,7 @@ import typer
 
 from training.cli.app import app
 from training.cli.options import Changes, Device, DeviceOption, Json, Layout, pairs
-from training.terminal import console, progress, tell
+from training.cli.terminal import console, progress, tell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,10 +27,10 @@ def quality(
     Nothing is decided: the proposals are reviewed in the window.
     """
     from training.config import QualitySettings
-    from training.data.cell_folder import read_cell_folder
-    from training.data.nucleus_masks import nucleus_masks
-    from training.data.proposals import propose_rejections
-    from training.data.quality import measure_quality_parts
+    from training.curation.proposals import propose_rejections
+    from training.curation.quality import measure_quality_parts
+    from training.data.cells.folder import read_cell_folder
+    from training.data.cells.masks import nucleus_masks
 
     limits = QualitySettings.parse(pairs(changes))
     folder = read_cell_folder(cells)
@@ -75,8 +75,8 @@ def copies(
     dimmer. Looked at are the cells that training would use.
     """
     from training.config import NearCopySettings
-    from training.data.cell_copies import cells_to_compare, named_copies
-    from training.data.near_copies import VIEWS, in_order
+    from training.curation.named_copies import cells_to_compare, named_copies
+    from training.curation.near_copies import VIEWS, in_order
 
     limits = NearCopySettings.parse(pairs(changes))
     cells = cells_to_compare(data, layout)
@@ -116,9 +116,9 @@ def views(
 
     A cell has no up or down, so that a model that is sure of it says the same of each.
     """
-    from training.data.cell_folder import read_cell_folder
-    from training.scorers import load_scorer
-    from training.view_spread import spread_in_views
+    from training.data.cells.folder import read_cell_folder
+    from training.inference.orientation_spread import spread_in_views
+    from training.inference.scorers import load_scorer
 
     folder = read_cell_folder(cells)
     scorer = load_scorer(model, device=device.value)
@@ -177,7 +177,7 @@ def _joined(parts: "list[pd.DataFrame]") -> "pd.DataFrame":
 
 
 def _write_table(path: Path, table: "pd.DataFrame") -> None:
-    from training.data.images import write_text
-    from training.data.safe_tables import csv_of
+    from training.storage.csv_tables import csv_of
+    from training.storage.writing import write_text
 
     write_text(path, csv_of(table))

@@ -12,15 +12,15 @@ import typer
 
 from training.cli.app import Commands, app
 from training.cli.options import Json
+from training.cli.terminal import tell
 from training.errors import BadCellsError, BadSettingError
-from training.terminal import tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from training.agreement import Agreement, Kappa
-    from training.data.curation import Decision, DecisionStore
-    from training.data.settling import Settled
+    from training.decisions.agreement import Agreement, Kappa
+    from training.decisions.consensus import Settled
+    from training.decisions.store import Decision, DecisionStore
 
 _ABOUT = "What reviewers decided: to a table and back, the past, and their agreement."
 
@@ -40,7 +40,7 @@ def export_table(
     as_json: Json = False,
 ) -> None:
     """Write every step, with who, when, what and why, without loss."""
-    from training.data.decision_exchange import export_decisions
+    from training.decisions.exchange import export_decisions
 
     with _opened(cells) as store:
         steps = export_decisions(store, out)
@@ -58,7 +58,7 @@ def import_table(
     as_json: Json = False,
 ) -> None:
     """Add the steps that are not there yet; the same table twice adds nothing."""
-    from training.data.decision_exchange import import_decisions, read_decisions
+    from training.decisions.exchange import import_decisions, read_decisions
 
     read_decisions(table)  # a table that is refused leaves no empty store behind
     names = dict(_renamed(word) for word in rename or [])
@@ -82,7 +82,7 @@ def history(
     as_json: Json = False,
 ) -> None:
     """Print all that was said of a cell, by whom and when, oldest first."""
-    from training.data.decisions import event_text
+    from training.decisions.model import event_text
 
     with _opened(cells) as store:
         events = store.history(cell)
@@ -150,8 +150,8 @@ def agreement(
     """
     import numpy as np
 
-    from training.agreement import agreement_text, compare, disagreements
-    from training.data.settling import apart_text, settled_text
+    from training.decisions.agreement import agreement_text, compare, disagreements
+    from training.decisions.consensus import apart_text, settled_text
 
     with _opened(cells) as store:
         standing = {name: store.current(name) for name in store.reviewers()}
@@ -234,7 +234,7 @@ def _plain(one: Any) -> dict[str, Any]:
 
 def _known(cells: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Return pattern and specimen of each cell, where a table of cells says so."""
-    from training.data.cell_files import CELLS, current, read_table
+    from training.data.cells.files import CELLS, current, read_table
 
     table = current(cells if cells.is_dir() else cells.parent, CELLS)
     if not table.is_file():
@@ -248,8 +248,8 @@ def _known(cells: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _opened(cells: Path, must_exist: bool = True) -> "DecisionStore":
-    from training.data.curation import DecisionStore
-    from training.data.reviewed import STORE
+    from training.decisions.applied import STORE
+    from training.decisions.store import DecisionStore
 
     path = cells / STORE if cells.is_dir() else cells
     if must_exist and not path.is_file():

@@ -19,8 +19,8 @@ from training.cli.options import (
     cutting,
     pairs,
 )
+from training.cli.terminal import console, progress, tell
 from training.errors import BadSettingError
-from training.terminal import console, progress, tell
 
 
 @app.command()
@@ -40,15 +40,15 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Fit one model on all cells, for the plugin and for predict."""
-    from training.cards import add_verdict, read_card
     from training.config import NetworkSettings
-    from training.data.nucleus_shares import nucleus_share
-    from training.execution import load_cells
-    from training.experiments import configure
-    from training.models import fit_model
-    from training.reports import figures_for_card
-    from training.runs import RunFolder
-    from training.verdict_fit import read_verdict
+    from training.data.cells.nucleus_share import nucleus_share
+    from training.inference.cards import add_verdict, read_card
+    from training.runs.execution import load_cells
+    from training.runs.experiments import configure
+    from training.runs.figures import figures_for_card
+    from training.runs.final_fit import fit_model
+    from training.runs.folder import RunFolder
+    from training.runs.verdicts import read_verdict
 
     given = pairs(changes) | ({"epochs": str(epochs)} if epochs else {})
     config = configure(
@@ -95,8 +95,8 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a model as ONNX, its card inside, and check that it scores the same."""
-    from training.models import load_model
-    from training.onnx_export import export_onnx
+    from training.inference.model_file import load_model
+    from training.inference.onnx_export import export_onnx
 
     written = export_onnx(load_model(model, "cpu"), out)
     tell({"model": str(written), "bytes": written.stat().st_size}, as_json)
@@ -120,8 +120,8 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Classify every cell of frames and give each a verdict."""
-    from training.frame_stream import find_frames, predict_frames
-    from training.scorers import load_scorer
+    from training.inference.scorers import load_scorer
+    from training.inference.stream import find_frames, predict_frames
 
     extraction, segmentation = cutting(changes)
     loaded = load_scorer(model, backend.value, device.value)

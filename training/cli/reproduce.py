@@ -21,11 +21,11 @@ from training.cli.options import (
     Workers,
     pairs,
 )
+from training.cli.terminal import console, print_results, run_progress, tell
 from training.errors import BadSettingError
-from training.terminal import console, print_results, run_progress, tell
 
 if TYPE_CHECKING:
-    from training.reproduction.study import Study
+    from training.studies.reproduction.study import Study
 
 
 @app.command()
@@ -62,8 +62,8 @@ def reproduce(
     goes on with a study that was stopped.
     """
     from training.data.simulation import simulated_specimens
-    from training.reproduction.page import read_results, write_reproduction
-    from training.reproduction.study import plan_study, simulate_tasks
+    from training.studies.reproduction.page import read_results, write_reproduction
+    from training.studies.reproduction.study import plan_study, simulate_tasks
 
     options = {"protocol": protocol, "folds": folds, "epochs": epochs}
     given = {key: str(value) for key, value in options.items() if value is not None}
@@ -106,8 +106,8 @@ def reproduce(
 
 def _follow(out: Path, study: "Study") -> None:
     """Drain the runs of a study and draw their progress."""
-    from training.experiments import EXPERIMENTS
-    from training.reproduction.study import run_study
+    from training.runs.experiments import EXPERIMENTS
+    from training.studies.reproduction.study import run_study
 
     with run_progress() as show, closing(run_study(out, study)) as events:
         running = ""
@@ -120,7 +120,7 @@ def _follow(out: Path, study: "Study") -> None:
 
 def _command(words: list[str], only: list[str], given: dict[str, str]) -> str:
     """Return the command that does a study again, as it may stand on a page."""
-    from training.data.shown_paths import shown_path
+    from training.storage.shown_paths import shown_path
 
     for name in only:
         words = [*words, "--only", name]

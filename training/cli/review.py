@@ -24,11 +24,11 @@ from training.cli.options import (
     Workers,
     pairs,
 )
-from training.terminal import console, print_metrics, run_progress, tell
+from training.cli.terminal import console, print_metrics, run_progress, tell
 
 if TYPE_CHECKING:
-    from training.curated import Staleness
-    from training.learning_curves import CurveStudy
+    from training.runs.staleness import Staleness
+    from training.studies.learning_curves import CurveStudy
 
 
 @app.command()
@@ -41,7 +41,7 @@ def stale(
     A changed cell makes every fold stale that trains on it. Of the fold that holds it
     out only the metrics change: rescore measures them again at once.
     """
-    from training.run_search import find_runs, find_stale_runs
+    from training.runs.search import find_runs, find_stale_runs
 
     opened = [run for path in runs for run in find_runs(path)]
     found = [one for _, one in find_stale_runs(opened)]
@@ -81,10 +81,10 @@ def rescore(
 
     Writes metrics-rescored.json and confusion-rescored.csv beside what was measured.
     """
-    from training import curated
-    from training.runs import RunFolder
+    from training.runs import staleness
+    from training.runs.folder import RunFolder
 
-    metrics, content = curated.rescore(RunFolder.open(run))
+    metrics, content = staleness.rescore(RunFolder.open(run))
     if as_json:
         tell(content, as_json)
         return
@@ -116,10 +116,10 @@ def label_errors(
 
     It changes nothing: what is wrong is relabelled or rejected in the review.
     """
-    from training.label_errors import crops_of, find_label_errors
-    from training.runs import RunFolder
-    from training.scorers import load_scorer
-    from training.view_spread import scores_in_views
+    from training.inference.orientation_spread import scores_in_views
+    from training.inference.scorers import load_scorer
+    from training.runs.folder import RunFolder
+    from training.studies.label_errors import crops_of, find_label_errors
 
     opened = RunFolder.open(run)
     queue = find_label_errors(opened)
@@ -199,11 +199,11 @@ def learning_curve(
     The same held-out cells are scored by models trained on a share of the specimens,
     and by models trained on a share of the cells of each specimen.
     """
-    from training.curve_page import write_curves
-    from training.curve_runs import plan_curves
     from training.errors import BadSettingError
-    from training.learning_curves import study_runs
-    from training.run_search import find_runs
+    from training.runs.search import find_runs
+    from training.studies.curve_page import write_curves
+    from training.studies.curve_runs import plan_curves
+    from training.studies.learning_curves import study_runs
 
     if bool(runs) == (data is not None):
         raise BadSettingError(
@@ -236,9 +236,9 @@ def learning_curve(
 
 
 def _run_planned(out: Path, planned: dict[str, Any]) -> "CurveStudy":
-    from training.curve_runs import run_planned
-    from training.learning_curves import study_runs
-    from training.runs import RunFolder
+    from training.runs.folder import RunFolder
+    from training.studies.curve_runs import run_planned
+    from training.studies.learning_curves import study_runs
 
     with run_progress() as show, closing(run_planned(out, planned)) as events:
         running = ""

@@ -9,11 +9,11 @@ import typer
 
 from training.cli.app import app
 from training.cli.options import Changes, Json, pairs
+from training.cli.terminal import progress, tell
 from training.errors import BadSettingError
-from training.terminal import progress, tell
 
 if TYPE_CHECKING:
-    from training.sheets.files import Written
+    from training.reports.sheets.files import Written
 
 T = TypeVar("T")
 
@@ -73,12 +73,12 @@ def sheet(
     than some 500 cells take several pages: a PDF has them all, a PNG one each.
     """
     from training.config import SheetSettings
-    from training.data.cell_folder import read_cell_folder
-    from training.data.decisions import REASONS
-    from training.data.review_choice import FILTERS, GROUPS, SORTS, Choice
-    from training.data.review_set import review_of_folder
-    from training.sheets.files import check_name
-    from training.sheets.making import CONTRASTS, sheet_steps, shown_steps
+    from training.curation.filtering import FILTERS, GROUPS, SORTS, Choice
+    from training.curation.review_set import review_of_folder
+    from training.data.cells.folder import read_cell_folder
+    from training.decisions.model import REASONS
+    from training.reports.sheets.files import check_name
+    from training.reports.sheets.making import CONTRASTS, sheet_steps, shown_steps
 
     settings = SheetSettings.parse(pairs(changes))
     check_name(out)
@@ -114,7 +114,7 @@ def _tell_sheet(made: "Written", cells: list[str], as_json: bool) -> None:
 
 
 def _pattern(index: int) -> Any:
-    from training.data.review_order import PatternChoice
+    from training.curation.ordering import PatternChoice
 
     return PatternChoice("own", index)
 

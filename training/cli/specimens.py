@@ -17,7 +17,7 @@ from training.cli.options import (
     Layout,
     pairs,
 )
-from training.terminal import console, progress, tell
+from training.cli.terminal import console, progress, tell
 
 
 @app.command()
@@ -55,8 +55,8 @@ def specimens(
         parse_together,
     )
     from training.errors import InterruptedRunError
-    from training.specimen_reports.plans import ReportRequest, plan_reports
-    from training.specimen_reports.stream import finish_worklist, report_specimens
+    from training.reports.specimens.plans import ReportRequest, plan_reports
+    from training.reports.specimens.stream import finish_worklist, report_specimens
 
     extraction, segmentation, verdict = parse_together(
         pairs(changes), ExtractionSettings(), SegmentationSettings(), VerdictSettings()
@@ -112,9 +112,9 @@ def neighbours(
     """
     import numpy as np
 
-    from training.data.packed_cells import load_packed
-    from training.models import load_model
-    from training.why.neighbours import build_index, index_path, write_index
+    from training.data.cells.loading import load_packed
+    from training.inference.model_file import load_model
+    from training.inference.why.neighbours import build_index, index_path, write_index
 
     loaded = load_model(model, device.value)
     card = loaded.card

@@ -26,23 +26,23 @@ from training.cli.options import (
     Workers,
     pairs,
 )
-from training.errors import BadSettingError
-from training.terminal import (
+from training.cli.terminal import (
     console,
     print_comparison,
     print_metrics,
     run_progress,
     tell,
 )
+from training.errors import BadSettingError
 
 if TYPE_CHECKING:
-    from training.runs import RunFolder
+    from training.runs.folder import RunFolder
 
 
 @app.command("list")
 def list_experiments(as_json: Json = False) -> None:
     """List the experiments, with what each needs and costs on the whole of Task-1."""
-    from training.experiments import EXPERIMENTS, paper_cost
+    from training.runs.experiments import EXPERIMENTS, paper_cost
 
     rows = []
     name = Column("experiment", no_wrap=True)
@@ -103,8 +103,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train every fold of an experiment and measure it on held-out specimens."""
-    from training.execution import run_forecast, start_run
-    from training.experiments import configure, forecast_content, pilot_offer
+    from training.runs.execution import run_forecast, start_run
+    from training.runs.experiments import configure, forecast_content, pilot_offer
 
     given = pairs(changes)
     options = {"protocol": protocol, "folds": folds, "epochs": epochs, "pilot": pilot}
@@ -140,7 +140,7 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Go on with a run that was stopped or killed."""
-    from training.runs import RunFolder
+    from training.runs.folder import RunFolder
 
     _follow(RunFolder.open(run), as_json, engine)
 
@@ -152,7 +152,7 @@ def status(
     """Tell where a run stands."""
     from dataclasses import asdict
 
-    from training.runs import RunFolder
+    from training.runs.folder import RunFolder
 
     opened = RunFolder.open(run)
     opened.config()  # a folder that no trainer can use has no state to tell
@@ -165,9 +165,10 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write report.html into each run folder; compare later runs with the first."""
-    from training.comparison import comparison_content
-    from training.reports import compare_runs, measured_sentence, write_report
-    from training.runs import RunFolder
+    from training.evaluation.comparison import comparison_content
+    from training.reports.run_report import write_report
+    from training.runs.figures import compare_runs, measured_sentence
+    from training.runs.folder import RunFolder
 
     opened = [RunFolder.open(path) for path in runs]
     compared = [compare_runs(opened[0], other) for other in opened[1:]]
@@ -190,9 +191,13 @@ def changes(
     as_json: Json = False,
 ) -> None:
     """Print what each change of a recipe bought, as a table in Markdown."""
-    from training.change_table import change_content, change_table, markdown_table
-    from training.results import read_predictions
-    from training.runs import RunFolder
+    from training.runs.folder import RunFolder
+    from training.runs.predictions import read_predictions
+    from training.studies.change_table import (
+        change_content,
+        change_table,
+        markdown_table,
+    )
 
     opened = [RunFolder.open(path) for path in runs]
     rows = change_table(opened)
@@ -204,8 +209,9 @@ def changes(
 
 def _follow(run: "RunFolder", as_json: bool, engine: str | None = None) -> None:
     """Drain a run's events, draw its progress, print what it measured."""
-    from training.execution import execute
-    from training.reports import load_metrics, write_report
+    from training.reports.run_report import write_report
+    from training.runs.execution import execute
+    from training.runs.figures import load_metrics
 
     with run_progress() as show, closing(execute(run, engine)) as events:
         for event in events:

@@ -9,10 +9,10 @@ from rich.table import Column, Table
 
 from training.cli.app import app, going_on
 from training.cli.options import Changes, Json, pairs
-from training.terminal import progress, tell
+from training.cli.terminal import progress, tell
 
 if TYPE_CHECKING:
-    from training.verdict_fit import FittedVerdict
+    from training.evaluation.verdict_fit import FittedVerdict
 
 
 @app.command()
@@ -37,11 +37,12 @@ def verdicts(
 ) -> None:
     """Fit the verdict on held-out specimens and judge each without itself."""
     from training.config import VerdictSettings, parse_together
-    from training.data.images import write_json
-    from training.left_out import LeftOutFits
-    from training.reports import write_report
-    from training.runs import RunFolder
-    from training.verdict_fit import specimen_rows, write_verdict
+    from training.evaluation.verdict_fit import specimen_rows
+    from training.reports.run_report import write_report
+    from training.runs.folder import RunFolder
+    from training.runs.verdicts import write_verdict
+    from training.storage.writing import write_json
+    from training.studies.left_out import LeftOutFits
 
     (settings,) = parse_together(pairs(changes), VerdictSettings())
     opened, scores = RunFolder.open(run), None
@@ -63,7 +64,10 @@ def verdicts(
 
 
 def _print(fitted: "FittedVerdict") -> None:
-    from training.verdict_page import transductive_sentence, verdict_sentences
+    from training.reports.verdict_section import (
+        transductive_sentence,
+        verdict_sentences,
+    )
 
     truth, said, second = (
         Column(name, no_wrap=True) for name in ("truth", "verdict", "second")

@@ -20,7 +20,7 @@ class Frame:
         Files; `mask` is None in a collection without masks. Where the other frames
         have one and this one's is missing, `mask` is the file that should be there.
     mended
-        A label image that takes the mask's place; see `training.data.mended`.
+        A label image that takes the mask's place; see `training.data.masks.history`.
     note
         What the user should know of its masks, or an empty string.
     """

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.data.images import IMAGE_SUFFIXES
 from training.errors import BadLayoutError
+from training.storage.images import IMAGE_SUFFIXES
+from training.storage.paths import checked, is_inside
 
 MENDED = "mended"
 """The folder beside the data that holds mended masks; it is none of the data."""
@@ -102,35 +103,6 @@ def folders_in(root: Path, folder: Path) -> list[Path]:
         if not path.name.startswith(".") and path.is_dir() and is_inside(root, path)
         if not (path.name == MENDED and (path / MENDED_ABOUT).is_file())
     )
-
-
-def is_inside(root: Path, path: Path) -> bool:
-    """Whether `path`, links followed, lies in `root`."""
-    return path.resolve().is_relative_to(root.resolve())
-
-
-def checked(root: Path, path: Path) -> Path:
-    """Return `path` if it is a file or folder inside `root`.
-
-    Raises
-    ------
-    BadLayoutError
-        If it is a link that leads out, or a pipe or a device.
-    """
-    if not is_inside(root, path):
-        raise BadLayoutError(
-            path,
-            "it is a link that leads out of the folder",
-            "copy the file itself here",
-        )
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise BadLayoutError(path, "it is no regular file", "take it out of the folder")
-    return path
-
-
-def by_name(paths: Iterable[Path], name: str) -> Path | None:
-    """Return the path of this name in any case, or None."""
-    return next((path for path in paths if path.name.lower() == name), None)
 
 
 def _without_mask_ending(stem: str) -> str | None:

@@ -8,17 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from training.data.layouts.collection import Collection, Frame, Specimen
-from training.data.layouts.files import (
-    Listing,
-    by_name,
-    files_in,
-    folders_in,
-    list_images,
-)
-from training.data.layouts.tables import read_table
+from training.data.layouts.files import Listing, files_in, folders_in, list_images
 from training.data.layouts.truth import Truth, count_note, id_key, keyed, read_truth
 from training.errors import BadLayoutError
 from training.patterns import I3A, I3A_TASK2, Vocabulary, vocabulary_for
+from training.storage.delimited import read_table
+from training.storage.paths import by_name
 
 _PART = re.compile(r"(.+?)_[pP]\d+")
 _IMAGES = ("images", "image")

@@ -7,13 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from training.data.layouts.collection import CellFile, Collection
-from training.data.layouts.files import (
-    Listing,
-    by_name,
-    files_in,
-    folders_in,
-    list_images,
-)
+from training.data.layouts.files import Listing, files_in, folders_in, list_images
 from training.data.layouts.truth import (
     Truth,
     count_note,
@@ -24,6 +18,7 @@ from training.data.layouts.truth import (
 )
 from training.errors import BadLayoutError, SpecimensError
 from training.patterns import I3A, MIVIA
+from training.storage.paths import by_name
 
 _NO_SPECIMENS = (
     "The specimens of the cells are not known: leave-one-specimen-out and grouped "

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from training.data.layouts.collection import Collection
-from training.data.layouts.files import by_name, files_in, folders_in, list_images
+from training.data.layouts.files import files_in, folders_in, list_images
 from training.data.layouts.frames import plain_folders, read_plain, read_task2
 from training.data.layouts.ready_cells import (
     mivia_folder,
@@ -15,6 +15,7 @@ from training.data.layouts.ready_cells import (
     read_task1,
 )
 from training.errors import BadLayoutError
+from training.storage.paths import by_name
 
 _READERS: dict[str, Callable[[Path], Collection]] = {
     "task1": read_task1,

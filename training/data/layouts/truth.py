@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from training.data.images import IMAGE_SUFFIXES
-from training.data.layouts.tables import Table, first_row, read_table
 from training.errors import BadLayoutError, SpecimensError
 from training.patterns import VOCABULARIES, Vocabulary
+from training.storage.delimited import Table, first_row, read_table
+from training.storage.images import IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True)

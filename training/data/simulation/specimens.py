@@ -15,13 +15,13 @@ import numpy.typing as npt
 import tifffile
 
 from training.config import SimulationSettings
-from training.data.images import write_bytes, write_json, write_text
-from training.data.reading import read_json
-from training.data.safe_tables import csv_text
 from training.data.simulation.frames import SimulatedFrame, simulate_frame
 from training.data.simulation.styles import draw_style
 from training.errors import BadSettingError, StorageError
 from training.patterns import I3A
+from training.storage.csv_tables import csv_text
+from training.storage.reading import read_json
+from training.storage.writing import write_bytes, write_json, write_text
 
 PROPORTIONS = {
     "Homogeneous": 69,

@@ -1,0 +1,1 @@
+"""*Classify*: a pattern on every cell, a verdict on the specimen, a worklist."""

@@ -1,0 +1,139 @@
+"""Verbs on the model and its prediction: choose, run, export. Never a decision."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_hep2.jobs import Job, Progress, Work
+from napari_hep2.samples import sample_model
+from napari_hep2.state import SessionState, changed_words
+from training.errors import BadModelError
+from training.inference.cards import ModelCard, read_card
+
+if TYPE_CHECKING:
+    from training.inference.frames import FramePrediction
+    from training.patterns import Pattern
+
+
+class ClassifyController:
+    """What can be done with a model and the open frame.
+
+    torch is imported when a model is run, in the thread that runs it.
+
+    Parameters
+    ----------
+    state
+        Read and written.
+    """
+
+    def __init__(self, state: SessionState) -> None:
+        self._state = state
+        self._loaded: tuple[Path, str, Any] | None = None
+        if state.model is None:
+            state.model = sample_model()
+
+    def choose_model(self, path: Path) -> None:
+        """Take another model; the prediction on the screen is taken off."""
+        if path != self._state.model:
+            self._state.prediction = None
+            self._state.model = path
+
+    def choose_device(self, device: str) -> None:
+        """Take another device: ``auto``, ``cpu`` or ``cuda``."""
+        self._state.device = device
+
+    def classify(self) -> Job | None:
+        """Score the kept cells of the open frame and give the specimen's verdict."""
+        state, cells, model = self._state, self._state.cells, self._state.model
+        if cells is None:
+            state.complain("Open a specimen first: there are no cells to classify.")
+            return None
+        if model is None:
+            state.complain("Choose a model file first.")
+            return None
+        device = state.device
+
+        known = self._loaded if self._loaded and self._loaded[0] == model else None
+
+        def work() -> Work[tuple[Any, FramePrediction]]:
+            yield Progress("loading the model")
+            from training.inference.frames import classify_frame
+            from training.inference.model_file import load_model
+
+            loaded = known[2] if known and known[1] == device else None
+            loaded = loaded or load_model(model, device)
+            yield Progress("scoring the cells")
+            return loaded, classify_frame(cells, loaded)
+
+        def done(result: tuple[Any, FramePrediction]) -> None:
+            loaded, prediction = result
+            self._loaded = (model, device, loaded)
+            if state.cells is cells:
+                state.prediction = prediction
+                state.tell(f"{len(prediction.scores)} cells classified.")
+
+        return Job("Classifying", work, done)
+
+    def loaded_model(self) -> Any | None:
+        """Return the model that the prediction on the screen was made with, or None."""
+        known = self._loaded
+        return known[2] if known is not None and known[0] == self._state.model else None
+
+    def export(self, out: Path) -> Job | None:
+        """Write the prediction as table, verdict and picture into a folder."""
+        prediction = self._state.prediction
+        if prediction is None:
+            self._state.complain("Run a model first: there is nothing to export.")
+            return None
+
+        def work() -> Work[Sequence[Path]]:
+            from training.inference.frames import export_prediction
+
+            yield Progress("writing")
+            return export_prediction(prediction, out)
+
+        def done(files: Sequence[Path]) -> None:
+            names = ", ".join(Path(file).name for file in files)
+            self._state.tell(f"Written to {out.name}: {names}.")
+
+        return Job("Exporting", work, done, protected=True)
+
+    def counts(self) -> list[tuple[Pattern, int]]:
+        """Return each pattern of the model with the number of cells called so."""
+        prediction = self._state.prediction
+        if prediction is None:
+            return [(pattern, 0) for pattern in self._state.vocabulary]
+        vocabulary = prediction.vocabulary
+        found = np.bincount(prediction.predicted, minlength=len(vocabulary))
+        return [(p, int(n)) for p, n in zip(vocabulary, found, strict=True)]
+
+    def card(self) -> ModelCard | None:
+        """Return what the chosen model says of itself, without loading it."""
+        prediction, model = self._state.prediction, self._state.model
+        if prediction is not None or model is None:
+            return prediction.card if prediction is not None else None
+        try:
+            return read_card(model.with_suffix(".json"))
+        except BadModelError:
+            return None
+
+    def command(self, out: str = "OUT") -> str:
+        """Return the command that makes the same prediction, or ''."""
+        state = self._state
+        if state.cells is None or state.model is None:
+            return ""
+        frame = state.cells.frame
+        words = ["python", "-m", "training", "predict", str(frame.image)]
+        mask = frame.mended or frame.mask
+        if mask is not None:
+            words += ["--mask", str(mask)]
+        words += ["--model", str(state.model), "--out", out]
+        if state.device != "auto":
+            words += ["--device", state.device]
+        words += changed_words(state.extraction, state.segmentation)
+        return shlex.join(words)

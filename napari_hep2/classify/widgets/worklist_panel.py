@@ -1,0 +1,246 @@
+"""The worklist: specimens of a folder ranked by doubt, each with its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QSize, Qt, QUrl
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QFileDialog,
+    QHeaderView,
+    QLabel,
+    QSizePolicy,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+)
+
+from napari_hep2.classify.widgets.words import WITHHELD, percent
+from napari_hep2.common.parts import (
+    CommandLine,
+    SessionWidget,
+    StatusStrip,
+    Wire,
+    button,
+    pattern_icon,
+    row,
+)
+from napari_hep2.state import SessionState
+from training.decisions.specimens import NONE_OF_THESE
+from training.patterns import Vocabulary
+
+COLUMNS = (
+    "",
+    "specimen",
+    "verdict",
+    "probability",
+    "second",
+    "withheld",
+    "doubt",
+    "cells",
+    "said by readers",
+    "fault",
+)
+_SPECIMEN = int(Qt.ItemDataRole.UserRole) + 1
+_NUMBERS = (0, 3, 6, 7)
+
+
+def open_page(state: SessionState, page: Path) -> None:
+    """Show a page in the system's browser, or say where it is."""
+    if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(page))):
+        state.tell(f"No browser could be opened; the page is {page}")
+
+
+class WorklistWidget(SessionWidget):
+    """Reports a folder in the worker and opens what a person wants to see.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer, given by napari.
+    """
+
+    def sizeHint(self) -> QSize:
+        """Return the size that a dock below the picture takes at first."""
+        return QSize(800, 260)
+
+    def _build(self) -> None:
+        self.work = self.session.worklist
+        self.folder, self.out = _path_label(), _path_label()
+        self.choose_folder = button("Folder\u2026", "A folder of specimens", "")
+        self.choose_out = button("Reports in\u2026", "A folder for the reports", "")
+        self.run = button(
+            "Report all", "Report each specimen; what is done is kept", "run_worklist"
+        )
+        self.open_report = button("Open report", "Of the specimen chosen", "")
+        self.open_list = button("Open worklist", "The page that ranks them all", "")
+        self.table = QTreeWidget()
+        self.table.setHeaderLabels(list(COLUMNS))
+        self.table.setRootIsDecorated(False)
+        self.table.setUniformRowHeights(True)
+        self.table.setMinimumHeight(28)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        header = self.table.header()
+        if header is not None:
+            header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.command = CommandLine()
+        self.status = StatusStrip(self.session)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 4, 8, 2)
+        layout.setSpacing(2)
+        top = row(self.choose_folder, self.folder, self.choose_out, self.out, self.run)
+        top.setStretch(1, 1)
+        top.setStretch(3, 1)
+        layout.addLayout(top)
+        layout.addWidget(self.table, 1)
+        below = row(self.open_report, self.open_list, self.command)
+        below.setStretch(2, 1)
+        layout.addLayout(below)
+        layout.addWidget(self.status)
+        self._connect()
+
+    def _connect(self) -> None:
+        self.choose_folder.clicked.connect(self._choose_folder)
+        self.choose_out.clicked.connect(self._choose_out)
+        self.run.clicked.connect(self._run)
+        self.open_report.clicked.connect(self._open_report)
+        self.open_list.clicked.connect(self._open_list)
+        self.table.itemClicked.connect(self._show_specimen)
+        self.table.itemActivated.connect(self._show_specimen)
+        self.table.currentItemChanged.connect(self._show_ready)
+
+    def _wiring(self) -> list[Wire]:
+        found, events = self.work.found.events, self.state.events
+        return [
+            (found.rows, self._show_rows),
+            (found.folder, self._show_ready),
+            (found.out, self._show_ready),
+            (found.is_whole, self._show_ready),
+            (events.model, self._show_ready),
+            (events.busy, self._show_ready),
+            (events.collection, self._show_ready),
+            *self.status.wiring(),
+        ]
+
+    # -- what is clicked
+
+    def _choose_folder(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Folder of specimens")
+        if chosen:
+            self.work.choose_folder(Path(chosen))
+
+    def _choose_out(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Folder for the reports")
+        if chosen:
+            self.work.choose_out(Path(chosen))
+
+    def _run(self) -> None:
+        self.session.start(self.work.run())
+
+    def _chosen(self) -> str:
+        item = self.table.currentItem()
+        return "" if item is None else str(item.data(0, _SPECIMEN))
+
+    def _show_specimen(self, item: QTreeWidgetItem, _column: int = 0) -> None:
+        if not self.state.busy:
+            self.session.start(self.work.open_specimen(str(item.data(0, _SPECIMEN))))
+
+    def _open_report(self) -> None:
+        self._open(self._chosen())
+
+    def _open_list(self) -> None:
+        self._open("")
+
+    def _open(self, specimen: str) -> None:
+        page = self.work.page(specimen)
+        if page is None:
+            self.state.complain("The page is not there: report the folder again.")
+        else:
+            open_page(self.state, page)
+
+    # -- from the state
+
+    def _refresh(self) -> None:
+        self.work.take_open_folder()
+        self._show_rows()
+        self.status.refresh()
+
+    def _show_ready(self) -> None:
+        self.work.take_open_folder()
+        found, state = self.work.found, self.state
+        for label, path in ((self.folder, found.folder), (self.out, found.out)):
+            label.setText("none chosen" if path is None else str(path))
+            label.setToolTip("" if path is None else str(path))
+        chosen = found.folder is not None and found.out is not None
+        self.run.setEnabled(chosen and state.model is not None and not state.busy)
+        self.open_report.setEnabled(bool(self._chosen()))
+        self.open_list.setEnabled(found.is_whole)
+        self.command.show_command(self.work.command())
+
+    def _show_rows(self) -> None:
+        kept = self._chosen()
+        self.table.blockSignals(True)
+        self.table.clear()
+        for one in self.work.found.rows:
+            item = _item(one, self.state.vocabulary)
+            self.table.addTopLevelItem(item)
+            if one["specimen"] == kept:
+                self.table.setCurrentItem(item)
+        self.table.blockSignals(False)
+        self._show_ready()
+
+
+def _item(one: dict[str, Any], vocabulary: Vocabulary) -> QTreeWidgetItem:
+    item = QTreeWidgetItem([*cells_of_row(one, vocabulary)])
+    item.setData(0, _SPECIMEN, one["specimen"])
+    place = vocabulary.find(one["pattern"] or "")
+    if place is not None:
+        item.setIcon(2, pattern_icon(vocabulary[place]))
+    right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+    for column in _NUMBERS:
+        item.setTextAlignment(column, right)
+    item.setToolTip(2, one["reason"])
+    item.setToolTip(len(COLUMNS) - 1, "\n".join(one["faults"]))
+    return item
+
+
+def cells_of_row(one: dict[str, Any], vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Return a row of the worklist as texts, in the order of `COLUMNS`."""
+    odds, pattern = one["probabilities"], one["pattern"]
+    said = [
+        f"{each['reviewer']}: {_title(each['pattern'], vocabulary) or NONE_OF_THESE}"
+        for each in one["specimen_decisions"]
+    ]
+    verdict = _title(pattern, vocabulary)
+    if not verdict:
+        leads = max(one["scores"], key=one["scores"].get) if one["cells"] else ""
+        verdict = f"none ({_title(leads, vocabulary)} leads)" if leads else "none"
+    if one["mixed"]:
+        verdict += f" with {_title(one['second_pattern'], vocabulary).lower()}"
+    return (
+        str(one["rank"]),
+        one["specimen"],
+        verdict,
+        "none fitted" if odds is None else percent(max(odds.values())),
+        _title(one["second_pattern"], vocabulary),
+        WITHHELD.get(one["withheld"], ""),
+        f"{one['doubt']:.2f}",
+        f"{one['cells']:,}",
+        "; ".join(said),
+        " ".join(one["faults"]),
+    )
+
+
+def _title(name: str | None, vocabulary: Vocabulary) -> str:
+    place = vocabulary.find(name or "")
+    return (name or "") if place is None else vocabulary[place].title
+
+
+def _path_label() -> QLabel:
+    made = QLabel()
+    made.setMinimumWidth(40)
+    made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    return made

@@ -1,0 +1,1 @@
+"""Small widgets that two wings show alike."""

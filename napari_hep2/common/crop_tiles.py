@@ -1,0 +1,281 @@
+"""The tiles of the gallery: a crop, its decision and what a model calls it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from qtpy.QtCore import QModelIndex, QRect, QSize, Qt
+from qtpy.QtGui import QColor, QFont, QImage, QPainter, QPen, QPixmap
+from qtpy.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+
+from napari_hep2.common.contours import ContourCache
+from napari_hep2.common.parts import GOOD_COLOUR, WARNING_COLOUR, draw_chip
+from napari_hep2.state import SessionState
+from training.curation.crop_measures import stretched
+from training.curation.filtering import heading_count, heading_name
+from training.curation.ordering import Heading
+from training.curation.review_set import ReviewSet
+from training.patterns import Pattern, Vocabulary
+
+if TYPE_CHECKING:
+    from training.decisions.store import Decision
+
+ROW_ROLE = int(Qt.ItemDataRole.UserRole) + 1
+HEADING_ROLE = ROW_ROLE + 1
+CACHE_BYTES = 64 * 2**20
+"""Of pictures kept: several screens full of tiles of any size."""
+TILE_MIN, TILE_MAX, TILE_START = 64, 176, 92
+CAPTION = 16
+HEADING = 26
+"""Height of a heading between tiles, in pixels."""
+_GAP = 3
+
+_MARKS = {
+    "accepted": ("\u2713", GOOD_COLOUR),
+    "rejected": ("\u2717", WARNING_COLOUR),
+}
+_PAPER, _TEXT, _DIM = QColor("#161616"), QColor("#f0f0f0"), QColor("#9a9a9a")
+_VEIL = QColor(22, 22, 22, 130)
+_CURRENT = QColor("#ffffff")
+_CHOSEN = QColor("#7fb8ff")
+_FLAG = QColor("#f0e442")
+_LINE = QColor("#56b4e9")
+_BOARD = QColor("#2b2f36")
+
+
+def limits_of(state: SessionState, row: int) -> tuple[float, float] | None:
+    """Return the grey values that a cell's specimen is shown between, or None."""
+    review = state.review
+    if state.contrast == "cell" or state.limits is None or review is None:
+        return None
+    low, high = state.limits[review.specimen_index[row]]
+    return float(low), float(high)
+
+
+def crop_pixmap(
+    crop: npt.NDArray[Any], side: int, limits: tuple[float, float] | None = None
+) -> QPixmap:
+    """Return a stretched crop as a picture of `side` pixels."""
+    grey = np.ascontiguousarray(stretched(crop, limits))
+    height, width = grey.shape
+    image = QImage(
+        grey.tobytes(), width, height, width, QImage.Format.Format_Grayscale8
+    )
+    return QPixmap.fromImage(
+        image.scaled(
+            side,
+            side,
+            Qt.AspectRatioMode.KeepAspectRatio,
+            Qt.TransformationMode.SmoothTransformation,
+        )
+    )
+
+
+class PixmapCache:
+    """The pictures drawn last; the one unused for longest goes first.
+
+    Parameters
+    ----------
+    budget
+        Most bytes kept, at four a pixel; one picture is kept whatever its size.
+    """
+
+    def __init__(self, budget: int = CACHE_BYTES) -> None:
+        self._budget = budget
+        self._kept: OrderedDict[tuple[int, int], QPixmap] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, row: int, side: int, make: Callable[[], QPixmap]) -> QPixmap:
+        """Return the picture of a row, made where it is not kept."""
+        key = (row, side)
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = make()
+            most = max(1, self._budget // (4 * side * side))
+            while len(self._kept) > most:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(key)
+        return found
+
+    def clear(self) -> None:
+        """Forget all pictures."""
+        self._kept.clear()
+
+
+class TileDelegate(QStyledItemDelegate):
+    """Draws a crop, its decision as colour and mark, and its predicted pattern.
+
+    Parameters
+    ----------
+    predicted
+        Takes a row of the review set and returns the pattern that a model calls it
+        and the score, or None.
+    """
+
+    def __init__(
+        self,
+        state: SessionState,
+        predicted: Callable[[int], tuple[Pattern, float] | None],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._predicted = predicted
+        self.cache = PixmapCache()
+        self.contours = ContourCache(state)
+        self.side = TILE_START
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
+        """Return the size of a tile with its caption."""
+        del option, index
+        return QSize(self.side, self.side + CAPTION)
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex
+    ) -> None:
+        """Draw one tile, or a heading."""
+        heading = index.data(HEADING_ROLE)
+        if heading is not None:
+            self._draw_heading(painter, option.rect, heading)
+            return
+        cell, review = index.data(ROW_ROLE), self._state.review
+        if cell is None or review is None:
+            return
+        tile = option.rect.adjusted(_GAP, _GAP, -_GAP, -_GAP)
+        picture = QRect(tile.left(), tile.top(), tile.width(), tile.width())
+        below = tile.bottom() - picture.bottom()
+        caption = QRect(tile.left(), picture.bottom() + 1, tile.width(), below)
+        painter.save()
+        painter.fillRect(tile, _PAPER)
+        pixmap = self.cache.get(
+            cell,
+            tile.width(),
+            lambda: crop_pixmap(
+                review.crops[cell], tile.width(), limits_of(self._state, cell)
+            ),
+        )
+        painter.drawPixmap(picture.topLeft(), pixmap)
+        if self._state.contours:
+            self._draw_contours(painter, picture, cell)
+        self._draw_decision(painter, picture, review, cell)
+        self._draw_caption(painter, caption, review, cell)
+        chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        self._draw_frame(painter, tile, cell, chosen)
+        painter.restore()
+
+    def _draw_heading(self, painter: QPainter, place: QRect, heading: Heading) -> None:
+        painter.save()
+        painter.fillRect(place.adjusted(0, 2, 0, -1), _BOARD)
+        font = QFont(painter.font())
+        font.setPixelSize(12)
+        font.setBold(True)
+        painter.setFont(font)
+        painter.setPen(_TEXT)
+        middle = Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(
+            place.adjusted(6, 0, -6, 0), middle, heading_text(self._state, heading)
+        )
+        painter.restore()
+
+    def _draw_contours(self, painter: QPainter, place: QRect, cell: int) -> None:
+        lines = self.contours.get(cell)
+        if not lines:
+            return
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.translate(place.topLeft())
+        painter.scale(place.width(), place.width())
+        pen = QPen(_LINE)
+        pen.setCosmetic(True)
+        pen.setWidthF(1.5)
+        painter.setPen(pen)
+        for line in lines:
+            painter.drawPolyline(line)
+        painter.restore()
+
+    def _draw_decision(
+        self, painter: QPainter, place: QRect, review: ReviewSet, cell: int
+    ) -> None:
+        decision = self._state.decisions.get(str(review.ids[cell]))
+        verdict = decision.verdict if decision is not None else "cleared"
+        if review.dropped[cell] or verdict == "rejected":
+            painter.fillRect(place, _VEIL)
+        self._draw_marks(painter, place, str(review.ids[cell]))
+        if decision is None or verdict == "cleared":
+            return
+        mark, colour = _mark_of(decision, review.vocabulary)
+        band = QRect(place.left(), place.top(), place.width(), 3)
+        painter.fillRect(band, QColor(colour))
+        chip = QRect(place.right() - 20, place.top() + 4, 18, 18)
+        draw_chip(painter, chip, mark, colour)
+
+    def _draw_marks(self, painter: QPainter, place: QRect, cell: str) -> None:
+        """Draw the reviewer's flag, and small what the others say."""
+        mark, review = self._state.marks.get(cell), self._state.review
+        if mark is not None and mark.flagged:
+            x, y = place.left() + 5, place.top() + 5
+            painter.fillRect(QRect(x, y, 2, 16), _FLAG)
+            painter.fillRect(QRect(x + 2, y, 10, 8), _FLAG)
+        if review is None or self._state.blind:
+            return
+        for k, said in enumerate(self._state.others.get(cell, ())[:3]):
+            if said.verdict != "cleared":
+                chip = QRect(place.left() + 4 + 15 * k, place.bottom() - 16, 13, 13)
+                draw_chip(painter, chip, *_mark_of(said, review.vocabulary))
+
+    def _draw_caption(
+        self, painter: QPainter, place: QRect, review: ReviewSet, cell: int
+    ) -> None:
+        font = QFont(painter.font())
+        font.setPixelSize(11)
+        painter.setFont(font)
+        middle = Qt.AlignmentFlag.AlignVCenter
+        called = self._predicted(cell)
+        if called is not None:
+            pattern, score = called
+            chip = QRect(place.left() + 3, place.top() + 1, 12, place.height() - 2)
+            draw_chip(painter, chip, pattern.letter, pattern.colour)
+            painter.setPen(_TEXT)
+            painter.drawText(place.adjusted(18, 0, 0, 0), middle, f"{score:.2f}")
+            return
+        text = review.captions[cell]
+        painter.setPen(_DIM)
+        painter.drawText(place.adjusted(4, 0, -2, 0), middle, text)
+
+    def _draw_frame(
+        self, painter: QPainter, tile: QRect, row: int, chosen: bool
+    ) -> None:
+        current = row == self._state.current
+        if not (current or chosen):
+            return
+        pen = QPen(_CURRENT if current else _CHOSEN)
+        pen.setWidth(3 if current else 2)
+        pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+        painter.setPen(pen)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRect(tile.adjusted(1, 1, -2, -2))
+
+
+def _mark_of(decision: Decision, vocabulary: Vocabulary) -> tuple[str, str]:
+    """Return the mark of a decision and its colour; a letter for another pattern."""
+    if decision.verdict == "relabelled" and decision.pattern:
+        pattern = vocabulary[vocabulary.index(decision.pattern)]
+        return pattern.letter, pattern.colour
+    return _MARKS[decision.verdict]
+
+
+def heading_text(state: SessionState, heading: Heading) -> str:
+    """Return what a heading says; a specimen's name is not told to a blind reviewer."""
+    review = state.review
+    if review is None:
+        return ""
+    hidden = state.blind and state.group == "specimen"
+    name = "A specimen" if hidden else heading_name(review, state.group, heading.key)
+    return f"{name}   {heading_count(state.group, heading)}"

@@ -1,0 +1,1 @@
+"""*Review cells*: thousands of crops, decided on by keys."""

@@ -1,0 +1,243 @@
+"""Brings what runs and models doubt to the cells under review, for the gallery's sort.
+
+A run's models never saw the specimens that they score. Nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_hep2.jobs import Job, Progress, Work
+from napari_hep2.state import SessionState
+from training.curation.ordering import Sort
+from training.curation.review_set import ReviewSet
+
+if TYPE_CHECKING:
+    from training.inference.orientation_spread import ViewSpread
+    from training.studies.label_errors import DoubtedLabels
+
+SUSPICION, UNCERTAINTY = "suspicion", "uncertainty"
+"""What the gallery sorts by."""
+
+DISAGREEMENT, VIEW_SPREAD = "disagreement", "view_spread"
+"""What a run, and a model, say of how sure they are."""
+
+Source = Literal["run", "views"]
+"""Who is uncertain: the models of a run, or a model over the eight views."""
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """One measure of how uncertain the cells under review are.
+
+    Attributes
+    ----------
+    title
+        Whose it is, in a few words.
+    said
+        From where it comes and how many cells have it, one or two sentences.
+    values : (N,) float64
+        A value for each row of the review, nan where not known.
+    """
+
+    title: str
+    said: str
+    values: Values
+
+
+class LabelQueue:
+    """Fills ``measures`` of the state: the cell to look at first has the highest value.
+
+    Parameters
+    ----------
+    state
+        Read and written, in the window's thread alone.
+    show
+        Called with what to sort by once there is something to sort by.
+    """
+
+    def __init__(
+        self, state: SessionState, show: Callable[[Sort], Job | None] | None = None
+    ) -> None:
+        self._state = state
+        self._show = show
+        self._of: ReviewSet | None = None
+        self._found: dict[Source, Uncertainty] = {}
+
+    @property
+    def sources(self) -> dict[Source, Uncertainty]:
+        """What is known of the cells under review, by whose it is."""
+        review = self._state.review
+        return dict(self._found) if review is not None and review is self._of else {}
+
+    @property
+    def taken(self) -> Source | None:
+        """Whose uncertainty the gallery sorts by."""
+        values = self._state.measures.get(UNCERTAINTY)
+        for source, found in self.sources.items():
+            if found.values is values:
+                return source
+        return None
+
+    def take(self, source: Source) -> Job | None:
+        """Sort by the uncertainty of a source that is known."""
+        found = self.sources.get(source)
+        if found is None:
+            return None
+        self._state.measures = {**self._state.measures, UNCERTAINTY: found.values}
+        return self._show("uncertainty") if self._show else None
+
+    def load_job(self, run_folder: Path) -> Job:
+        """Take suspicion, disagreement and uncertainty of cells from a finished run.
+
+        Cells that the run did not hold out get nan. Labels are those that stand in the
+        run's cell folder now. Uncertainty is the disagreement of the epochs that voted;
+        of a classifier without votes it is what the highest score lacks of 1.
+        """
+        review = self._state.review
+
+        def work() -> Work[tuple[dict[str, Values], Uncertainty] | None]:
+            # These load torch, which the window does without until they are used.
+            from training.runs.folder import RunFolder
+            from training.studies.label_errors import find_label_errors
+
+            yield Progress(f"reading {run_folder.name}")
+            run = RunFolder.open(run_folder)
+            queue = find_label_errors(run)
+            yield Progress("finding its cells")
+            if review is None:
+                return None
+            values = queue_values(review, queue)
+            elsewhere = _elsewhere(review, run.config().data)
+            return values, _of_run(run_folder.name, queue, values, elsewhere)
+
+        def done(result: tuple[dict[str, Values], Uncertainty] | None) -> Job | None:
+            state = self._state
+            if review is None or state.review is not review or result is None:
+                state.complain("Other cells are under review now; load the run again.")
+                return None
+            values, found = result
+            if not np.isfinite(values[SUSPICION]).any():
+                state.complain(f"{run_folder.name} held out none of these cells.")
+                return None
+            return self._keep(review, "run", found, values, "suspicion")
+
+        return Job("Loading the label-error queue", work, done)
+
+    def views_job(self, model: Path, device: str = "auto") -> Job:
+        """Measure how far a model's scores of each cell differ over its eight views.
+
+        That is then the uncertainty by which the gallery sorts.
+        """
+        review = self._state.review
+
+        def work() -> Work[ViewSpread | None]:
+            from training.inference.orientation_spread import spread_in_views
+            from training.inference.scorers import load_scorer
+
+            yield Progress(f"reading {model.name}")
+            scorer = load_scorer(model, device=device)
+            if review is None:
+                return None
+            specimens = review.table["specimen"].fillna("").to_numpy(dtype=object)
+            steps = spread_in_views(scorer, review.crops, specimens)
+            while True:
+                try:
+                    yield Progress("scoring eight views", next(steps))
+                except StopIteration as end:
+                    spread: ViewSpread = end.value
+                    return spread
+
+        def done(spread: ViewSpread | None) -> Job | None:
+            state = self._state
+            if review is None or state.review is not review or spread is None:
+                state.complain("Other cells are under review now; measure them again.")
+                return None
+            found = _of_views(model.stem, spread)
+            values = {VIEW_SPREAD: spread.spread, UNCERTAINTY: spread.spread}
+            return self._keep(review, "views", found, values, "uncertainty")
+
+        return Job("Scoring the eight views", work, done)
+
+    def _keep(
+        self,
+        review: ReviewSet,
+        source: Source,
+        found: Uncertainty,
+        values: dict[str, Values],
+        sort: Sort,
+    ) -> Job | None:
+        """Keep what was found, and show the cells in that order."""
+        kept = self._found if self._of is review else {}
+        self._of, self._found = review, {**kept, source: found}
+        self._state.measures = {**self._state.measures, **values}
+        following = self._show(sort) if self._show else None
+        self._state.tell(found.said)
+        return following
+
+
+def _of_run(
+    name: str, queue: DoubtedLabels, values: dict[str, Values], elsewhere: str
+) -> Uncertainty:
+    known = int(np.isfinite(values[SUSPICION]).sum())
+    said = (
+        f"{known:,} of {len(values[SUSPICION]):,} cells scored by {name}, by models "
+        "that never saw the cell's specimen."
+    )
+    votes = "epoch vote" if queue.disagreement.any() else "scores"
+    if elsewhere:
+        said += f" Its labels are those of {elsewhere}."
+    return Uncertainty(f"{votes} of {name}", said, values[UNCERTAINTY])
+
+
+def _of_views(name: str, found: ViewSpread) -> Uncertainty:
+    said = f"{len(found.spread):,} cells scored in their eight views by {name}."
+    if found.seen.any():
+        said += (
+            f" It was fitted on specimens of the names of {int(found.seen.sum()):,} of "
+            "them: if they are the same, it is surer of these than of new ones."
+        )
+    return Uncertainty(f"eight views of {name}", said, found.spread)
+
+
+def _elsewhere(review: ReviewSet, data: str) -> str:
+    """Return the name of the folder of a run's cells if it is not under review."""
+    folder = Path(data)
+    if review.is_folder and review.store is not None:
+        same = folder.resolve() == review.store.resolve()
+        return "" if same else folder.name
+    return folder.name
+
+
+def queue_values(review: ReviewSet, queue: DoubtedLabels) -> dict[str, Values]:
+    """Return what a run says of each row of a review, nan where it held it not out.
+
+    Returns
+    -------
+    values : dict of str to (N,) float64
+    """
+    found: dict[str, npt.NDArray[Any]] = {
+        SUSPICION: queue.suspicion,
+        DISAGREEMENT: queue.disagreement,
+        UNCERTAINTY: queue.disagreement,
+    }
+    if not queue.disagreement.any():
+        found[UNCERTAINTY] = 1 - queue.scores.max(axis=1)
+    known = [
+        (row, k)
+        for k, cell in enumerate(queue.ids.tolist())
+        if (row := review.row_of.get(cell)) is not None
+    ]
+    rows, places = np.array(known, np.int64).reshape(-1, 2).T
+    values = {name: np.full(len(review), np.nan) for name in found}
+    for name, of_queue in found.items():
+        values[name][rows] = of_queue[places]
+    return values

@@ -1,0 +1,50 @@
+"""Measures of the crops under review, as work for the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_hep2.jobs import Progress, Work
+from training.curation.crop_measures import descriptor_steps, limit_steps, looks_steps
+from training.curation.review_set import ReviewSet
+
+T = TypeVar("T")
+Measures = Mapping[str, npt.NDArray[Any]]
+
+
+def told(text: str, steps: Generator[float, None, T]) -> Work[T]:
+    """Return steps that yield the share done as work that says what it does."""
+    while True:
+        try:
+            share = next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        yield Progress(text, share)
+
+
+def measure_looks(review: ReviewSet) -> Work[Measures]:
+    """Measure focus and brightness of all crops, a few hundred at a time."""
+    return told("measuring focus and brightness", looks_steps(review.crops))
+
+
+def measure_descriptors(review: ReviewSet) -> Work[npt.NDArray[np.float32]]:
+    """Describe all crops; each column is then brought to a spread of 1."""
+    return told("describing the cells", descriptor_steps(review.crops))
+
+
+def measure_limits(review: ReviewSet) -> Work[npt.NDArray[np.float64]]:
+    """Measure, for each specimen, the grey values that its crops are shown between.
+
+    Returns
+    -------
+    limits : (specimens, 2) float64
+        Percentiles 1 and 99.7 of some of its crops, in the order of `specimen_names`.
+    """
+    return told(
+        "measuring the contrast", limit_steps(review.crops, review.specimen_index)
+    )

@@ -1,0 +1,280 @@
+"""Verbs on near copies: find pairs, go from one to the next, decide on either cell."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from psygnal import Signal
+
+from napari_hep2.jobs import Job, Progress, Work
+from napari_hep2.review.controllers.controller import ReviewController
+from napari_hep2.state import SessionState, changed_words
+from training.config import NearCopySettings
+from training.curation.named_copies import cells_to_compare, named_copies
+from training.curation.near_copies import in_order, view_of
+from training.curation.review_set import ReviewSet
+
+KEPT = "no copy of"
+"""With the id of the other cell after it: the note on the first of a pair kept."""
+
+
+@dataclass(frozen=True)
+class CopyPair:
+    """Two cells that show nearly the same picture.
+
+    Attributes
+    ----------
+    first, second
+        Rows of the review.
+    likeness
+        Pearson's correlation in the best view and shift.
+    view
+        Of `training.curation.near_copies.VIEWS`: in it the second is as the first.
+    shift
+        dy and dx in pixels: the place in that view of the second of what is in the
+        middle of the first, from its middle.
+    """
+
+    first: int
+    second: int
+    likeness: float
+    view: int
+    shift: tuple[int, int]
+
+
+def as_first(crop: npt.NDArray[Any], pair: CopyPair) -> npt.NDArray[Any]:
+    """Return the crop of the second turned and moved as it matches the first.
+
+    Pixels that the crop does not hold are those of its edge.
+    """
+    turned, (dy, dx) = view_of(crop, pair.view), pair.shift
+    reach = max(abs(dy), abs(dx))
+    wide = np.pad(turned, reach, mode="edge")
+    height, width = turned.shape
+    top, left = reach + dy, reach + dx
+    return wide[top : top + height, left : left + width]
+
+
+class CopiesController:
+    """Finds near copies among the cells under review, and walks over their pairs.
+
+    Parameters
+    ----------
+    state
+        Read, and written with news alone.
+    review
+        Decides, notes and selects.
+
+    Attributes
+    ----------
+    changed
+        Says that other pairs are there, or that another one is looked at.
+    settings
+        The limits by which pairs are found next.
+    within
+        Whether two cells of one specimen are looked for as well.
+    pairs
+        Of the cells under review, the most alike first.
+    place
+        Of the pair that is looked at.
+    """
+
+    changed: ClassVar[Signal] = Signal()
+
+    def __init__(self, state: SessionState, review: ReviewController) -> None:
+        self.settings = NearCopySettings()
+        self.within = False
+        self.pairs: tuple[CopyPair, ...] = ()
+        self.place = 0
+        self._state, self._review = state, review
+        self._of: ReviewSet | None = None
+        self._kept: set[CopyPair] = set()
+        state.events.review.connect(self._forget)
+
+    def _forget(self) -> None:
+        self.pairs, self.place, self._of = (), 0, None
+        self._kept = set()
+        self.changed.emit()
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether pairs were looked for among the cells under review."""
+        return self._of is not None
+
+    @property
+    def current(self) -> CopyPair | None:
+        """The pair that is looked at, or None."""
+        return self.pairs[self.place] if self.pairs else None
+
+    # -- find
+
+    def find_job(self) -> Job | None:
+        """Find near copies among the cells of the folder that training would use."""
+        review, settings, within = self._state.review, self.settings, self.within
+        if review is None or not review.is_folder or review.store is None:
+            self._state.complain(
+                "Near copies are looked for in a cell folder: open one first."
+            )
+            return None
+        folder = review.store
+
+        def work() -> Work[pd.DataFrame]:
+            yield Progress("reading the cells")
+            cells = cells_to_compare(folder)
+            parts = []
+            for share, part in named_copies(folder, cells, within, settings):
+                parts.append(part)
+                yield Progress("comparing cells", share)
+            return in_order(parts)
+
+        def done(found: pd.DataFrame) -> None:
+            if self._state.review is not review:
+                self._state.complain("Other cells are under review now.")
+                return
+            self._take(review, found)
+
+        return Job("Finding copies", work, done)
+
+    def _take(self, review: ReviewSet, found: pd.DataFrame) -> None:
+        names = (*("first", "second"), "correlation", "view", "dy", "dx")
+        columns = (found[name].tolist() for name in names)
+        rows = review.row_of
+        self.pairs = tuple(
+            CopyPair(rows[a], rows[b], likeness, view, (dy, dx))
+            for a, b, likeness, view, dy, dx in zip(*columns, strict=True)
+            if a in rows and b in rows
+        )
+        self._of, self.place = review, 0
+        count = f"{len(self.pairs):,} pair{'' if len(self.pairs) == 1 else 's'}"
+        self._state.tell(f"{count} of near copies found.")
+        self.changed.emit()
+
+    def command(self) -> str:
+        """Return the command that lists the same pairs, or '': no cell folder."""
+        review = self._state.review
+        if review is None or not review.is_folder:
+            return ""
+        words = ["python", "-m", "training", "copies", str(review.store)]
+        words += ["--within"] if self.within else []
+        return shlex.join([*words, *changed_words(self.settings)])
+
+    # -- walk
+
+    def go(self, step: int) -> None:
+        """Go some pairs on, or back; stop at either end."""
+        self.go_to(self.place + step)
+
+    def go_to(self, place: int) -> None:
+        """Look at the pair at a place; at the first or last beyond the ends."""
+        self.place = max(0, min(place, len(self.pairs) - 1))
+        self.changed.emit()
+
+    def next_open(self) -> None:
+        """Go to the next pair that nothing was said of, from the start after the end.
+
+        Where none is left the same pair stays.
+        """
+        n = len(self.pairs)
+        ahead = ((self.place + k) % n for k in range(1, n + 1))
+        place = next((k for k in ahead if self.is_open(self.pairs[k])), None)
+        if place is None:
+            self._state.tell("Something was said of every pair.")
+        else:
+            self.place = place
+        self.changed.emit()
+
+    def open_count(self) -> int:
+        """Return how many pairs nothing was said of yet."""
+        return sum(self.is_open(pair) for pair in self.pairs)
+
+    def is_open(self, pair: CopyPair) -> bool:
+        """Whether neither cell is rejected and the pair was not kept."""
+        return not (
+            self.is_rejected(pair.first)
+            or self.is_rejected(pair.second)
+            or self.is_kept(pair)
+        )
+
+    def is_rejected(self, row: int) -> bool:
+        """Whether the reviewer has rejected a cell."""
+        decision = self._state.decisions.get(self._id(row))
+        return decision is not None and decision.verdict == "rejected"
+
+    def is_kept(self, pair: CopyPair) -> bool:
+        """Whether it was said, by a note on the first, that both are to be used."""
+        if pair in self._kept:
+            return True
+        mark = self._state.marks.get(self._id(pair.first))
+        said = mark.note.split("; ") if mark is not None else []
+        return f"{KEPT} {self._id(pair.second)}" in said
+
+    # -- say
+
+    def reject(self, which: int) -> None:
+        """Reject the first (0) or the second (1) of the pair as a copy of the other.
+
+        The reason names the other cell, unless names are hidden.
+        """
+        pair = self.current
+        if pair is None:
+            return
+        rows = (pair.first, pair.second)
+        before = self._state.decisions
+        self._select(rows[which])
+        other = "another cell" if self._state.blind else self._id(rows[1 - which])
+        self._review.reject(f"copy of {other}")
+        if self._state.decisions is not before:
+            self.next_open()
+
+    def keep_both(self) -> None:
+        """Note on the first that it is no copy of the second, behind what it says.
+
+        A note names the other cell: while names are hidden it is remembered until
+        other cells are reviewed, and not in the store.
+        """
+        pair = self.current
+        if pair is None or self.is_kept(pair):
+            return
+        if self._state.blind:
+            self._kept.add(pair)
+        else:
+            self._select(pair.first)
+            said = (self._review.note_of_current(), f"{KEPT} {self._id(pair.second)}")
+            self._review.note("; ".join(filter(None, said)))
+        if self.is_kept(pair):
+            self.next_open()
+
+    def undo(self) -> None:
+        """Take the reviewer's last action back, and look at the pair it was on."""
+        before = self._state.decisions, self._state.marks
+        self._review.undo()
+        row = self._state.current
+        if (self._state.decisions, self._state.marks) != before and row is not None:
+            places = enumerate(self.pairs)
+            on_it = [k for k, one in places if row in (one.first, one.second)]
+            self.place = on_it[0] if on_it else self.place
+        self.changed.emit()
+
+    def show_both(self) -> None:
+        """Select both cells in the gallery, without a filter where it hides one."""
+        pair = self.current
+        if pair is not None:
+            self._select(pair.first, pair.second)
+
+    def _select(self, row: int, *others: int) -> None:
+        """Make a row current, and let the filters hide none of those chosen."""
+        review, state = self._review, self._state
+        rows = (row, *others)
+        if not all(review.is_shown(one) for one in rows):
+            state.specimen_filter, state.pattern_filter = "", None
+            review.set_filter("all")
+        review.select(row, rows)
+
+    def _id(self, row: int) -> str:
+        review = self._state.review
+        return "" if review is None else str(review.ids[row])

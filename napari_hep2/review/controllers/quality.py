@@ -1,0 +1,218 @@
+"""Verbs on the quality of the cells under review: measure it, propose rejections."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import pandas as pd
+from psygnal import Signal
+
+from napari_hep2.jobs import Job, Progress, Work
+from napari_hep2.review.controllers.sorting import CellOrder
+from napari_hep2.state import SessionState, changed_words
+from training.config import QualitySettings
+from training.curation.proposals import propose_rejections
+from training.curation.quality import measure_quality_parts
+from training.curation.review_set import ReviewSet
+from training.data.cells.masks import NucleusMasks, cut_masks, nucleus_masks
+from training.decisions.model import REASONS
+
+if TYPE_CHECKING:
+    from training.curation.quality import Masks
+
+
+class QualityController:
+    """Measures cells and selects those whose rejection is proposed; decides nothing.
+
+    Parameters
+    ----------
+    state
+        Read and written, in the window's thread alone.
+    order
+        Filters and selects.
+
+    Attributes
+    ----------
+    settings
+        The limits by which rejections are proposed next.
+    proposed
+        Says that other rejections are proposed than before.
+    """
+
+    proposed: ClassVar[Signal] = Signal()
+
+    def __init__(self, state: SessionState, order: CellOrder) -> None:
+        self.settings = QualitySettings()
+        self._state = state
+        self._order = order
+        self._of: ReviewSet | None = None
+        self._quality = pd.DataFrame()
+        self._made = 0
+        self._proposed: dict[int, tuple[str, str]] = {}
+
+    def measure_job(self) -> Job:
+        """Measure every cell under review, then propose rejections.
+
+        The measures go to ``measures`` of the state.
+        """
+        review, masks, settings = self._state.review, self._masks(), self.settings
+
+        def work() -> Work[tuple[pd.DataFrame, pd.DataFrame, int]]:
+            if review is None:
+                return pd.DataFrame(), pd.DataFrame(), 0
+            found = _masks_of_folder(review) if masks is None else masks
+            parts = []
+            steps = measure_quality_parts(review.crops, found, review.table)
+            for share, part in steps:
+                parts.append(part)
+                yield Progress("measuring quality", share)
+            quality = pd.concat(parts) if parts else pd.DataFrame()
+            proposals = propose_rejections(quality, settings, review.table)
+            made = found.made if isinstance(found, NucleusMasks) else 0
+            return quality, proposals, made
+
+        def done(found: tuple[pd.DataFrame, pd.DataFrame, int]) -> None:
+            state = self._state
+            if review is None or state.review is not review:
+                state.complain("Other cells are under review now; measure them again.")
+                return
+            quality, proposals, self._made = found
+            self._of, self._quality = review, quality
+            self._propose(proposals)
+            # The gallery sorts by the brightness of the crop, known without a mask.
+            names = [str(name) for name in quality if name != "brightness"]
+            arrays = {name: quality[name].to_numpy() for name in names}
+            state.measures = {**state.measures, **arrays}
+            self._order.refresh()
+
+        return Job("Measuring quality", work, done)
+
+    def propose_anew(self, settings: QualitySettings) -> Job | None:
+        """Propose by other limits; what was measured stays.
+
+        Before the cells are measured the limits are kept for then.
+        """
+        self.settings = settings
+        review, quality = self._measured(), self._quality
+        if review is None:
+            self._state.complain("Measure the quality of the cells first.")
+            return None
+
+        def work() -> Work[pd.DataFrame]:
+            yield Progress("comparing with the limits")
+            return propose_rejections(quality, settings, review.table)
+
+        def done(proposals: pd.DataFrame) -> None:
+            if self._state.review is not review:
+                self._state.complain("Other cells are under review now.")
+                return
+            self._propose(proposals)
+
+        return Job("Proposing anew", work, done)
+
+    def command(self) -> str:
+        """Return the command that proposes the same, or '': no cell folder is open."""
+        review = self._state.review
+        if review is None or not review.is_folder:
+            return ""
+        words = ["python", "-m", "training", "quality", str(review.store)]
+        words += ["--out", "quality.csv", *changed_words(self.settings)]
+        return shlex.join(words)
+
+    def proposals(self) -> pd.DataFrame:
+        """Return the proposals that the reviewer has not decided on yet.
+
+        Returns
+        -------
+        proposals
+            ``row`` of the review, ``reason`` (a code of `REASONS`), ``why`` (sentences
+            with the figures); empty before the cells are measured.
+        """
+        review, decisions = self._measured(), self._state.decisions
+        open_ones = [
+            (row, *said)
+            for row, said in self._proposed.items()
+            if review is not None and str(review.ids[row]) not in decisions
+        ]
+        return pd.DataFrame(open_ones, columns=["row", "reason", "why"])
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the cells under review were measured."""
+        return self._measured() is not None
+
+    def why(self, row: int) -> str:
+        """Return why the rejection of a cell is proposed, or an empty string."""
+        return self._proposed.get(row, ("", ""))[1] if self._measured() else ""
+
+    def propose_rejections(self, reason: str | None = None) -> int:
+        """Select the undecided cells that are proposed for a reason; decide nothing.
+
+        Parameters
+        ----------
+        reason
+            A code of `REASONS`, or None for the one with most proposals.
+
+        Returns
+        -------
+        count
+            Of the cells selected. `reason_of_selection` is then `reason`.
+        """
+        state = self._state
+        if self._measured() is None:
+            state.complain("Measure the quality of the cells first.")
+            return 0
+        self._order.set_filter("undecided")
+        left = self.proposals()
+        left = left[left["row"].isin(state.shown)]
+        if reason is None and len(left):
+            reason = str(left["reason"].value_counts().index[0])
+        rows = [int(row) for row in left["row"][left["reason"] == reason]]
+        if not rows:
+            state.tell("No undecided cell shown is proposed for rejection.")
+            return 0
+        first = state.shown[np.isin(state.shown, rows)][0]
+        self._order.select(int(first), rows)
+        state.tell(
+            f"{len(rows):,} selected, {REASONS[reason or '']}: look them over, take "
+            "out the good ones, then reject."
+        )
+        return len(rows)
+
+    def reason_of_selection(self) -> str | None:
+        """Return the reason that all selected cells are proposed for, or None."""
+        found = {self._proposed.get(row, ("", ""))[0] for row in self._state.selected}
+        one = found.pop() if len(found) == 1 and self._measured() else ""
+        return one or None
+
+    def _measured(self) -> ReviewSet | None:
+        """Return the cells under review if it is they that were measured."""
+        review = self._state.review
+        return review if review is not None and review is self._of else None
+
+    def _propose(self, proposals: pd.DataFrame) -> None:
+        columns = (proposals[name].tolist() for name in ("row", "reason", "why"))
+        self._proposed = {
+            int(row): (reason, why) for row, reason, why in zip(*columns, strict=True)
+        }
+        counts = proposals["reason"].value_counts()
+        by_reason = ", ".join(f"{n} {REASONS[str(code)]}" for code, n in counts.items())
+        text = f"{len(proposals):,} of {len(self._quality):,} cells proposed to reject"
+        text += f": {by_reason}." if by_reason else "."
+        if self._made:
+            text += f" {self._made:,} masks were made from crops, less surely."
+        self._state.tell(text)
+        self.proposed.emit()
+
+    def _masks(self) -> Masks | None:
+        """Return the masks of the open frame, where its cells are under review."""
+        review, frame = self._state.review, self._state.cells
+        if review is None or frame is None or review.is_folder:
+            return None
+        return cut_masks(frame.labels, review.table, review.crops.shape[1])
+
+
+def _masks_of_folder(review: ReviewSet) -> NucleusMasks:
+    return nucleus_masks(review.crops, review.table, review.root)

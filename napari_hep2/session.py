@@ -1,0 +1,125 @@
+"""The one session of a viewer, which all its widgets share."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, ClassVar
+
+from psygnal import Signal
+from qtpy.QtWidgets import QWidget
+
+from napari_hep2.classify.controllers.model import ClassifyController
+from napari_hep2.classify.controllers.specimen_pattern import SayingController
+from napari_hep2.classify.controllers.verdict import VerdictController
+from napari_hep2.classify.controllers.why import WhyController
+from napari_hep2.classify.controllers.worklist import WorklistController
+from napari_hep2.classify.state import SayingState, WhyState, WorklistState
+from napari_hep2.closing import ClosedWindow, main_window_of
+from napari_hep2.jobs import Job
+from napari_hep2.review.controllers.controller import ReviewController
+from napari_hep2.review.controllers.near_copies import CopiesController
+from napari_hep2.review.controllers.quality import QualityController
+from napari_hep2.review.controllers.runs import ExperimentsController
+from napari_hep2.specimen.controllers.frames import SpecimenController
+from napari_hep2.specimen.controllers.mask_tool import MendingDesk, MendingTool
+from napari_hep2.specimen.controllers.masks import MendingController
+from napari_hep2.state import SessionState
+from napari_hep2.viewer.layers import LayerLink
+from napari_hep2.workers import Runner
+
+
+class ViewerSession:
+    """State, verbs, worker and layers of one viewer.
+
+    Parameters
+    ----------
+    viewer
+        A real napari viewer, not a proxy; only a weak reference is kept.
+
+    Attributes
+    ----------
+    cell_clicked
+        Gives the id of a cell whose box was clicked in the viewer.
+    """
+
+    cell_clicked: ClassVar[Signal] = Signal(str)
+
+    def __init__(self, viewer: Any) -> None:
+        self._window: ClosedWindow | None = None
+        self.state = SessionState()
+        self.specimen = SpecimenController(self.state)
+        self.review = ReviewController(self.state, start=self.start)
+        self.quality = QualityController(self.state, self.review)
+        self.copies = CopiesController(self.state, self.review)
+        self.experiments = ExperimentsController(self.state, self.review)
+        self.classify = ClassifyController(self.state)
+        self.verdict = VerdictController(self.state)
+        self.why = WhyController(self.state, self.classify, self.verdict, WhyState())
+        self.worklist = WorklistController(self.state, self.specimen, WorklistState())
+        self.saying = SayingController(self.state, SayingState())
+        self.runner = Runner(self.state)
+        self.link = LayerLink(weakref.proxy(viewer), self.state, self._clicked)
+        self.mending = MendingController(
+            self.state,
+            self.specimen,
+            self.link.mask.paint,
+            self.review.select_cell,
+            self.review.retake,
+        )
+        self.tool = MendingTool(
+            weakref.proxy(viewer), self.link, self.mending.follow, self.state.tell
+        )
+        self.desk = MendingDesk(self.link, self.mending, self.tool, self.start)
+        self.link.mask.painted.connect(self.mending.edited)
+        self.mending.changed.connect(self._mask_changed)
+        self.state.events.cells.connect(self._frame_opened)
+        for names in (self.state.events.specimen, self.state.events.pattern):
+            names.connect(self._names_changed)
+
+    def start(self, job: Job | None) -> None:
+        """Give a job to the worker."""
+        self.runner.start(job)
+
+    def live_beside(self, widget: QWidget) -> None:
+        """End with the main window of a widget, once one stands in one."""
+        window = main_window_of(widget)
+        if self._window is None and window is not None:
+            self._window = ClosedWindow(window, self._end)
+
+    def _end(self) -> None:
+        """Leave the result of what runs aside: nothing is there to draw it in."""
+        self.runner.cancel()
+        self.link.close()
+
+    def _frame_opened(self) -> None:
+        """Review the open frame's cells, unless a cell folder is under review."""
+        self.mending.frame_opened()
+        review = self.state.review
+        if review is None or not review.is_folder:
+            self.review.review_frame()
+
+    def _mask_changed(self) -> None:
+        if self.mending.painted is not None:
+            self.link.mask.show(self.mending.painted)
+            self.desk.bind_keys()
+
+    def _names_changed(self) -> None:
+        cells, review = self.state.cells, self.state.review
+        if cells is not None and review is not None and not review.is_folder:
+            self.review.review_frame()
+
+    def _clicked(self, cell: str) -> None:
+        self.review.select_cell(cell)
+        self.cell_clicked.emit(cell)
+
+
+_sessions: weakref.WeakKeyDictionary[Any, ViewerSession] = weakref.WeakKeyDictionary()
+
+
+def session_of(viewer: Any) -> ViewerSession:
+    """Return the session of a viewer or of napari's proxy of it; made on first use."""
+    real = getattr(viewer, "__wrapped__", viewer)
+    session = _sessions.get(real)
+    if session is None:
+        session = _sessions[real] = ViewerSession(real)
+    return session

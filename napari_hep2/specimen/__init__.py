@@ -1,0 +1,1 @@
+"""*Specimen*: open a folder or layers, cut cells, edit the mask."""

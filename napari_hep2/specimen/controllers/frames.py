@@ -1,0 +1,360 @@
+"""Verbs on the open specimen: open, go on, extract, set the pattern, write cells."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_hep2.jobs import Job, Progress, Work
+from napari_hep2.state import SessionState, changed_words
+from training.config import ExtractionSettings, SegmentationSettings, Settings
+from training.data.layouts import Frame, Specimen
+from training.errors import BadLayoutError
+
+if TYPE_CHECKING:
+    from training.data.cells.extraction import FrameCells
+    from training.data.layouts import Collection
+
+
+@dataclass(frozen=True)
+class CellCount:
+    """What the extraction made of a frame.
+
+    Attributes
+    ----------
+    kept, total
+        Number of cells kept and of nuclei found.
+    dropped
+        Number of cells dropped for each reason code, most frequent first.
+    flagged
+        Number of kept cells that carry each flag, most frequent first.
+    area : (3,) float64 or None
+        10th, 50th and 90th percentile of the kept nuclei's area in pixels.
+    """
+
+    kept: int
+    total: int
+    dropped: dict[str, int]
+    flagged: dict[str, int]
+    area: npt.NDArray[np.float64] | None
+
+
+def count_cells(cells: FrameCells) -> CellCount:
+    """Count kept and dropped cells, flags and sizes of a frame."""
+    table = cells.cells.table
+    kept = table[table["dropped"] == ""]
+    flags = Counter(flag for text in kept["flags"] for flag in text.split(";") if flag)
+    reasons = Counter(table.loc[table["dropped"] != "", "dropped"])
+    area = np.percentile(kept["area"], (10, 50, 90)) if len(kept) else None
+    return CellCount(
+        len(kept),
+        len(table),
+        dict(reasons.most_common()),
+        dict(flags.most_common()),
+        area,
+    )
+
+
+class SpecimenController:
+    """What can be done with folders, specimens and frames.
+
+    Parameters
+    ----------
+    state
+        Read and written.
+    """
+
+    def __init__(self, state: SessionState) -> None:
+        self._state = state
+        self._arrays: tuple[npt.NDArray[Any], npt.NDArray[Any] | None] | None = None
+
+    def open_folder(self, folder: Path, frame: str | None = None) -> Job:
+        """Open a folder of specimens and its first frame, or the one named."""
+
+        def work() -> Work[Collection]:
+            from training.data.layouts import read_collection
+
+            yield Progress(f"reading {folder.name}")
+            return read_collection(folder)
+
+        def done(collection: Collection) -> Job | None:
+            return self._opened(collection, frame)
+
+        return Job("Opening the folder", work, done)
+
+    def _opened(self, collection: Collection, frame: str | None) -> Job | None:
+        if not collection.specimens:
+            raise BadLayoutError(
+                collection.root,
+                "it holds cells already cut and no specimen frames",
+                "give it to the LOSO trainer, or open a folder of whole frames",
+            )
+        state = self._state
+        state.cells = None
+        state.position = (0, 0)
+        state.collection = collection
+        n = len(collection.specimens)
+        noun = "specimen" if n == 1 else "specimens"
+        state.tell(" ".join((f"{n} {noun} opened.", *collection.notes)))
+        return self.open_frame(*self._position_of(frame))
+
+    def _position_of(self, frame: str | None) -> tuple[int, int]:
+        for position in self._positions():
+            if self._frame_at(position).name == frame:
+                return position
+        return (0, 0)
+
+    def _positions(self) -> list[tuple[int, int]]:
+        collection = self._state.collection
+        specimens = collection.specimens if collection else ()
+        return [(i, k) for i, s in enumerate(specimens) for k in range(len(s.frames))]
+
+    def _specimen_at(self, position: tuple[int, int]) -> Specimen:
+        collection = self._state.collection
+        if collection is None:
+            raise LookupError("no folder is open")
+        return collection.specimens[position[0]]
+
+    def _frame_at(self, position: tuple[int, int]) -> Frame:
+        return self._specimen_at(position).frames[position[1]]
+
+    def open_frame(self, specimen: int, frame: int = 0) -> Job:
+        """Read a frame of the open collection and extract its cells."""
+        position = (specimen, frame)
+        wanted, root = self._frame_at(position), self._root()
+
+        def done(cells: FrameCells) -> None:
+            owner = self._specimen_at(position)
+            self._state.position = position
+            self._arrays = None
+            self._show(cells, owner.id, owner.pattern)
+
+        return Job("Extracting cells", lambda: self.cutting(wanted, root), done)
+
+    def _root(self) -> Path | None:
+        collection = self._state.collection
+        return None if collection is None else collection.root
+
+    def cutting(self, frame: Frame, root: Path | None) -> Work[FrameCells]:
+        """Cut the cells of a frame, with its mended mask where one stands in `root`."""
+        from training.data.cells.extraction import extract_frame
+        from training.data.masks.history import mended_frame
+
+        yield Progress(f"cutting the cells of {frame.name}")
+        found = frame if root is None else mended_frame(frame, root)
+        return extract_frame(found, self._state.extraction, self._state.segmentation)
+
+    def show_again(self, cells: FrameCells) -> None:
+        """Show the open frame with its cells cut anew."""
+        self._show(cells, self._state.specimen, self._state.pattern)
+
+    def _show(self, cells: FrameCells, specimen: str, pattern: str | None) -> None:
+        state = self._state
+        state.prediction = None
+        # Who listens to these names must not take them for the frame before.
+        with state.events.specimen.blocked(), state.events.pattern.blocked():
+            state.specimen, state.pattern = specimen, pattern
+        state.cells = cells
+        count = count_cells(cells)
+        text = f"{cells.frame.name}: {count.kept} of {count.total} cells kept"
+        if cells.frame.note:
+            state.complain(f"{text}; {cells.frame.note}.")
+        else:
+            state.tell("; ".join((text, *cells.notes)) + ".")
+
+    def use_arrays(
+        self,
+        name: str,
+        image: npt.NDArray[Any],
+        labels: npt.NDArray[Any] | None,
+        source: Path | None = None,
+    ) -> Job:
+        """Extract the cells of an image that is already in memory.
+
+        Parameters
+        ----------
+        name
+            The frame's name; cell ids start with it.
+        image : (H, W) uint8 or uint16
+        labels : (H, W) integer or None
+            0 is background; a mask is made from the image where it is None.
+        source
+            The image's file, where there is one.
+        """
+        frame = Frame(name, source or Path(name), None)
+
+        def done(cells: FrameCells) -> None:
+            self._state.collection = None
+            self._arrays = (image, labels)
+            self._show(cells, name, None)
+
+        return Job(
+            "Extracting cells",
+            lambda: extraction_of_arrays(
+                frame, image, labels, self._state.extraction, self._state.segmentation
+            ),
+            done,
+        )
+
+    def extract_again(self) -> Job | None:
+        """Extract the open frame once more, with the settings as they are now."""
+        state = self._state
+        if state.cells is None:
+            state.complain("Nothing is open: open a folder or pick an image first.")
+            return None
+        if self._arrays is None:
+            return self.open_frame(*state.position)
+        specimen, pattern = state.specimen, state.pattern
+        frame, (image, labels) = state.cells.frame, self._arrays
+        return Job(
+            "Extracting cells",
+            lambda: extraction_of_arrays(
+                frame, image, labels, self._state.extraction, self._state.segmentation
+            ),
+            lambda cells: self._show(cells, specimen, pattern),
+        )
+
+    def fit_crops(self) -> Job | None:
+        """Extract again with crops that the nuclei of the open frame fit."""
+        state = self._state
+        fit = state.cells.cells.fit if state.cells is not None else None
+        if fit is None or fit.better_size is None:
+            return None
+        state.extraction = state.extraction.model_copy(update={"size": fit.better_size})
+        return self.extract_again()
+
+    def go_to_frame(self, frame: str, root: Path | None) -> Job | None:
+        """Open a frame by its name: of the open folder, else of the folder `root`."""
+        for position in self._positions():
+            if self._frame_at(position).name == frame:
+                return self.open_frame(*position)
+        if root is None:
+            return None
+        return self.open_folder(root, frame)
+
+    def step_frame(self, step: int) -> Job | None:
+        """Open the frame `step` further on; stay where there is none."""
+        positions = self._positions()
+        if self._state.position not in positions:
+            return None
+        target = positions.index(self._state.position) + step
+        if not 0 <= target < len(positions):
+            return None
+        return self.open_frame(*positions[target])
+
+    def set_specimen(self, specimen: str) -> None:
+        """Name the specimen of an image that came from no folder."""
+        if self._state.collection is None and specimen.strip():
+            self._state.specimen = specimen.strip()
+
+    def set_pattern(self, name: str | None) -> None:
+        """Say which pattern the open specimen has; None where it is not known.
+
+        The ground truth of the folder is left as it is: cells that are reviewed or
+        written from this window carry the pattern said here.
+        """
+        state = self._state
+        if name is not None:
+            name = state.vocabulary[state.vocabulary.index(name)].name
+        state.pattern = name
+        collection, specimen = state.collection, state.open_specimen
+        if collection is None or specimen is None or specimen.pattern == name:
+            return
+        changed = list(collection.specimens)
+        changed[state.position[0]] = replace(specimen, pattern=name)
+        state.collection = replace(collection, specimens=tuple(changed))
+
+    def set_settings(self, name: str, settings: Settings) -> None:
+        """Take new settings for the next extraction: extraction or segmentation."""
+        if isinstance(settings, ExtractionSettings) and name == "extraction":
+            self._state.extraction = settings
+        elif isinstance(settings, SegmentationSettings) and name == "segmentation":
+            self._state.segmentation = settings
+        else:
+            raise TypeError(f"no settings {name!r} of {type(settings).__name__}")
+
+    def write_cells(self, out: Path) -> Job | None:
+        """Write the cells of the whole open collection as a cell folder."""
+        state, collection = self._state, self._state.collection
+        if collection is None:
+            state.complain("Open a folder of specimens first: cells are written of it.")
+            return None
+
+        def done(counts: tuple[int, int, list[str]]) -> None:
+            kept, dropped, faults = counts
+            text = f"{kept} cells written to {out.name}, {dropped} marked as dropped."
+            if faults:
+                state.complain(f"{text} {len(faults)} frames failed: {faults[0]}")
+            else:
+                state.tell(text)
+
+        return Job(
+            "Writing the cell folder",
+            lambda: self._writing(collection, out),
+            done,
+            protected=True,
+        )
+
+    def _writing(
+        self, collection: Collection, out: Path
+    ) -> Work[tuple[int, int, list[str]]]:
+        from training.data.cells.folder import write_cell_folder
+
+        kept = dropped = 0
+        faults: list[str] = []
+        for step in write_cell_folder(
+            collection, out, self._state.extraction, self._state.segmentation
+        ):
+            kept, dropped = kept + step.kept, dropped + step.dropped
+            faults += [str(step.fault)] if step.fault else []
+            yield Progress(f"{step.frame}: {kept} cells", step.done / step.total)
+        return kept, dropped, faults
+
+    def command(self, out: str = "CELLS") -> str:
+        """Return the command that writes the same cells, or '' without a folder."""
+        collection = self._state.collection
+        if collection is None:
+            return ""
+        words = ["python", "-m", "training", "extract", str(collection.root)]
+        settings = changed_words(self._state.extraction, self._state.segmentation)
+        return shlex.join([*words, "--out", out, *settings])
+
+
+def extraction_of_arrays(
+    frame: Frame,
+    image: npt.NDArray[Any],
+    labels: npt.NDArray[Any] | None,
+    extraction: ExtractionSettings,
+    segmentation: SegmentationSettings,
+) -> Work[FrameCells]:
+    """Cut the cells of an image in memory; a mask is made where `labels` is None."""
+    from training.data.cells.extraction import FrameCells, extract_cells, label_nuclei
+    from training.data.masks.segmentation import segment_nuclei
+
+    made = labels is None
+    if labels is None:
+        yield Progress("making a mask")
+        labels = segment_nuclei(image, segmentation)
+    yield Progress("cutting cells")
+    found = label_nuclei(as_labels(labels))
+    cells = extract_cells(image, found, extraction)
+    notes = ("the mask was made from the image",) if made else ()
+    return FrameCells(frame, image, found, cells, (*notes, *cells.notes), made)
+
+
+def as_labels(labels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+    """Return labels as `label_nuclei` takes them: a mask of one value becomes 0 and 1.
+
+    Parameters
+    ----------
+    labels : (H, W) integer or bool
+    """
+    found = np.asarray(labels)
+    is_mask = found.size > 0 and bool(np.isin(found, (0, found.max())).all())
+    return (found > 0).astype(np.int32) if is_mask else found.astype(np.int32)

@@ -1,0 +1,378 @@
+"""Verbs on the mask of the open frame: split, add, remove, merge, apply, undo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from psygnal import Signal
+
+from napari_hep2.jobs import Job, Progress, Work
+from napari_hep2.specimen.controllers.frames import SpecimenController
+from napari_hep2.specimen.controllers.recut import recutting
+from napari_hep2.state import SessionState
+from training.data.cells.extraction import cell_id
+from training.errors import BadMaskError, Hep2Error
+
+if TYPE_CHECKING:
+    from training.curation.review_set import ReviewSet
+    from training.data.cells.extraction import FrameCells
+    from training.data.layouts import Frame
+    from training.data.masks.changes import LabelChange
+    from training.data.masks.editing import Points, Stroke
+    from training.data.masks.history import MendHistory
+    from training.data.masks.history_writer import MendWriter
+
+Painted = npt.NDArray[Any]
+
+_NO_FOLDER = "Open a folder of specimens first: mended masks are kept beside it."
+_UNAPPLIED = "Apply or discard what was painted first."
+
+
+@dataclass(frozen=True)
+class _Mended:
+    """What a job of mending gives back."""
+
+    history: MendHistory
+    cells: FrameCells
+    text: str
+    new: tuple[int, ...] = ()
+    review: ReviewSet | None = None
+
+
+class MendingController:
+    """What can be done to the mask of the open frame.
+
+    What is painted is a draft until it is applied. A draft is kept while other frames
+    are open, not over a restart; what was applied is on the disk.
+
+    Parameters
+    ----------
+    state
+        Read, and written through `specimen`.
+    specimen
+        Cuts and shows the cells anew.
+    paint
+        Sets the pixels of a stroke where the user sees them; without it they are set
+        in `painted`.
+    on_cell
+        Takes the id of the first new cell.
+    on_recut
+        Takes the cell folder under review after its cells of the frame were cut anew;
+        without it the folder is left as it is.
+
+    Attributes
+    ----------
+    painted : (H, W) int or None
+        The mask as it is painted now.
+    history
+        Of the open frame, or None where it cannot be mended.
+    changed
+        Emitted when any of this has changed.
+    """
+
+    changed: ClassVar[Signal] = Signal()
+
+    def __init__(
+        self,
+        state: SessionState,
+        specimen: SpecimenController,
+        paint: Callable[[Stroke], None] | None = None,
+        on_cell: Callable[[str], None] | None = None,
+        on_recut: Callable[[ReviewSet], None] | None = None,
+    ) -> None:
+        self._state, self._specimen = state, specimen
+        self._paint, self._on_cell = paint or self._paint_here, on_cell
+        self._on_recut = on_recut
+        self._drafts: dict[Path, tuple[Painted, list[str]]] = {}
+        self._said: list[str] = []
+        self._pending = False
+        self._fault = _NO_FOLDER
+        self.painted: Painted | None = None
+        self.history: MendHistory | None = None
+
+    # -- what is open
+
+    def frame_opened(self) -> None:
+        """Take the mask of the frame that was opened, or its draft."""
+        cells, frame = self._state.cells, self._frame()
+        self.painted, self.history, self._said = None, None, []
+        self._fault = _NO_FOLDER
+        if cells is not None and frame is not None:
+            self._open(cells, frame)
+        self._pending = self._is_painted()
+        self.changed.emit()
+
+    def _open(self, cells: FrameCells, frame: Frame) -> None:
+        from training.data.masks.history import read_mends
+
+        draft, said = self._drafts.get(frame.image, (None, []))
+        fits = draft is not None and draft.shape == cells.labels.shape
+        self.painted = draft if fits else cells.labels.copy()
+        self._said = said if fits else []
+        try:
+            self.history = read_mends(self._root(), frame.name)
+        except BadMaskError as fault:
+            self._fault = str(fault)
+
+    def _frame(self) -> Frame | None:
+        """Return the open frame as the folder holds it, or None."""
+        cells, frame = self._state.cells, self._state.open_frame
+        if cells is None or frame is None or cells.frame.name != frame.name:
+            return None
+        return frame
+
+    def _root(self) -> Path:
+        collection = self._state.collection
+        if collection is None:
+            raise LookupError("no folder is open")
+        return collection.root
+
+    @property
+    def pending(self) -> bool:
+        """Whether something was painted that is not applied yet."""
+        return self._pending
+
+    def _is_painted(self) -> bool:
+        cells = self._state.cells
+        if cells is None or self.painted is None:
+            return False
+        return not np.array_equal(cells.labels, self.painted)
+
+    def status(self) -> str:
+        """Say in a sentence which mask is shown and what was painted."""
+        cells, history = self._state.cells, self.history
+        if cells is None or history is None:
+            return self._fault
+        if self._pending:
+            return "Painted, not applied yet."
+        standing = history.standing
+        if standing is None or cells.frame.mended is None:
+            made = (
+                "was made from the image" if cells.mask_made else "came with the data"
+            )
+            return f"The mask {made}."
+        return f"Mended by {standing.who}: {standing.what}."
+
+    # -- strokes
+
+    def begin(self) -> bool:
+        """Tell whether the open frame can be mended; complain where it cannot."""
+        if self.history is None or self.painted is None:
+            self._state.complain(self._fault)
+            return False
+        return True
+
+    def edited(self, painted: Painted) -> None:
+        """Take note that the user painted on the mask."""
+        frame = self._frame()
+        if self.painted is None or frame is None:
+            return
+        if painted.shape == self.painted.shape:
+            self.painted = painted
+        self._pending = self._is_painted()
+        if self._pending:
+            self._drafts[frame.image] = (self.painted, self._said)
+        else:
+            self._forget(frame)
+        self.changed.emit()
+
+    def _forget(self, frame: Frame) -> None:
+        self._drafts.pop(frame.image, None)
+        self._said = []
+
+    def split(self, path: Points) -> None:
+        """Split a nucleus by a line: the current one, or the one it meets most."""
+        from training.data.masks.editing import split_nucleus
+
+        chosen = self.chosen()
+        preferred = chosen[0] if len(chosen) == 1 else None
+        self._stroke(lambda painted: split_nucleus(painted, path, preferred))
+
+    def add(self, place: Sequence[float]) -> None:
+        """Add the nucleus at a place (y, x) in pixels."""
+        from training.data.masks.editing import add_nucleus
+
+        cells = self._state.cells
+        if cells is not None:
+            image, area, at = cells.image, self._usual_area(), (place[0], place[1])
+            self._stroke(lambda painted: add_nucleus(image, painted, at, area))
+
+    def remove(self, labels: Collection[int] | None = None) -> None:
+        """Take nuclei out: these, or the selected cells."""
+        from training.data.masks.editing import remove_nuclei
+
+        chosen = self.chosen() if labels is None else labels
+        self._stroke(lambda painted: remove_nuclei(painted, chosen))
+
+    def merge(self, labels: Collection[int] | None = None) -> None:
+        """Make one nucleus of several: of these, or of the selected cells."""
+        from training.data.masks.editing import merge_nuclei
+
+        chosen, area = self.chosen() if labels is None else labels, self._usual_area()
+        self._stroke(lambda painted: merge_nuclei(painted, chosen, area))
+
+    def follow(self, tool: str, path: Points) -> None:
+        """Do what a tool does to the nuclei under a path, or under a click."""
+        from training.data.masks.editing import nuclei_along
+
+        if tool == "split":
+            self.split(path)
+        elif tool == "add":
+            self.add(path[-1])
+        elif self.painted is not None and tool in ("remove", "merge"):
+            labels = nuclei_along(self.painted, path)
+            (self.remove if tool == "remove" else self.merge)(labels)
+
+    def chosen(self) -> list[int]:
+        """Return the labels of the selected cells that lie in the open frame."""
+        state, cells = self._state, self._state.cells
+        if cells is None or state.review is None:
+            return []
+        labels = cells.cells.table["label"].tolist()
+        known = {cell_id(cells.frame.name, label): label for label in labels}
+        ids = [str(state.review.ids[row]) for row in state.selected]
+        return [known[one] for one in ids if one in known]
+
+    def _usual_area(self) -> float:
+        cells = self._state.cells
+        return 0.0 if cells is None else float(cells.cells.table["area"].median())
+
+    def _stroke(self, make: Callable[[Painted], Stroke]) -> None:
+        if not self.begin() or self.painted is None:
+            return
+        try:
+            stroke = make(self.painted)
+        except Hep2Error as fault:
+            self._state.complain(f"{fault.fault}; {fault.remedy}.".capitalize())
+            return
+        self._said.append(stroke.text)
+        self._paint(stroke)
+        self._state.tell(f"{stroke.text}: not applied yet.".capitalize())
+
+    def _paint_here(self, stroke: Stroke) -> None:
+        if self.painted is not None:
+            self.painted[stroke.where] = stroke.values
+            self.edited(self.painted)
+
+    # -- states of the mask
+
+    def discard(self) -> None:
+        """Leave what was painted aside."""
+        cells, frame = self._state.cells, self._frame()
+        if cells is None or frame is None or not self._pending:
+            return
+        self._forget(frame)
+        self.frame_opened()
+        self._state.tell("What was painted was left aside.")
+
+    def apply(self) -> Job | None:
+        """Save what was painted and cut the cells anew; only those touched change."""
+        cells, frame, painted = self._state.cells, self._frame(), self.painted
+        if not self.begin() or cells is None or frame is None or painted is None:
+            return None
+        if not self._pending:
+            self._state.complain("Nothing was painted: paint, split or add first.")
+            return None
+        before, drawn = cells.labels, painted.copy()
+        what = "; ".join(dict.fromkeys(self._said)) or "painted"
+
+        def work(writer: MendWriter, history: MendHistory) -> _Saved:
+            from training.data.masks.changes import settle_labels
+
+            change = settle_labels(before, drawn, history.highest)
+            if not change:
+                return history, None
+            return writer.save(history, change, what), change
+
+        return self._job("Mending the mask", work)
+
+    def undo(self) -> Job | None:
+        """Take the last mend of this frame back, also one made before a restart."""
+        return self._travel(lambda writer, history: writer.undo(history))
+
+    def redo(self) -> Job | None:
+        """Take up again what was undone last."""
+        return self._travel(lambda writer, history: writer.redo(history))
+
+    def original(self) -> Job | None:
+        """Go back to the mask that came with the data; an undo takes this back."""
+        history = self.history
+        if history is not None and history.standing is None:
+            self._state.tell("The mask is the original one.")
+            return None
+        return self._travel(lambda writer, history: writer.original(history))
+
+    def _travel(
+        self, turn: Callable[[MendWriter, MendHistory], MendHistory]
+    ) -> Job | None:
+        if not self.begin():
+            return None
+        if self._pending:
+            self._state.complain(_UNAPPLIED)
+            return None
+
+        return self._job(
+            "Changing the mask", lambda writer, history: (turn(writer, history), None)
+        )
+
+    def _job(
+        self, title: str, change: Callable[[MendWriter, MendHistory], _Saved]
+    ) -> Job:
+        frame, history, root = self._frame(), self.history, self._root()
+        who, state = self._state.reviewer, self._state
+        review = state.review if self._on_recut is not None else None
+        recut = recutting(review, state.collection)
+        assert frame is not None
+        assert history is not None
+
+        def work() -> Work[_Mended | None]:
+            from training.data.masks.history_writer import MendWriter
+
+            yield Progress("saving")
+            after, made = change(MendWriter(root, frame, who), history)
+            if after is history:
+                return None
+            cells = yield from self._specimen.cutting(frame, root)
+            found, told = yield from recut(frame.name)
+            text, new = _sentence(after, made), () if made is None else made.new
+            return _Mended(after, cells, f"{text}{told}", new, found)
+
+        def done(mended: _Mended | None) -> None:
+            if mended is None:
+                state.tell("Nothing has changed.")
+                return
+            self._forget(frame)
+            self._specimen.show_again(mended.cells)
+            self.history = mended.history
+            if mended.review is not None and self._on_recut is not None:
+                self._on_recut(mended.review)
+            self._choose(frame.name, mended.new)
+            if not state.fault:
+                state.tell(mended.text)
+            self.changed.emit()
+
+        return Job(title, work, done, protected=True)
+
+    def _choose(self, frame: str, new: tuple[int, ...]) -> None:
+        if new and self._on_cell is not None:
+            self._on_cell(cell_id(frame, new[0]))
+
+
+_Saved = tuple["MendHistory", "LabelChange | None"]
+
+
+def _sentence(history: MendHistory, change: LabelChange | None) -> str:
+    last = history.steps[-1]
+    if change is not None:
+        new, gone = len(change.new), len(change.gone)
+        noun = "cell" if new == 1 else "cells"
+        return f"Saved: {last.what}; {new} {noun} new, {gone} gone, all others stay."
+    if last.kind == "mend":
+        return "Saved: back to the original mask; an undo brings the mended one."
+    verb = "taken back" if last.kind == "undo" else "done again"
+    return f"Saved: {verb}: {last.what}."

@@ -1,0 +1,1 @@
+"""*LOSO trainer*: start, follow and stop a run that outlives the window."""

@@ -1,0 +1,1 @@
+"""Verbs of *LOSO trainer*; no Qt."""

@@ -1,0 +1,343 @@
+"""Verbs of the LOSO trainer: plan, forecast, start, stop, resume, attach, follow.
+
+No Qt here, and nothing waits: the window calls `TrainerController.poll` and
+`CostProbe.poll` as often as it likes.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_hep2.trainer import process as trainer_process
+from napari_hep2.trainer.process import Follower, StopStep, TrainerHandle
+from napari_hep2.trainer.state import BUSY, TrainerState
+from napari_hep2.trainer.words import duration
+from training.config import as_typed
+from training.errors import BadRunError
+from training.runs.experiments import Experiment
+
+BUDGET = 0.02
+"""Seconds that one call of `poll` may spend on reading events."""
+
+
+# --- plan ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What the user has chosen before the start.
+
+    Attributes
+    ----------
+    data, out
+        Folders, or None where not chosen yet.
+    settings
+        Settings of the classifier, the training set and the protocol, device and
+        workers, by name.
+    extra
+        Folder of the cells that are trained on only, or None.
+    """
+
+    experiment: Experiment
+    data: Path | None
+    out: Path | None
+    settings: Mapping[str, object]
+    extra: Path | None = None
+
+    @property
+    def options(self) -> dict[str, object]:
+        """The settings that differ from the experiment's own."""
+        own = own_settings(self.experiment)
+        chosen = {k: v for k, v in self.settings.items() if v != own[k]}
+        if not self.uses_folds:
+            chosen.pop("folds", None)
+        if self.uses_extra and self.extra is not None:
+            chosen["extra"] = self.extra
+        return chosen
+
+    @property
+    def uses_extra(self) -> bool:
+        """Whether cells are needed that are trained on and never tested."""
+        own = self.experiment.training_set.use_extra
+        return bool(self.settings.get("use_extra", own))
+
+    @property
+    def protocol(self) -> str:
+        """The protocol chosen, or the experiment's own."""
+        return str(self.settings.get("protocol", self.experiment.protocol.protocol))
+
+    @property
+    def uses_folds(self) -> bool:
+        """Whether the number of folds is chosen; ``loso`` has one a specimen."""
+        return self.protocol != "loso"
+
+    @property
+    def leaky(self) -> bool:
+        """Whether the protocol ignores specimens."""
+        return self.protocol == "k-fold"
+
+    def command(self) -> list[str]:
+        """Return the command, with DATA or RUN where a folder is not chosen yet."""
+        data, out = self.data or Path("DATA"), self.out or Path("RUN")
+        name = self.experiment.name
+        return trainer_process.build_command(name, data, out, self.options)
+
+    def forecast_command(self) -> list[str]:
+        """Return the command that tells what the run would cost here."""
+        command = self.command()
+        at = command.index("--out")
+        return [*command[:at], *command[at + 2 :], "--forecast", "--json"]
+
+    def obstacle(self) -> str:
+        """Say what keeps the run from being started, or ''."""
+        if self.data is None:
+            return "Choose the folder of the cells."
+        if not self.data.is_dir():
+            return f"{self.data}: there is no such folder; choose another."
+        if self.uses_extra and self.extra is None:
+            return "Choose the folder of the extra cells."
+        if self.uses_extra and self.extra is not None and not self.extra.is_dir():
+            return f"{self.extra}: there is no such folder; choose another."
+        if self.out is None:
+            return "Choose a new folder for the run."
+        if self.out.is_file():
+            return f"{self.out}: this is a file; choose a new folder."
+        if (self.out / "config.yaml").exists():
+            return f"{self.out}: it holds a run already; attach to it or rename it."
+        held = {entry.name for entry in self.out.iterdir()} if self.out.is_dir() else ()
+        if set(held) - {"trainer.log"}:
+            return f"{self.out}: the folder is not empty; choose a new one."
+        return ""
+
+
+def own_settings(experiment: Experiment) -> dict[str, object]:
+    """Return the settings of an experiment by name, as a form shows them."""
+    own = {
+        **experiment.classifier.model_dump(exclude={"name"}),
+        **experiment.training_set.model_dump(),
+        **experiment.protocol.model_dump(),
+    }
+    shown = {name: as_typed(value) for name, value in own.items()}
+    return {**shown, "device": "auto", "workers": 0}
+
+
+def free_run_folder(parent: Path, experiment: str) -> Path:
+    """Return the first folder ``EXPERIMENT-NNN`` in `parent` that does not exist."""
+    number = 1
+    while (parent / f"{experiment}-{number:03d}").exists():
+        number += 1
+    return parent / f"{experiment}-{number:03d}"
+
+
+# --- cost ---------------------------------------------------------------------------
+
+
+class CostProbe:
+    """Asks the command line, in a process of its own, what a run would cost.
+
+    Attributes
+    ----------
+    text
+        The forecast or the fault as a sentence; '' while there is none.
+    """
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def asking(self) -> bool:
+        """Whether an answer is awaited."""
+        return self._process is not None
+
+    def ask(self, command: list[str]) -> None:
+        """Ask; an answer that was awaited is given up."""
+        self.cancel()
+        if command[0] == "python":
+            command = [sys.executable, *command[1:]]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=trainer_process.environment(),
+        )
+
+    def cancel(self) -> None:
+        """Give up the answer."""
+        self.text = ""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()
+
+    def poll(self) -> bool:
+        """Return whether the answer has just come."""
+        if self._process is None or self._process.poll() is None:
+            return False
+        process, self._process = self._process, None
+        out, complaint = process.communicate()
+        if process.returncode != 0:
+            self.text = _last_line(complaint) or "The cost could not be told."
+            return True
+        try:
+            self.text = cost_sentence(json.loads(out))
+        except (ValueError, KeyError, TypeError, ZeroDivisionError):
+            self.text = f"The forecast could not be read: {_last_line(out)}"
+        return True
+
+
+def cost_sentence(cost: Mapping[str, Any]) -> str:
+    """Say what ``run --forecast --json`` has told."""
+    steps, speed = int(cost["image_steps"]), float(cost["images_per_second"])
+    about = (
+        f"{int(cost['folds'])} folds, {_many(steps)} training images; about "
+        f"{duration(steps / speed)}"
+    )
+    known = f"on this machine at {speed:,.0f} images a second, measured just now."
+    if not cost.get("measured", True):
+        known = "by the speed of another machine with the default settings."
+    offer = str(cost.get("pilot") or "")
+    return f"{about} {known}" + (f" {offer}." if offer else "")
+
+
+def _many(n: int) -> str:
+    return f"{n / 1e6:,.1f} million" if n >= 1_000_000 else f"{n:,}"
+
+
+def _last_line(text: str) -> str:
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+# --- the run ------------------------------------------------------------------------
+
+
+class TrainerController:
+    """Starts, follows and stops the trainer of one run folder at a time.
+
+    Parameters
+    ----------
+    clock
+        Monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._follower: Follower | None = None
+        self._stopping: Iterator[StopStep] | None = None
+        self.step: StopStep | None = None
+
+    @property
+    def run(self) -> Path | None:
+        """The run folder that is followed, or None."""
+        return self._follower.run if self._follower else None
+
+    @property
+    def state(self) -> TrainerState | None:
+        """What is known of the run, or None where none is followed."""
+        return self._follower.state if self._follower else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a trainer starts, runs or stops."""
+        return self.state is not None and self.state.status in BUSY
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether there are folds to train and nobody trains them."""
+        state = self.state
+        if state is None or self._stopping is not None:
+            return False
+        if state.status == "done":
+            return state.count("failed") > 0
+        return state.status in {"stopped", "failed", "vanished"} and self._resumable()
+
+    def _resumable(self) -> bool:
+        return self.run is not None and (self.run / "config.yaml").is_file()
+
+    @property
+    def unreadable(self) -> int:
+        """Lines of the events that could not be read."""
+        return self._follower.tail.bad if self._follower else 0
+
+    def start(self, plan: RunPlan) -> None:
+        """Start a run.
+
+        Raises
+        ------
+        BadRunError, RunLockedError, StorageError
+            If it cannot be started; the sentence says why.
+        """
+        obstacle = plan.obstacle()
+        if obstacle or plan.out is None:
+            raise BadRunError("the run", obstacle.rstrip("."), "then start it")
+        self._launch(plan.command(), plan.out)
+
+    def resume(self) -> None:
+        """Go on with the run that is followed.
+
+        Raises
+        ------
+        RunLockedError, StorageError
+            If it cannot be started; the sentence says why.
+        """
+        if self.run is not None:
+            self._launch(trainer_process.resume_command(self.run), self.run)
+
+    def _launch(self, command: list[str], run: Path) -> None:
+        handle = trainer_process.start(command, run)
+        if self._follower is None or self._follower.run != run:
+            self._follower = Follower(run)
+        self._follower.expect(handle)
+        self._stopping, self.step = None, None
+
+    def attach(self, run: Path) -> None:
+        """Follow a run that exists, also one that is running.
+
+        Raises
+        ------
+        BadRunError
+            If the folder holds no run.
+        """
+        self._follower = trainer_process.follow(run)
+        self._stopping, self.step = None, None
+
+    def stop(self) -> None:
+        """Begin to stop the trainer; `poll` sees to it that nothing is left.
+
+        Raises
+        ------
+        StorageError
+            If the stop file cannot be written.
+        """
+        if self.run is None or self._stopping is not None:
+            return
+        trainer_process.request_stop(self.run)
+        handle = self._handle()
+        self._stopping = trainer_process.stopping(self.run, handle, clock=self._clock)
+        self.step = "asked"
+
+    def _handle(self) -> TrainerHandle | None:
+        return self._follower.handle if self._follower else None
+
+    def poll(self) -> bool:
+        """Take in what has happened; return whether there is more to read at once."""
+        if self._follower is None:
+            return False
+        if self._stopping is not None:
+            self.step = next(self._stopping, None)
+            if self.step is None:
+                self._stopping = None
+        end = self._clock() + BUDGET
+        while self._follower.poll():
+            if self._clock() > end:
+                return True
+        return False

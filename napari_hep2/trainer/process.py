@@ -1,0 +1,366 @@
+"""The detached trainer: start it, follow it, stop it, find it again.
+
+The trainer outlives the window. Only files stand between the two: the events it
+appends, the lock with its process id and start time, and the stop file that asks it to
+end. Nothing here waits unless its name says so (`stop`, `reattach`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from napari_hep2.trainer.state import TrainerState, apply_all, observe
+from napari_hep2.trainer.tail import EventTail
+from training.errors import BadRunError, RunLockedError, StorageError
+from training.storage.locks import (
+    SAME_START,
+    find_process,
+    lives,
+    lock_holder,
+    read_lock,
+)
+
+StopStep = Literal["asked", "terminated", "killed"]
+
+FLAGS = ("extra", "protocol", "folds", "epochs", "device", "workers")
+"""Options that are flags of the command; all others are settings."""
+
+
+# --- commands -----------------------------------------------------------------------
+
+
+def build_command(
+    experiment: str, data: Path, out: Path, options: Mapping[str, object]
+) -> list[str]:
+    """Return the command that starts a run, as a person would type it.
+
+    Parameters
+    ----------
+    options
+        Values of `FLAGS`, and settings by name; None leaves a default alone.
+    """
+    command = ["python", "-m", "training", "run", experiment]
+    command += ["--data", str(data), "--out", str(out)]
+    given = {key: value for key, value in options.items() if value is not None}
+    for key in FLAGS:
+        if key in given:
+            command += [f"--{key}", str(given.pop(key))]
+    for key, value in given.items():
+        command += ["--set", f"{key}={value}"]
+    return command
+
+
+def resume_command(run: Path) -> list[str]:
+    """Return the command that resumes the run in a folder."""
+    return ["python", "-m", "training", "resume", str(run)]
+
+
+def display(command: list[str]) -> str:
+    """Return `command` as one line that can be pasted into a shell."""
+    if sys.platform == "win32":
+        return subprocess.list2cmdline(command)
+    return shlex.join(command)
+
+
+# --- start --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TrainerHandle:
+    """A trainer that this process has started."""
+
+    run: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def pid(self) -> int:
+        """The trainer's process id, also its process group on POSIX."""
+        return self.process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self.process.poll()
+
+
+def start(command: list[str], run: Path) -> TrainerHandle:
+    """Start `command` detached, in its own session, with its output in a log.
+
+    A leading ``python`` becomes this interpreter. The current folder is kept off the
+    import path, so that no file beside the data is imported by accident.
+
+    Raises
+    ------
+    RunLockedError
+        If a trainer already works in `run`.
+    StorageError
+        If the run folder cannot be written.
+    """
+    if is_running(run):
+        raise RunLockedError(
+            run,
+            "a trainer already works in this run folder",
+            "attach to it or choose another run folder",
+        )
+    if command[0] == "python":
+        command = [sys.executable, *command[1:]]
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        (run / "stop").unlink(missing_ok=True)
+        with (run / "trainer.log").open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment(),
+                start_new_session=True,
+                creationflags=_creation_flags(),
+            )
+    except OSError as error:
+        fault = f"the trainer could not be started ({error.strerror})"
+        raise StorageError(run, fault, "choose a folder you may write to") from error
+    return TrainerHandle(run, process)
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a trainer: unbuffered, no import from its folder."""
+    return {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
+
+
+def _creation_flags() -> int:
+    if sys.platform == "win32":
+        return subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+    return 0
+
+
+# --- who runs -----------------------------------------------------------------------
+
+
+def is_running(run: Path) -> bool:
+    """Whether the process that the run's lock names is alive."""
+    return lock_holder(run) is not None
+
+
+def last_words(run: Path) -> str:
+    """Return the last line of the trainer's log that is not blank, or ''."""
+    try:
+        with (run / "trainer.log").open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
+            lines = log.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+# --- follow -------------------------------------------------------------------------
+
+
+@dataclass
+class Follower:
+    """Keeps a `TrainerState` in step with a run folder.
+
+    Parameters
+    ----------
+    handle
+        The trainer, where this process started it; else the lock tells of it.
+    """
+
+    run: Path
+    handle: TrainerHandle | None = None
+    state: TrainerState = field(default_factory=TrainerState)
+    tail: EventTail = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tail = EventTail(self.run / "events.jsonl")
+
+    @property
+    def alive(self) -> bool:
+        """Whether the trainer runs, its lock written or not yet."""
+        if self.handle is not None and self.handle.exit_code is None:
+            return True
+        return is_running(self.run)
+
+    def expect(self, handle: TrainerHandle) -> None:
+        """Follow the trainer that has just been started in this folder."""
+        self.handle = handle
+        self.state = replace(self.state, status="starting", message="")
+
+    def poll(self) -> bool:
+        """Take in one portion of events; return whether there may be more."""
+        alive = self.alive
+        events = self.tail.read()
+        self.state, bad = apply_all(self.state, events)
+        self.tail.bad += bad
+        if not events:
+            self.state = observe(
+                self.state,
+                alive=alive,
+                stop_asked=(self.run / "stop").exists(),
+                last_words="" if alive else last_words(self.run),
+            )
+        return bool(events)
+
+
+def reattach(run: Path) -> TrainerState:
+    """Return the state of a run folder with its whole history.
+
+    Raises
+    ------
+    BadRunError
+        If the folder holds no run.
+    """
+    follower = follow(run)
+    while follower.poll():
+        pass
+    return follower.state
+
+
+def follow(run: Path) -> Follower:
+    """Return a follower at the beginning of the run in a folder.
+
+    Raises
+    ------
+    BadRunError
+        If the folder holds no run.
+    """
+    if not (run / "events.jsonl").is_file() and not is_running(run):
+        raise BadRunError(
+            run, "this folder holds no run", "choose the folder given to --out"
+        )
+    return Follower(run)
+
+
+# --- stop ---------------------------------------------------------------------------
+
+
+def request_stop(run: Path) -> None:
+    """Ask the trainer to stop within one batch.
+
+    Raises
+    ------
+    StorageError
+        If the run folder cannot be written.
+    """
+    try:
+        (run / "stop").touch()
+    except OSError as error:
+        fault = f"the stop file could not be written ({error.strerror})"
+        raise StorageError(run, fault, "free space or mend its rights") from error
+
+
+def stopping(
+    run: Path,
+    handle: TrainerHandle | None = None,
+    grace: float = 3.0,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[StopStep]:
+    """Stop the trainer and all that it started; end when nothing of it is left.
+
+    Each step returns at once; the caller decides how to wait between steps. The
+    trainer is asked, after `grace` seconds told (SIGTERM), a second later killed with
+    its workers. A kill costs at most one epoch: the run can be resumed.
+
+    Raises
+    ------
+    StorageError
+        If the run folder cannot be written.
+    """
+    pid, started = _leader(run, handle)
+    request_stop(run)
+    begin = clock()
+    family: set[psutil.Process] = set()
+    told = False
+    while True:
+        late = clock() - begin
+        family = {p for p in family | _family(pid, started) if lives(p)}
+        if not family:
+            return
+        if late > grace + 1:
+            _signal(family, "kill")
+            yield "killed"
+        elif late > grace:
+            if not told:
+                _signal({p for p in family if p.pid == pid}, "terminate")
+                told = True
+            yield "terminated"
+        else:
+            yield "asked"
+
+
+def stop(
+    run: Path, handle: TrainerHandle | None = None, grace: float = 3.0
+) -> StopStep:
+    """Stop the trainer, wait until nothing of it is left, return the last step."""
+    last: StopStep = "asked"
+    for step in stopping(run, handle, grace):
+        last = step
+        if handle is not None:
+            handle.process.poll()
+        time.sleep(0.05)
+    return last
+
+
+def _leader(run: Path, handle: TrainerHandle | None) -> tuple[int, float]:
+    lock = read_lock(run)
+    if lock is not None:
+        return lock
+    if handle is None:
+        return 0, 0.0
+    try:
+        return handle.pid, psutil.Process(handle.pid).create_time()
+    except psutil.Error:
+        return handle.pid, time.time()
+
+
+def _family(pid: int, started: float) -> set[psutil.Process]:
+    """Return the trainer, its descendants and what is left of its process group."""
+    leader = find_process(pid, started)
+    if leader is None:
+        return _group(pid, started) if _free(pid) else set()
+    family = {leader} | _group(pid, started)
+    with contextlib.suppress(psutil.Error):
+        family.update(leader.children(recursive=True))
+    return family
+
+
+def _free(pid: int) -> bool:
+    """Whether no living process has this id, so that its group is still the old one."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.Error:
+        return False
+
+
+def _group(pid: int, started: float) -> set[psutil.Process]:
+    """Return the members of the process group `pid` that are not older than it."""
+    if sys.platform == "win32" or pid <= 0:
+        return set()
+    members = set()
+    for member in psutil.pids():
+        with contextlib.suppress(OSError, psutil.Error):
+            if os.getpgid(member) != pid:
+                continue
+            process = psutil.Process(member)
+            if process.create_time() > started - SAME_START:
+                members.add(process)
+    return members
+
+
+def _signal(family: set[psutil.Process], what: Literal["terminate", "kill"]) -> None:
+    for process in family:
+        with contextlib.suppress(psutil.Error):
+            process.terminate() if what == "terminate" else process.kill()

@@ -1,0 +1,89 @@
+"""A run in plain sentences: where it stands, what it measured, what to beware of."""
+
+from __future__ import annotations
+
+from napari_hep2.trainer.process import StopStep
+from napari_hep2.trainer.state import Metrics, TrainerState
+
+LEAKY = (
+    "This protocol ignores specimens: cells of one specimen are trained on and tested "
+    "on, so the accuracy is optimistic."
+)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person says it, e.g. ``2 h 5 min``."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{hours / 24:.1f} days"
+
+
+def status_sentence(state: TrainerState, step: StopStep | None = None) -> str:
+    """Say in a plain sentence where a run stands."""
+    done, folds = state.count("done"), len(state.folds)
+    so_far = f"{done} of {folds} folds are done"
+    words = f" Its last words: {state.message}" if state.message else ""
+    sentences = {
+        "starting": "The trainer starts and reads the cells.",
+        "running": f"{so_far}, {state.count('running')} in training.",
+        "stopping": "The trainer was asked to stop and ends within one batch.",
+        "stopped": f"{so_far}. Resume goes on from the last whole epoch.",
+        "done": f"{so_far}{_in_time(state)}.",
+        "failed": state.message or "The trainer ended; its log says why.",
+        "vanished": (
+            f"The trainer was killed or crashed; {so_far}. Resume goes on from the "
+            f"last whole epoch.{words}"
+        ),
+    }
+    if state.status == "stopping" and step in {"terminated", "killed"}:
+        return "The trainer did not stop by itself and is being ended."
+    return sentences[state.status]
+
+
+def _in_time(state: TrainerState) -> str:
+    return f" in {duration(state.seconds)}" if state.seconds is not None else ""
+
+
+def warnings(state: TrainerState, unreadable: int = 0) -> list[str]:
+    """Return what the reader of the numbers must know."""
+    told = [LEAKY] if state.leaky else []
+    failed = state.count("failed")
+    if failed:
+        folds = "1 fold" if failed == 1 else f"{failed} folds"
+        told.append(
+            f"{folds} failed: not in these numbers, see the tiles with a cross."
+        )
+    if unreadable:
+        lines = "1 line" if unreadable == 1 else f"{unreadable} lines"
+        told.append(f"{lines} of the events could not be read and are left out.")
+    return [*told, *(f"{note.rstrip('.')}." for note in state.notes)]
+
+
+def accuracy_sentence(metrics: Metrics) -> str:
+    """Say the mean class accuracy with its interval and what it rests on."""
+    specimens = sum(metrics.specimens.values())
+    if not metrics.n:
+        return "No fold is done yet: nothing is measured."
+    rests = f"{metrics.n:,} held-out cells of {_specimens(specimens)}"
+    if metrics.mean_class_accuracy is None:
+        lacking = [name for name, rate in metrics.rates.items() if rate is None]
+        names = ", ".join(lacking)
+        return f"Not defined yet: no held-out cell of {names}; {rests} so far."
+    interval = "no interval from so few specimens"
+    if metrics.interval is not None:
+        low, high = (100 * bound for bound in metrics.interval)
+        interval = f"95 % interval over specimens {low:.1f} to {high:.1f} %"
+    tested = sum(rate is not None for rate in metrics.rates.values())
+    if tested < len(metrics.rates):
+        rests += f", over {tested} of {len(metrics.rates)} patterns"
+    return f"{interval}; {rests}."
+
+
+def _specimens(n: int) -> str:
+    return "1 specimen" if n == 1 else f"{n} specimens"

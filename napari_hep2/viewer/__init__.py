@@ -1,0 +1,1 @@
+"""Boxes, masks and clicks in napari's canvas; no Qt."""

@@ -1,1 +1,0 @@
-"""Thin views on the state of a viewer's session."""

@@ -1,0 +1,98 @@
+"""The pattern of a specimen as a decision with a name, without a window."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from napari_hep2.classify.controllers.specimen_pattern import SayingController
+from napari_hep2.classify.state import SayingState
+from napari_hep2.jobs import run_here
+from training.decisions.applied import STORE
+from training.decisions.specimens import SPECIMENS, read_sayings
+
+TIME = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def saying(state, review):
+    return SayingController(state, SayingState(), clock=lambda: TIME)
+
+
+def test_a_pattern_is_said_with_name_and_time(state, saying, specimens):
+    state.reviewer = "Anna"
+    saying.say("NuMem")
+    (said,) = saying.found.sayings
+    assert (said.reviewer, said.pattern, said.time) == ("Anna", "NuMem", TIME)
+    assert saying.lines()[0].startswith("Nuclear membrane, says Anna, 2026-01-02 ")
+    assert state.message == "What Anna says of specimen 1 is saved."
+    assert (specimens / SPECIMENS).is_file()
+    assert not (specimens / STORE).exists()
+
+
+def test_it_changes_neither_cells_nor_their_counts(state, review, saying):
+    before = (state.decisions, review.count(), state.pattern)
+    saying.say("Golgi")
+    assert (state.decisions, review.count(), state.pattern) == before
+    review.select_cell(str(state.review.ids[1]))
+    review.accept()
+    review.undo()
+    review.undo()
+    assert saying.own() == "Golgi"
+
+
+def test_it_is_said_anew_and_taken_back(state, saying):
+    saying.say("Golgi")
+    saying.say(None)
+    assert saying.own() == ""
+    assert saying.lines()[0].startswith("none of the patterns, says reviewer")
+    saying.take_back()
+    assert saying.own() is None
+    assert saying.found.sayings == ()
+    assert state.message.endswith("is taken back.")
+    saying.take_back()
+    assert saying.own() is None
+
+
+def test_each_reviewer_speaks_for_themselves(state, review, saying):
+    saying.say("Golgi")
+    review.set_reviewer("second")
+    assert saying.own() is None
+    assert len(saying.found.sayings) == 1
+    saying.say("NuMem")
+    assert len(saying.found.sayings) == 2
+    state.blind = True
+    assert [one.reviewer for one in saying.found.sayings] == ["second"]
+    state.blind = False
+    assert len(saying.found.sayings) == 2
+
+
+def test_the_next_specimen_has_its_own(state, specimen, saying):
+    saying.say("Golgi")
+    run_here(specimen.open_frame(1))
+    assert saying.found.sayings == ()
+    run_here(specimen.open_frame(0))
+    assert saying.own() == "Golgi"
+
+
+def test_it_goes_where_the_decisions_on_the_frame_go(state, saying, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    state.store = elsewhere
+    saying.say("Golgi")
+    assert set(read_sayings(elsewhere)) == {"1"}
+
+
+def test_a_damaged_file_is_a_sentence(state, saying, specimens):
+    (specimens / SPECIMENS).write_bytes(b"no database at all, but long enough" * 50)
+    saying.refresh()
+    assert SPECIMENS in state.fault
+    saying.say("Golgi")
+    assert SPECIMENS in state.fault
+    assert saying.found.sayings == ()
+
+
+def test_without_a_specimen_it_is_told(state):
+    saying = SayingController(state, SayingState())
+    saying.say("Golgi")
+    assert state.fault.startswith("Open a specimen first")
+    assert saying.lines() == []

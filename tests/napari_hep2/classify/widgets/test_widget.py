@@ -1,0 +1,296 @@
+"""The widget in a real window, driven by clicks."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QFileDialog, QLabel
+
+from napari_hep2.classify.state import NearCell
+from napari_hep2.classify.widgets.widget import ClassifyWidget
+from napari_hep2.jobs import run_here
+from training.decisions.specimens import read_sayings
+from training.errors import BadModelError
+from training.patterns import I3A
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    return make_napari_viewer(show=True)
+
+
+def click(qtbot, part):
+    qtbot.mouseClick(part, Qt.MouseButton.LeftButton)
+
+
+def test_from_the_model_to_the_export(
+    qtbot, monkeypatch, viewer, specimens, model_file, tmp_path
+):
+    widget = ClassifyWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Classify", area="right")
+    session, state = widget.session, widget.state
+    assert not widget.run.isEnabled()
+    assert widget.verdict.model.title.text() == "Not classified yet"
+    run_here(session.specimen.open_folder(specimens))
+
+    monkeypatch.setattr(
+        QFileDialog, "getOpenFileName", lambda *_: (str(model_file), "")
+    )
+    click(qtbot, widget.choose)
+    assert widget.model.text() == "untrained"
+    assert "Trained on: nothing" in widget.card.text()
+    assert widget.command.line.text().startswith("python -m training predict")
+
+    click(qtbot, widget.run)
+    qtbot.waitUntil(lambda: state.prediction is not None, timeout=30_000)
+    assert widget.verdict.model.title.text() == "No verdict: too few cells"
+    assert widget.verdict.model.reason.text().startswith("Too few cells: 6")
+    assert widget.verdict.notice.text() == "Research use only, not for diagnosis."
+    assert sum(n for _, n in widget.verdict.bars.counts) == 6
+    assert state.decisions == {}
+    texts = session.link.boxes.text.values
+    assert texts[0] in ("border", "b")
+    assert set("".join(texts[1:])) - set(" .0123456789") <= set("HSNCMG")
+
+    out = tmp_path / "out"
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(out))
+    click(qtbot, widget.export)
+    qtbot.waitUntil(lambda: not session.runner.is_running)
+    assert (out / "00001_p0_verdict.json").is_file()
+
+    (model_file.parent / "other.safetensors").write_bytes(b"nothing")
+    session.classify.choose_model(model_file.parent / "other.safetensors")
+    assert widget.card.text() == "Its card cannot be read."
+    click(qtbot, widget.run)
+    qtbot.waitUntil(lambda: bool(state.fault))
+    assert "other" in widget.status.news.text()
+
+
+@pytest.fixture
+def opened(qtbot, viewer, specimens, model_file):
+    """The widget in its dock, the first frame classified and under review."""
+    widget = ClassifyWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Classify", area="right")
+    session = widget.session
+    run_here(session.specimen.open_folder(specimens))
+    session.classify.choose_model(model_file)
+    session.classify.choose_device("cpu")
+    run_here(session.classify.classify())
+    qtbot.waitUntil(lambda: session.why.found.reasons is not None, timeout=30_000)
+    settle(qtbot, session)
+    yield widget
+    session.review.close()
+
+
+def settle(qtbot, session):
+    """Wait until no job runs, as when a cell is explained."""
+    qtbot.waitUntil(
+        lambda: not session.runner.is_running and not session.state.busy,
+        timeout=30_000,
+    )
+
+
+def test_the_verdict_follows_a_decision_and_its_undoing(qtbot, opened):
+    session, panel = opened.session, opened.verdict
+    assert not panel.yours.isVisible()
+    for cell in session.verdict.cells()[:2]:
+        session.review.select_cell(cell)
+        session.review.reject()
+    assert panel.yours.isVisible()
+    assert panel.model.caption.text() == "By the model"
+    assert panel.yours.caption.text() == "With your 2 decisions"
+    assert panel.model.reason.text().startswith("Too few cells: 6")
+    assert panel.yours.reason.text().startswith("Too few cells: 4")
+    assert panel.yours.note.text() == "2 rejected, left out."
+    session.review.undo()
+    assert panel.yours.caption.text() == "With your 1 decision"
+    session.review.undo()
+    assert not panel.yours.isVisible()
+    assert not panel.model.caption.isVisible()
+    settle(qtbot, session)
+
+
+def test_a_tile_goes_to_the_cell_in_viewer_and_review(qtbot, opened):
+    session = opened.session
+    tiles = opened.doubt.doubtful.buttons
+    assert len(tiles) == 6
+    cell, tile = list(tiles.items())[-1]
+    click(qtbot, tile)
+    assert session.verdict.current() == cell
+    row = session.state.review.row_of[cell]
+    assert session.state.selected == (row,)
+    centre = opened.viewer.camera.center[-2:]
+    place = session.state.review.table[["y", "x"]].iloc[row]
+    assert centre == pytest.approx(tuple(place), abs=1)
+    assert "#7fb8ff" in tile.styleSheet()
+    settle(qtbot, session)
+
+
+def test_next_doubtful_goes_through_the_tiles_in_order(qtbot, opened):
+    session = opened.session
+    session.review.select_cell(str(session.state.review.ids[0]))
+    order = list(opened.doubt.doubtful.buttons)
+    seen = []
+    for _ in order:
+        click(qtbot, opened.doubt.next_cell)
+        seen.append(session.verdict.current())
+    assert seen == order
+    click(qtbot, opened.doubt.sort)
+    assert session.state.sort == "uncertainty"
+    settle(qtbot, session)
+
+
+def test_names_are_hidden_from_a_blind_reviewer(qtbot, opened):
+    session = opened.session
+    qtbot.waitUntil(lambda: session.why.found.reasons is not None, timeout=30_000)
+    tile = next(iter(opened.doubt.doubtful.buttons.values()))
+    assert "00001_p0" in tile.toolTip()
+    assert "00001_p0" in opened.why.name.text()
+    session.state.blind = True
+    tile = next(iter(opened.doubt.doubtful.buttons.values()))
+    assert "00001_p0" not in tile.toolTip()
+    assert "00001_p0" not in opened.why.name.text()
+    settle(qtbot, session)
+
+
+def test_the_selected_cell_is_explained_by_the_worker(qtbot, opened):
+    session, why = opened.session, opened.why
+    for cell in session.verdict.cells()[:3]:
+        session.review.select_cell(cell)
+        qtbot.waitUntil(
+            lambda cell=cell: (
+                session.why.found.reasons is not None
+                and session.why.found.reasons.cell == cell
+            ),
+            timeout=30_000,
+        )
+        assert cell in why.name.text()
+        assert " of 8 views agree" in why.views.text()
+        assert not why.map.pixmap().isNull()
+        assert "python -m training neighbours" in why.notes.text()
+        assert not why.near.isVisible()
+    settle(qtbot, session)
+    session.review.select_cell(str(session.state.review.ids[0]))
+    assert why.name.text() == "Choose a cell that was scored."
+    assert not why.again.isVisible()
+
+
+def test_a_click_from_cell_to_cell_stops_no_other_work(qtbot, opened):
+    session = opened.session
+    session.state.busy = "Writing"
+    session.review.select_cell(session.verdict.cells()[3])
+    assert not session.runner.is_running
+    assert opened.why.again.isVisible()
+    assert not opened.why.again.isEnabled()
+    session.state.busy = ""
+    qtbot.waitUntil(lambda: session.why.found.reasons is not None, timeout=30_000)
+    settle(qtbot, session)
+
+
+def test_a_cell_that_cannot_be_explained_is_not_tried_for_ever(
+    qtbot, monkeypatch, opened
+):
+    session = opened.session
+    settle(qtbot, session)
+    calls = []
+
+    def fail(*_args):
+        calls.append(1)
+        raise BadModelError("model", "it fails", "use another")
+
+    monkeypatch.setattr("napari_hep2.classify.controllers.why.explained", fail)
+    session.review.select_cell(session.verdict.cells()[-1])
+    qtbot.waitUntil(lambda: "it fails" in session.state.fault, timeout=30_000)
+    qtbot.wait(200)
+    assert len(calls) == 1
+    assert opened.why.again.isVisible()
+    click(qtbot, opened.why.again)
+    qtbot.waitUntil(lambda: len(calls) == 2, timeout=30_000)
+    settle(qtbot, session)
+
+
+def test_training_cells_are_shown_with_their_specimens(qtbot, opened):
+    near = tuple(
+        NearCell(I3A[k], f"sp{k}", "c", 0.5, np.zeros((48, 48), np.uint8))
+        for k in range(6)
+    )
+    qtbot.waitUntil(
+        lambda: opened.session.why.found.reasons is not None, timeout=30_000
+    )
+    found = opened.session.why.found
+    found.reasons = replace(found.reasons, near=near, notes=())
+    assert opened.why.near.isVisible()
+    names = [part.text() for part in opened.why.near.findChildren(QLabel)]
+    assert [name for name in names if name.startswith("sp")] == [
+        f"sp{k}" for k in range(6)
+    ]
+    settle(qtbot, opened.session)
+
+
+def test_nothing_is_cut_off_in_a_dock_as_it_opens(qtbot, opened):
+    session = opened.session
+    found = session.why.found
+    near = tuple(
+        NearCell(I3A[k], "a long name", "c", 0.5, np.zeros((48, 48), np.uint8))
+        for k in range(6)
+    )
+    found.reasons = replace(found.reasons, near=near)
+    session.saying.say("NuMem")
+    session.review.select_cell(session.verdict.cells()[0])
+    session.review.reject()
+    settle(qtbot, session)
+    found.reasons = replace(found.reasons, near=near)
+    content = opened.verdict.parentWidget()
+    assert content.layout().minimumSize().width() <= opened.sizeHint().width() - 16
+
+
+def test_the_specimen_is_said_with_a_name(qtbot, opened, specimens):
+    panel, state = opened.saying, opened.state
+    assert not panel.take_back.isVisible()
+    assert panel.pattern.currentIndex() == -1
+    assert not panel.save.isEnabled()
+    panel.pattern.setCurrentIndex(panel.pattern.findData("NuMem"))
+    panel.reviewer.setText("Anna")
+    click(qtbot, panel.save)
+    assert state.reviewer == "Anna"
+    assert panel.stands.text().startswith("Nuclear membrane, says Anna, ")
+    assert read_sayings(specimens)["1"][0].pattern == "NuMem"
+    assert state.prediction.verdict.pattern is None
+    click(qtbot, panel.take_back)
+    assert not panel.stands.isVisible()
+    panel.pattern.setCurrentIndex(panel.pattern.count() - 1)
+    click(qtbot, panel.save)
+    assert panel.stands.text().startswith("none of the patterns, says Anna, ")
+    settle(qtbot, opened.session)
+
+
+def test_the_report_is_written_and_opened(qtbot, monkeypatch, opened, tmp_path):
+    pages = []
+    monkeypatch.setattr(
+        QDesktopServices, "openUrl", lambda url: pages.append(url.toLocalFile())
+    )
+    out = tmp_path / "reports"
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(out))
+    settle(qtbot, opened.session)
+    assert "training specimens" in opened.report.toolTip()
+    assert opened.report.toolTip().endswith("--only 1")
+    click(qtbot, opened.report)
+    qtbot.waitUntil(lambda: bool(pages), timeout=60_000)
+    assert pages == [str(out / "1" / "report.html")]
+    assert (out / "1" / "report.html").is_file()
+    settle(qtbot, opened.session)
+    assert "No browser could be opened" in opened.state.message
+
+
+def test_nothing_lives_on_when_the_widget_is_gone(qtbot, opened):
+    session = opened.session
+    settle(qtbot, session)
+    opened.viewer.window.remove_dock_widget(opened)
+    opened.deleteLater()
+    qtbot.wait(50)
+    session.review.select_cell(session.verdict.cells()[4])
+    session.review.reject()
+    session.saying.say("Golgi")
+    assert not session.runner.is_running

@@ -1,0 +1,149 @@
+"""The worklist in a real window, driven by clicks."""
+
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QFileDialog
+
+from napari_hep2.classify.widgets.widget import ClassifyWidget
+from napari_hep2.classify.widgets.worklist_panel import (
+    COLUMNS,
+    WorklistWidget,
+    cells_of_row,
+)
+from napari_hep2.jobs import run_here
+from training.patterns import I3A
+
+
+def click(qtbot, part):
+    qtbot.mouseClick(part, Qt.MouseButton.LeftButton)
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    return make_napari_viewer(show=True)
+
+
+@pytest.fixture
+def worklist(qtbot, viewer, model_file):
+    widget = WorklistWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Worklist", area="bottom")
+    widget.session.classify.choose_model(model_file)
+    widget.session.classify.choose_device("cpu")
+    yield widget
+    widget.session.review.close()
+
+
+def settle(qtbot, session):
+    qtbot.waitUntil(lambda: not session.runner.is_running, timeout=60_000)
+
+
+def test_from_the_folder_to_the_pages(
+    qtbot, monkeypatch, worklist, specimens, tmp_path
+):
+    pages, chosen = [], [str(specimens), str(tmp_path / "out")]
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: chosen.pop(0))
+    monkeypatch.setattr(
+        QDesktopServices,
+        "openUrl",
+        lambda url: pages.append(url.toLocalFile()) or True,
+    )
+    assert not worklist.run.isEnabled()
+    click(qtbot, worklist.choose_folder)
+    click(qtbot, worklist.choose_out)
+    assert worklist.command.line.text().startswith("python -m training specimens")
+    click(qtbot, worklist.run)
+    assert not worklist.run.isEnabled()
+    settle(qtbot, worklist.session)
+    assert worklist.table.topLevelItemCount() == 3
+    assert not worklist.open_report.isEnabled()
+    click(qtbot, worklist.open_list)
+    assert pages == [str(tmp_path / "out" / "worklist.html")]
+
+    item = next(
+        worklist.table.topLevelItem(k)
+        for k in range(3)
+        if worklist.table.topLevelItem(k).text(1) == "2"
+    )
+    view = worklist.table.viewport()
+    worklist.table.setMinimumHeight(120)
+    qtbot.waitUntil(lambda: view.rect().contains(worklist.table.visualItemRect(item)))
+    place = worklist.table.visualItemRect(item).center()
+    qtbot.mouseClick(view, Qt.MouseButton.LeftButton, pos=place)
+    qtbot.waitUntil(lambda: worklist.state.specimen == "2", timeout=30_000)
+    settle(qtbot, worklist.session)
+    assert worklist.state.cells.frame.name == "00002_p0"
+    click(qtbot, worklist.open_report)
+    assert pages[-1] == str(tmp_path / "out" / "2" / "report.html")
+
+
+def test_a_page_that_is_gone_is_told(qtbot, worklist, specimens, tmp_path):
+    work = worklist.session.worklist
+    work.choose_folder(specimens)
+    work.choose_out(tmp_path / "out")
+    run_here(work.run())
+    work.page().unlink()
+    click(qtbot, worklist.open_list)
+    assert worklist.state.fault.startswith("The page is not there")
+
+
+def test_cancel_keeps_what_is_done(qtbot, worklist, specimens, tmp_path):
+    work, state = worklist.session.worklist, worklist.state
+    work.choose_folder(specimens)
+    work.choose_out(tmp_path / "out")
+    work.found.events.rows.connect(worklist.session.runner.cancel)
+    click(qtbot, worklist.run)
+    qtbot.waitUntil(lambda: bool(work.found.rows), timeout=60_000)
+    work.found.events.rows.disconnect(worklist.session.runner.cancel)
+    settle(qtbot, worklist.session)
+    assert state.busy == ""
+    assert worklist.table.topLevelItemCount() >= 1
+    assert not worklist.open_list.isEnabled()
+    assert worklist.run.isEnabled()
+
+
+def test_the_button_of_classify_opens_it_once_and_again(
+    qtbot, viewer, specimens, model_file
+):
+    classify = ClassifyWidget(viewer)
+    viewer.window.add_dock_widget(classify, name="Classify", area="right")
+    run_here(classify.session.specimen.open_folder(specimens))
+    click(qtbot, classify.worklist)
+    assert "Worklist" in viewer.window.dock_widgets
+    made = viewer.window.dock_widgets["Worklist"]
+    assert classify.session.worklist.found.folder == specimens
+    click(qtbot, classify.worklist)
+    assert viewer.window.dock_widgets["Worklist"] is made
+    viewer.window.remove_dock_widget(made)
+    assert "Worklist" not in viewer.window.dock_widgets
+    click(qtbot, classify.worklist)
+    assert "Worklist" in viewer.window.dock_widgets
+    classify.session.review.close()
+
+
+def test_a_row_in_words():
+    row = {
+        "rank": 1,
+        "specimen": "7",
+        "pattern": None,
+        "second_pattern": "NuMem",
+        "mixed": False,
+        "withheld": "not-one-of-these",
+        "scores": {"Golgi": 0.6, "NuMem": 0.4},
+        "probabilities": {"Golgi": 0.61, "NuMem": 0.39},
+        "doubt": 0.39,
+        "cells": 1234,
+        "specimen_decisions": [
+            {"reviewer": "anna", "pattern": "Golgi", "time": ""},
+            {"reviewer": "bert", "pattern": None, "time": ""},
+        ],
+        "faults": ["one.", "two."],
+    }
+    told = dict(zip(COLUMNS, cells_of_row(row, I3A), strict=True))
+    assert told["verdict"] == "none (Golgi leads)"
+    assert told["probability"] == "61 %"
+    assert told["second"] == "Nuclear membrane"
+    assert told["withheld"] == "perhaps not one of these patterns"
+    assert told["said by readers"] == "anna: Golgi; bert: none of the patterns"
+    assert told["fault"] == "one. two."
+    assert told["cells"] == "1,234"

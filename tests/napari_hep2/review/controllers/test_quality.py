@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+
+from napari_hep2.jobs import run_here
+from napari_hep2.review.controllers.quality import QualityController
+from training.config import (
+    ExtractionSettings,
+    QualitySettings,
+    SegmentationSettings,
+)
+from training.curation.quality import MEASURES, measure_quality
+from training.data.cells.folder import write_cell_folder
+from training.data.layouts import read_collection
+
+LOOSE = QualitySettings(fewest_cells=2, least_detail=1)
+"""By which some of six discs of noise are proposed as blurred."""
+
+
+@pytest.fixture
+def quality(state, review):
+    return QualityController(state, review)
+
+
+@pytest.fixture
+def proposed(quality):
+    """Measured, with proposals."""
+    run_here(quality.measure_job())
+    run_here(quality.propose_anew(LOOSE))
+    assert len(quality.proposals()) >= 2, "else this tests nothing"
+    return quality
+
+
+def test_measures_of_every_row_go_to_the_state(state, quality):
+    run_here(quality.measure_job())
+    assert set(MEASURES) - {"brightness"} <= set(state.measures)
+    expected = measure_quality(state.review.crops)["focus"]
+    np.testing.assert_allclose(state.measures["focus"], expected)
+    assert "of 7 cells proposed to reject" in state.message
+
+
+def test_the_masks_are_those_of_the_open_frame(state, quality):
+    run_here(quality.measure_job())
+    masked = state.measures["roundness"][~state.review.dropped]
+    assert (masked > 0.99).all(), "discs"
+
+
+def test_the_work_leaves_the_state_alone(state, quality):
+    job, before = quality.measure_job(), dict(state.measures)
+    shares = [step.share for step in job.work()]
+    assert shares == [1.0]
+    assert dict(state.measures) == before
+
+
+def test_nothing_is_decided(state, proposed):
+    assert proposed.propose_rejections() > 0
+    assert state.decisions == {}
+    assert not (state.store / "curation.sqlite").exists()
+
+
+def test_the_proposed_cells_are_selected_with_their_reason(state, proposed):
+    count = proposed.propose_rejections("focus")
+    rows = proposed.proposals().query("reason == 'focus'")["row"].tolist()
+    assert count == len(rows)
+    assert list(state.selected) == rows
+    assert state.current in rows
+    assert state.filter == "undecided"
+    assert proposed.reason_of_selection() == "focus"
+    assert "out of focus" in state.message
+    assert "least" in proposed.why(rows[0])
+
+
+def test_rejecting_the_selection_is_one_step_with_the_reason(state, review, proposed):
+    count = proposed.propose_rejections("focus")
+    review.reject(proposed.reason_of_selection())
+    assert {d.reason for d in state.decisions.values()} == {"focus"}
+    assert len(state.decisions) == count
+    assert "focus" not in set(proposed.proposals()["reason"]), "they are decided"
+    review.undo()
+    assert state.decisions == {}
+    assert len(proposed.proposals()) == count
+
+
+def test_a_cell_of_another_kind_in_the_selection_leaves_no_reason(
+    state, review, proposed
+):
+    proposed.propose_rejections("focus")
+    kept = np.flatnonzero(~state.review.dropped)
+    other = next(int(row) for row in kept if proposed.why(int(row)) == "")
+    review.select(other, [*state.selected, other])
+    assert proposed.reason_of_selection() is None
+
+
+def test_dropped_cells_are_not_proposed(state, proposed):
+    rows = proposed.proposals()["row"].to_numpy()
+    assert not state.review.dropped[rows].any()
+
+
+def test_a_reason_that_nothing_has_selects_nothing(state, proposed):
+    assert proposed.propose_rejections("mitotic") == 0
+    assert state.message.startswith("No undecided cell")
+
+
+def test_cells_are_measured_first(state, quality):
+    assert quality.propose_rejections() == 0
+    assert state.fault == "Measure the quality of the cells first."
+    assert quality.proposals().empty
+
+
+def test_proposals_are_not_taken_over_to_other_cells(state, review, proposed):
+    rows = proposed.proposals()["row"].tolist()
+    review.review_frame()
+    assert proposed.proposals().empty
+    assert proposed.why(rows[0]) == ""
+    assert proposed.reason_of_selection() is None
+
+
+def test_measures_of_cells_that_are_no_longer_open_are_not_kept(state, review, quality):
+    job = quality.measure_job()
+    review.review_frame()
+    run_here(job)
+    assert "Other cells" in state.fault
+    assert quality.proposals().empty
+
+
+@pytest.fixture
+def cell_folder(specimens, tmp_path):
+    settings = ExtractionSettings(), SegmentationSettings()
+    list(write_cell_folder(read_collection(specimens), tmp_path / "cells", *settings))
+    return tmp_path / "cells"
+
+
+def test_a_cell_folder_is_measured_by_the_masks_of_its_frames(
+    state, review, quality, cell_folder
+):
+    run_here(review.open_cell_folder(cell_folder))
+    run_here(quality.measure_job())
+    assert len(state.measures["roundness"]) == len(state.review) == 42
+    assert (state.measures["roundness"][~state.review.dropped] > 0.99).all()
+    assert "masks were made" not in state.message
+
+
+def test_masks_that_had_to_be_made_are_told(
+    state, review, quality, cell_folder, specimens
+):
+    specimens.rename(specimens.with_name("away"))
+    run_here(review.open_cell_folder(cell_folder))
+    run_here(quality.measure_job())
+    assert state.message.endswith("42 masks were made from crops, less surely.")

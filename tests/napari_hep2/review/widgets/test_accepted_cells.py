@@ -1,0 +1,24 @@
+"""Using the accepted cells only, chosen in the trainer's window."""
+
+import shlex
+from types import SimpleNamespace
+
+from qtpy.QtCore import QSettings
+
+from napari_hep2.trainer.widgets.widget import TrainerWidget
+
+
+def test_the_choice_stands_in_the_command(qtbot, tmp_path):
+    settings = QSettings(str(tmp_path / "s.ini"), QSettings.Format.IniFormat)
+    widget = TrainerWidget(SimpleNamespace(theme="dark"), settings=settings)
+    qtbot.addWidget(widget)
+    widget.show()
+    qtbot.waitExposed(widget)
+    setup = widget.setup
+    setup.data.edit.setText(str(tmp_path))
+    box = setup.editors["reviewed"]
+    assert box.currentText() == "not-rejected"
+    assert "accepted or relabelled" in box.toolTip()
+    box.setCurrentText("accepted")
+    command = shlex.split(setup.command.toPlainText())
+    assert command[-2:] == ["--set", "reviewed=accepted"]

@@ -1,0 +1,253 @@
+"""The link between state and layers, on napari's model of a viewer: no window."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_hep2.jobs import run_here
+from napari_hep2.review.controllers.controller import ReviewController
+from napari_hep2.viewer.boxes import rgba
+from napari_hep2.viewer.layers import LayerLink, as_frame
+from training.config import ExtractionSettings
+from training.errors import BadImageError
+from training.patterns import I3A
+
+
+@pytest.fixture
+def viewer():
+    return ViewerModel()
+
+
+@pytest.fixture
+def clicked():
+    return []
+
+
+@pytest.fixture
+def link(viewer, state, clicked):
+    made = LayerLink(viewer, state, clicked.append)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def opened(link, state, specimen, specimens):
+    """The first frame drawn and under review."""
+    run_here(specimen.open_folder(specimens))
+    review = ReviewController(state)
+    review.review_frame()
+    yield review
+    review.close()
+
+
+def test_a_frame_is_drawn_as_image_mask_and_boxes(viewer, link, opened):
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["00001_p0", "00001_p0 mask", "00001_p0 cells"]
+    boxes = link.boxes
+    assert boxes.data[1] == pytest.approx([60, 60])
+    assert set(boxes.size) == {77}
+    assert list(boxes.features["roi_id"])[:2] == ["00001_p0_0001", "00001_p0_0002"]
+    assert list(boxes.features["label"]) == list(range(1, 8))
+    assert viewer.layers[0].metadata["specimen"] == "1"
+    assert not viewer.layers[1].visible
+
+
+def test_the_next_frame_takes_the_place_of_this_one(viewer, link, opened, specimen):
+    run_here(specimen.step_frame(1))
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["00001_p1", "00001_p1 mask", "00001_p1 cells"]
+
+
+def test_the_boxes_keep_their_layer_whatever_their_number(
+    viewer, link, opened, specimen
+):
+    """Drawing after a layer was removed can end the program: see `LayerLink`."""
+    boxes, before = link.boxes, len(link.boxes.data)
+    removed = []
+    viewer.layers.events.removed.connect(lambda event: removed.append(event.value))
+    specimen.set_settings("extraction", ExtractionSettings(size=51))
+    run_here(specimen.step_frame(1))
+    cells = link._state.cells
+    cells.cells.table.drop(index=cells.cells.table.index[3:], inplace=True)
+    link._state.cells = dataclasses.replace(cells)
+    assert link.boxes is boxes is viewer.layers[-1]
+    assert len(boxes.data) == 3 < before
+    assert set(boxes.size) == {51}
+    assert list(boxes.features["label"]) == [1, 2, 3]
+    assert removed == []
+
+
+def test_the_picture_keeps_its_layer_and_its_colours(viewer, link, opened, specimen):
+    picture = viewer.layers[0]
+    picture.colormap = "green"
+    run_here(specimen.step_frame(1))
+    assert viewer.layers[0] is picture
+    assert picture.colormap.name == "green"
+    np.testing.assert_array_equal(picture.data, link._state.cells.image)
+    np.testing.assert_array_equal(viewer.layers[1].data, link._state.cells.labels)
+    assert picture.metadata["frame"] == "00001_p1"
+
+
+def test_layers_of_the_user_stay(viewer, link, opened, specimen):
+    viewer.add_points(np.zeros((1, 2)), name="mine")
+    run_here(specimen.step_frame(1))
+    assert "mine" in viewer.layers
+
+
+def test_dropped_cells_are_hidden_and_shown(link, opened, state):
+    assert link.boxes.shown.tolist() == [True] * 7
+    state.show_dropped = False
+    assert link.boxes.shown.tolist() == [False] + [True] * 6
+
+
+def test_a_decision_is_marked_on_the_box(link, opened, state):
+    opened.select(1)
+    opened.accept()
+    assert link.boxes.features["decision"][1] == "accepted"
+    assert link.boxes.text.values[1] == "+"
+    opened.undo()
+    assert link.boxes.features["decision"][1] == ""
+
+
+def test_the_current_cell_stands_out(link, opened):
+    opened.select(3)
+    assert np.argmax(link.boxes.border_width) == 3
+    opened.select(5)
+    assert np.argmax(link.boxes.border_width) == 5
+
+
+def test_too_many_boxes_have_no_text_laid_out(monkeypatch, link, opened):
+    opened.select(1)
+    opened.accept()
+    assert link.boxes.text.values.tolist() == ["border", "+"] + [""] * 5
+    monkeypatch.setattr("napari_hep2.viewer.boxes.MAX_TEXTS", 7)
+    opened.undo()
+    assert link.boxes.text.string.constant == ""
+    monkeypatch.setattr("napari_hep2.viewer.boxes.MAX_TEXTS", 8)
+    opened.redo()
+    assert link.boxes.text.values.tolist() == ["border", "+"] + [""] * 5
+
+
+def test_boxes_are_coloured_anew_only_where_a_colour_changed(link, opened, state):
+    coloured = []
+    opened.select(1)
+    link.boxes.events.border_color.connect(coloured.append)
+    opened.accept()
+    assert len(coloured) == 1
+    opened.select(state.current)
+    opened.clear()
+    state.show_dropped = False
+    assert len(coloured) == 2
+
+
+def test_a_click_gives_the_nearest_cell(link, opened):
+    assert link.cell_at(np.array([62, 178])) == "00001_p0_0003"
+    assert link.cell_at(np.array([180, 338])) == "00001_p0_0007"
+    assert link.cell_at(np.array([120, 0])) is None
+
+
+def test_a_hidden_cell_cannot_be_clicked(link, opened, state):
+    above = np.array([2, 240])
+    assert link.cell_at(above) == "00001_p0_0001"
+    state.show_dropped = False
+    assert link.cell_at(above) is None
+
+
+def test_a_press_without_a_drag_chooses_a_cell(viewer, link, opened, clicked):
+    class Press:
+        position = (60.0, 60.0)
+        type = "mouse_press"
+
+    for last in ("mouse_move", "mouse_release"):
+        press = Press()
+        generator = viewer.mouse_drag_callbacks[-1](viewer, press)
+        next(generator)
+        press.type = last
+        with pytest.raises(StopIteration):
+            next(generator)
+    assert clicked == ["00001_p0_0002"]
+
+
+def test_the_current_cell_is_brought_near(viewer, link, opened):
+    opened.select(6)
+    viewer.scene.camera.zoom = 0.5
+    link.zoom_to_current()
+    assert tuple(viewer.scene.camera.center[-2:]) == pytest.approx((180, 300))
+    assert viewer.scene.camera.zoom * 77 == pytest.approx(260)
+
+
+def test_a_scaled_image_carries_scaled_boxes(viewer, link, state, specimen, frame):
+    image = viewer.add_image(frame[0], scale=(0.5, 0.5), name="well")
+    link.adopt(image)
+    run_here(specimen.use_arrays("well", *frame))
+    assert [layer.name for layer in viewer.layers] == ["well", "well cells"]
+    assert link.boxes.scale == pytest.approx([0.5, 0.5])
+    assert link.cell_at(np.array([30, 30])) == "well_0002"
+
+
+def test_the_layer_that_the_reader_opened_is_used(viewer, link, specimens, specimen):
+    from napari_hep2.reader import read
+
+    for data, options, kind in read(str(specimens)):
+        getattr(viewer, f"add_{kind}")(data, **options)
+    run_here(specimen.open_folder(specimens))
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["00001_p0", "00001_p0 mask", "00001_p0 cells"]
+    run_here(specimen.step_frame(1))
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["00001_p1", "00001_p1 mask", "00001_p1 cells"]
+
+
+def test_a_prediction_colours_the_boxes(link, opened, state, model_file):
+    from napari_hep2.classify.controllers.model import ClassifyController
+
+    controller = ClassifyController(state)
+    controller.choose_model(model_file)
+    run_here(controller.classify())
+    features = link.boxes.features
+    for k, called in enumerate(state.prediction.predicted, start=1):
+        assert features["pattern"][k] == I3A[called].name
+        assert link.boxes.border_color[k] == pytest.approx(rgba(I3A[called].colour))
+    assert features["pattern"][0] == ""
+
+
+def test_a_layer_that_the_user_removed_is_let_go(viewer, link, opened, state, specimen):
+    viewer.layers.remove(link.boxes)
+    assert link.boxes is None
+    opened.select(2)
+    state.show_dropped = False
+    viewer.layers.clear()
+    run_here(specimen.step_frame(1))
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["00001_p1", "00001_p1 mask", "00001_p1 cells"]
+
+
+def test_after_the_end_the_link_hears_nothing(viewer, state, specimen, specimens):
+    link = LayerLink(viewer, state, print)
+    link.close()
+    run_here(specimen.open_folder(specimens))
+    assert len(viewer.layers) == 0
+    assert link._clicked not in viewer.mouse_drag_callbacks
+
+
+def test_the_green_channel_of_a_colour_image_is_taken():
+    colour = np.zeros((4, 5, 3), np.uint8)
+    colour[..., 1] = np.arange(20).reshape(4, 5)
+    np.testing.assert_array_equal(as_frame("x", colour, True), colour[..., 1])
+    red = colour[..., ::-1].copy()
+    red[..., 0], red[..., 1] = colour[..., 1], 0
+    np.testing.assert_array_equal(as_frame("x", red, True), colour[..., 1])
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (np.zeros((3, 4, 5), np.uint8), "shape"),
+        (np.zeros((4, 5), np.float32), "float32"),
+    ],
+)
+def test_other_images_are_refused(data, fault):
+    with pytest.raises(BadImageError, match=fault):
+        as_frame("x", data, False)

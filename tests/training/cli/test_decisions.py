@@ -1,0 +1,135 @@
+"""The commands on decisions, by what they print and by their exit codes."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from training.cli import app
+from training.decisions.applied import STORE
+from training.decisions.store import DecisionStore
+from training.errors import BadCellsError, BadLayoutError, BadSettingError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder in which two reviewers decided; b and c they disagree on."""
+    made = tmp_path / "cells"
+    made.mkdir()
+    with (
+        DecisionStore(made / STORE, "ann") as ann,
+        DecisionStore(made / STORE, "bob") as bob,
+    ):
+        ann.decide(["a", "b", "c", "d"], "accepted")
+        bob.decide(["a", "d"], "accepted")
+        bob.decide(["b"], "rejected", reason="focus")
+        bob.decide(["c"], "relabelled", "Golgi")
+        ann.flag(["d"], True)
+    return made
+
+
+def run(*words, fault=None):
+    result = CliRunner().invoke(app, ["decisions", *map(str, words)])
+    if fault is not None:
+        assert isinstance(result.exception, fault), result.output
+        return str(result.exception)
+    assert result.exit_code == 0, result.output or result.exception
+    return result.output
+
+
+def test_export_and_import(folder, tmp_path):
+    table, other = tmp_path / "log.csv", tmp_path / "other"
+    other.mkdir()
+    assert json.loads(run("export", folder, "--out", table, "--json"))["steps"] == 5
+    done = json.loads(run("import", table, "--into", other, "--json"))
+    assert (done["added"], done["reviewers"]) == (5, ["ann", "bob"])
+    assert "added: 0" in run("import", table, "--into", other)
+    words = ("import", table, "--into", other, "--rename", "bob=bob=2", "--json")
+    assert json.loads(run(*words))["added"] == 3
+    with DecisionStore(other / STORE, "x") as store:
+        assert store.reviewers() == ("ann", "bob", "bob=2")
+    words = ("import", table, "--into", other, "--rename", "bob")
+    assert "write OLD=NEW" in run(*words, fault=BadSettingError)
+
+
+def test_a_refused_table_makes_no_store(tmp_path):
+    table = tmp_path / "log.csv"
+    table.write_text("cell,verdict\na,accepted\n")
+    told = run("import", table, "--into", tmp_path, fault=BadLayoutError)
+    assert "line 1: the columns are not step" in told
+    assert not (tmp_path / STORE).exists()
+
+
+def test_history(folder):
+    lines = run("history", folder, "b").splitlines()
+    assert [line.split(": ", 1)[1] for line in lines] == [
+        "accepted",
+        "rejected: out of focus",
+    ]
+    events = json.loads(run("history", folder / STORE, "d", "--json"))
+    assert [event["kind"] for event in events] == ["decide", "decide", "flag"]
+    assert events[0]["decision"]["reviewer"] == "ann"
+    assert run("history", folder, "zz") == "Nothing was said of zz.\n"
+
+
+def test_the_past(folder):
+    assert "ann: 4 accepted, 0 flagged, 0 notes" in run("at", folder, 1)
+    assert run("at", folder, 5, "--reviewer", "bob") == (
+        "bob: 2 accepted, 1 rejected, 1 relabelled, 0 flagged, 0 notes\n"
+    )
+    found = json.loads(run("at", folder, 5, "--json"))
+    assert len(found["decisions"]) == 8
+    assert found["marks"]["ann"] == {"d": {"flagged": True, "note": ""}}
+    assert "the last is 5" in run("at", folder, 6, fault=BadSettingError)
+
+
+def test_agreement(folder):
+    """Ann says one word of all cells: kappa is 0, with 2 of 4 alike."""
+    text = run("agreement", folder, "--cells")
+    assert "ann and bob: 2 of 4 cells alike (50%), Cohen's kappa 0.00" in text
+    assert "0.627" in text
+    assert text.endswith(
+        "2 cells are disagreed on: 0 settled by most reviewers, 2 open.\n"
+        "b: Open: 2 reviewers disagree.\nc: Open: 2 reviewers disagree.\n"
+    )
+    found = json.loads(run("agreement", folder, "--json"))
+    assert found["disagreements"] == ["b", "c"]
+    assert found["agreement"][0]["overall"]["kappa"] == 0
+    assert found["agreement"][0]["patterns"]["n"] == 3
+
+
+def test_a_third_reader_settles(folder):
+    with DecisionStore(folder / STORE, "eva") as eva:
+        eva.decide(["b"], "rejected")
+    text = run("agreement", folder, "--cells")
+    assert text.endswith(
+        "2 cells are disagreed on: 1 settled by most reviewers, 1 open.\n"
+        "b: Settled by 2 of 3 reviewers: rejected.\nc: Open: 2 reviewers disagree.\n"
+    )
+    found = json.loads(run("agreement", folder, "--json"))
+    assert found["together"]["b"] == {
+        "together": "settled",
+        "word": "rejected",
+        "votes": 2,
+        "reviewers": 3,
+    }
+
+
+def test_where_nothing_was_decided(tmp_path):
+    for words in (("history", tmp_path, "a"), ("agreement", tmp_path / "no")):
+        assert "nothing was decided" in run(*words, fault=BadCellsError)
+    assert not (tmp_path / STORE).exists()
+
+
+def test_the_commands_import_no_torch():
+    script = (
+        "import sys; from training.cli import app, decisions; "
+        "import training.decisions.exchange, training.decisions.agreement; "
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

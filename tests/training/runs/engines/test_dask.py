@@ -1,0 +1,127 @@
+"""A scheduler and workers as processes of their own."""
+
+import json
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+from dask_cluster import dask_cluster
+
+from training.config import PaperNetworkSettings
+from training.errors import EngineError, InterruptedRunError
+from training.runs.engines import dask as engine_module
+from training.runs.engines import open_engine
+from training.runs.engines.dask import DaskEngine
+from training.runs.execution import execute, start_run
+
+NETWORK = PaperNetworkSettings()
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory):
+    with dask_cluster(tmp_path_factory.mktemp("dask"), 2) as cluster:
+        yield cluster.word
+
+
+def on(config, word: str):
+    return config.model_copy(update={"engine": word, "workers": 0})
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_stopped_here_and_resumed_there(
+    tmp_path, config, scores_of, local_scores, two_workers
+):
+    one_at_a_time = {"engine": two_workers, "workers": 1}
+    run = start_run(tmp_path / "run", config.model_copy(update=one_at_a_time))
+
+    def stop_early():
+        for event in execute(run):
+            if event["kind"] == "epoch" and event["epoch"] == 3:
+                run.request_stop()
+
+    with pytest.raises(InterruptedRunError):
+        stop_early()
+    assert run.status().state == "stopped"
+    assert run.status().folds_done < 4
+    list(execute(run, "local"))
+    assert run.status().state == "done"
+    assert np.array_equal(scores_of(run), local_scores)
+
+
+def test_a_fold_finished_while_nobody_listened_is_told(tmp_path, config, one_thread):
+    run = start_run(tmp_path / "run", config)
+    list(execute(run))
+    path = run.path / "events.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if '"fold-done", "fold": "part-2"' not in line]
+    assert len(kept) == len(lines) - 1
+    path.write_text("".join(kept))
+    told = [event for event in execute(run) if event["kind"] == "fold-done"]
+    assert [event["fold"] for event in told] == ["part-2"]
+    assert (
+        json.loads(next(iter(set(lines) - set(kept))))["correct"]
+        == (told[0]["correct"])
+    )
+
+
+def test_no_scheduler_is_one_sentence_before_anything_is_written(
+    tmp_path, config, monkeypatch
+):
+    monkeypatch.setattr(engine_module, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(DaskEngine.__init__, "__defaults__", ("auto", 0, 0.5))
+    with pytest.raises(EngineError, match="no scheduler answers there; start one"):
+        start_run(tmp_path / "run", on(config, "dask://127.0.0.1:9"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_scheduler_without_workers_is_told(tmp_path):
+    told = pytest.raises(EngineError, match="the scheduler has no worker")
+    with dask_cluster(tmp_path, 0) as cluster, told:
+        DaskEngine(cluster.word, seconds=1)
+
+
+def test_what_workers_do_not_see_is_told_before_the_first_fold(tmp_path, two_workers):
+    with open_engine(two_workers, "cpu", 0, NETWORK) as engine:
+        (tmp_path / "config.yaml").touch()
+        with pytest.raises(EngineError, match="does not see the packed cells"):
+            engine.check(tmp_path, tmp_path / "nothing")
+
+
+def test_other_versions_are_refused(two_workers, monkeypatch):
+    monkeypatch.setattr(engine_module, "own_versions", lambda: "torch 1.0")
+    with pytest.raises(EngineError, match=r"has Python.* this process torch 1\.0"):
+        DaskEngine(two_workers)
+
+
+def test_a_gpu_is_one_that_a_worker_offers(tmp_path, two_workers):
+    with pytest.raises(EngineError, match='--resources "GPU=1"'):
+        DaskEngine(two_workers, "cuda")
+    with dask_cluster(tmp_path, 1, "--resources", "GPU=1") as cluster:
+        for device, chosen in (("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")):
+            engine = DaskEngine(cluster.word, device)
+            assert (engine._device, engine.workers) == (chosen, 1)
+            engine.close()
+
+
+@pytest.mark.parametrize("status", ["lost", "pending"])
+def test_a_result_that_went_with_its_worker_is_no_lost_scheduler(status):
+    """Asked for again: the fold is trained, and not trained again."""
+    engine = Mock(alive=lambda: True)
+    job = engine_module._DaskJob(Mock(status=status), engine)
+    assert job.outcome()["kind"] == "died"
+    engine.alive = lambda: False
+    engine.lost = lambda: EngineError("dask", "the scheduler has gone", "start it")
+    with pytest.raises(EngineError, match="the scheduler has gone"):
+        job.outcome()
+
+
+def test_a_scheduler_that_goes_is_told(tmp_path, config):
+    with dask_cluster(tmp_path, 1) as cluster:
+        run = start_run(tmp_path / "run", on(config, cluster.word))
+        events = execute(run)
+        until = next(event for event in events if event["kind"] == "epoch")
+        assert until["epoch"] == 1
+        cluster.scheduler.kill()
+        with pytest.raises(EngineError, match="the scheduler has gone"):
+            list(events)
+    assert run.status().state == "failed"

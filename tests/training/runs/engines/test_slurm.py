@@ -1,0 +1,132 @@
+"""Slurm's jobs by submitit's local executor, which starts one process a job."""
+
+import signal
+import time
+from collections import Counter
+
+import numpy as np
+import psutil
+import pytest
+from submitit.local.local import LocalJob
+
+from training.config import PaperNetworkSettings
+from training.errors import BadSettingError, EngineError, InterruptedRunError
+from training.runs.engines import open_engine
+from training.runs.engines.slurm import VARIABLE, parse_parameters
+from training.runs.execution import execute, start_run
+from training.runs.fold_result import has_result
+from training.runs.folder import RunFolder
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+NETWORK = PaperNetworkSettings()
+
+
+@pytest.fixture
+def slurm(config, monkeypatch):
+    """The run's configuration for Slurm: two folds, long enough to be caught in."""
+    monkeypatch.setenv(VARIABLE, "cluster=local,timeout_min=10")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    protocol = config.protocol.model_copy(update={"folds": 2})
+    classifier = config.classifier.model_copy(update={"epochs": 100})
+    return config.model_copy(update={"protocol": protocol, "classifier": classifier})
+
+
+def job_processes() -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if "submitit.core._submit" in words_of(process)
+    ]
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has just ended
+        return []
+
+
+def end_jobs(run: RunFolder, kind: signal.Signals) -> set[str]:
+    """Send a signal to both jobs at one moment; return the folds that were not done."""
+    processes = job_processes()
+    for process in processes:
+        process.suspend()
+    folds = {"part-1", "part-2"}
+    undone = {fold for fold in folds if not has_result(run.fold_folder(fold))}
+    for process in processes:
+        process.send_signal(kind)
+        process.resume()
+    return undone
+
+
+@pytest.mark.parametrize("kind", [signal.SIGUSR2, signal.SIGKILL])
+def test_a_job_that_loses_its_place_goes_on_from_its_checkpoint(
+    tmp_path, slurm, scores_of, watch, kind, monkeypatch
+):
+    """Slurm sends SIGUSR2 before a time limit or a preemption; SIGKILL is worse."""
+    # A dead job's result may still be on its way over a network; here it is not.
+    monkeypatch.setattr(LocalJob, "_results_timeout_s", 1)
+    local = start_run(tmp_path / "local", slurm)
+    list(execute(local))
+    run = start_run(
+        tmp_path / "run", slurm.model_copy(update={"engine": "slurm", "workers": 0})
+    )
+    undone = set()
+    for event in execute(run):
+        if not undone and watch.sees(event, folds=2):
+            undone = end_jobs(run, kind)
+    events = run.events()
+    assert undone
+    done = Counter(event["fold"] for event in events if event["kind"] == "fold-done")
+    assert done == Counter({"part-1": 1, "part-2": 1})
+    again = {e["fold"] for e in events if e["kind"] == "fold-started" and e["epoch"]}
+    assert again == undone, "they went on from where they were"
+    assert events[-1]["folds_failed"] == 0
+    assert np.array_equal(scores_of(run), scores_of(local))
+    assert list(run.path.glob("slurm/*.pkl")) == []
+    assert list(run.path.glob("slurm/*.err")), "what the jobs printed stays"
+
+
+def test_stop_ends_every_job(tmp_path, slurm):
+    longer = slurm.classifier.model_copy(update={"epochs": 200})
+    config = slurm.model_copy(update={"engine": "slurm", "classifier": longer})
+    run = start_run(tmp_path / "run", config)
+
+    def stop_early():
+        for event in execute(run):
+            if event["kind"] == "epoch":
+                run.request_stop()
+
+    with pytest.raises(InterruptedRunError):
+        stop_early()
+    until = time.monotonic() + 20
+    while job_processes() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert job_processes() == []
+    assert run.status().state == "stopped"
+
+
+def test_a_machine_without_slurm_is_told(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("PATH", "")
+    told = pytest.raises(EngineError, match="sbatch is not found on this machine")
+    with told, open_engine("slurm", "cpu", 0, NETWORK):
+        pass
+
+
+def test_parameters_are_submitits(tmp_path, monkeypatch):
+    text = "cluster=local,slurm_partition=gpu,timeout_min=60,mem_gb=1.5"
+    assert parse_parameters(text) == {
+        "cluster": "local",
+        "slurm_partition": "gpu",
+        "timeout_min": 60,
+        "mem_gb": 1.5,
+    }
+    with pytest.raises(BadSettingError, match="has no '='"):
+        parse_parameters("partition")
+    monkeypatch.setenv(VARIABLE, "cluster=local,nonsense=1")
+    with open_engine("slurm", "cpu", 3, NETWORK) as engine:
+        assert engine.workers == 3
+        with pytest.raises(BadSettingError, match="nonsense"):
+            engine.check(tmp_path, tmp_path)

@@ -1,5 +1,0 @@
-"""Gaussian scale space before local binary descriptors (Qi et al. 2016)."""
-
-from training.classifiers.scale_space.system import ScaleSpace
-
-__all__ = ["ScaleSpace"]

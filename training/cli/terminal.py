@@ -1,0 +1,227 @@
+"""What the command line draws: progress with time left, tables, JSON."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from training.runs.time_left import TimeLeft
+
+if TYPE_CHECKING:
+    from training.evaluation.comparison import Comparison
+    from training.evaluation.metrics import Metrics
+
+console = Console(stderr=True)
+"""Progress and notes go to stderr, so that stdout holds the answer alone."""
+
+_AT_ONCE = 0.2
+"""Seconds from the start in which steps were done before it."""
+
+Event = dict[str, Any]
+
+
+def print_metrics(metrics: "Metrics", patterns: list[str]) -> None:
+    """Print the rate of each pattern and the mean class accuracy."""
+    table = Table("pattern", "rate %", "cells", "specimens")
+    for k, name in enumerate(patterns):
+        cells = int(metrics.confusion[k].sum())
+        rate = f"{100 * metrics.rates[k]:.1f}" if cells else "not tested"
+        table.add_row(name, rate, str(cells), str(metrics.specimens[k]))
+    Console().print(table)
+    interval = ""
+    if metrics.interval:
+        low, high = (100 * bound for bound in metrics.interval)
+        interval = f" (95 % over specimens: {low:.1f} to {high:.1f})"
+    print(
+        f"mean class accuracy {100 * metrics.mean_class_accuracy:.2f} %{interval}, "
+        f"{metrics.n} held-out cells"
+    )
+
+
+def print_comparison(title: str, one: "Comparison") -> None:
+    """Print how much more or less a run recognises than another, and how sure."""
+    low, high = (100 * bound for bound in one.interval or (math.nan, math.nan))
+    print(
+        f"{title}: {100 * one.difference:+.2f} points (95 % over specimens: "
+        f"{low:+.1f} to {high:+.1f}), better on {one.second_better}, worse on "
+        f"{one.first_better} of {one.specimens} specimens, p {one.p_value:.3f}"
+    )
+
+
+def print_results(rows: list[dict[str, str]]) -> None:
+    """Print our figure of each experiment beside the paper's."""
+    table = Table("experiment", "protocol", "ours %", "95 %", "paper %", "specimens")
+    for row in rows:
+        table.add_row(
+            row["experiment"],
+            row["protocol"],
+            f"{float(row['mean_class_accuracy']):.2f}",
+            f"{float(row['low'] or 'nan'):.1f} to {float(row['high'] or 'nan'):.1f}",
+            f"{float(row['paper']):.2f}" if row["paper"] else "-",
+            row["specimens"],
+        )
+    Console().print(table)
+
+
+@contextmanager
+def run_progress() -> Iterator[Callable[[Event], None]]:
+    """Yield a function that shows each event of a run, or of one run after another.
+
+    The bar is the share of the work that is done; beside it the epochs of all folds.
+    """
+    run = _RunBar()
+    with run.bar:
+        yield run.show
+
+
+class _RunBar:
+    """Moves a bar with the events of a run, and prints what has to be read."""
+
+    def __init__(self) -> None:
+        self._left = TimeLeft()
+        self.bar = _bar(TextColumn("{task.fields[epochs]} epochs"), _LeftColumn())
+        self._task = self.bar.add_task(
+            "training", total=None, epochs="0/0", left=self._left
+        )
+        self._epochs = self._total = 0
+        self._started: set[str] = set()
+
+    def show(self, event: Event) -> None:
+        kind = event["kind"]
+        self._left = self._left.after(event)
+        if kind == "run-started":
+            done = sum(fold["done"] for fold in event["folds"])
+            self._epochs = 0
+            self._total = event["epochs"] * (len(event["folds"]) - done)
+            self._started.clear()
+            self.bar.reset(self._task, total=1.0)
+        elif kind == "fold-started":
+            # What an earlier session trained is not ahead of this one; a fold that
+            # starts anew after its worker died was counted already.
+            if event["fold"] not in self._started:
+                self._total -= event["epoch"]
+            self._started.add(event["fold"])
+        elif kind in ("epoch", "progress"):
+            self._epochs += kind == "epoch"
+            self.bar.update(self._task, description=f"fold {event['fold']}")
+        self.bar.update(
+            self._task,
+            completed=self._left.share,
+            epochs=f"{self._epochs}/{self._total}",
+            left=self._left,
+        )
+        for sentence in _sentences(event):
+            self.bar.console.print(sentence, highlight=False)
+
+
+class _LeftColumn(ProgressColumn):
+    """The time left, as hours, minutes and seconds."""
+
+    def render(self, task: Task) -> Text:
+        seconds = task.fields["left"].seconds_left(time.time())
+        if seconds is None:
+            return Text("-:--:--", style="progress.remaining")
+        minutes, seconds = divmod(round(seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        text = f"{hours}:{minutes:02}:{seconds:02}"
+        return Text(text, style="progress.remaining")
+
+
+def _sentences(event: Event) -> list[str]:
+    """Return what a person should read of an event."""
+    kind = event["kind"]
+    if kind == "run-started":
+        return list(event["notes"])
+    if kind == "fold-failed":
+        return [f"fold {event['fold']} failed: {event['message']}"]
+    if kind == "run-failed":
+        return [event["message"]]
+    if kind == "run-done" and event["folds_failed"]:
+        failed = f"{event['folds_failed']} folds failed and are not in the figures"
+        return [f"{failed}; python -m training resume RUN tries them again"]
+    if kind == "metrics":
+        mca = 100 * event["mean_class_accuracy"]
+        done = f"{event['folds_done']} of {event['folds']} folds"
+        return [f"{done}: mean class accuracy {mca:.2f} %"]
+    return []
+
+
+def progress(steps: Iterable[Any], total: int, unit: str) -> Iterator[Any]:
+    """Yield each of `total` steps and draw how many are done and the time left."""
+    pace = Pace(total)
+    with _bar(MofNCompleteColumn(), _LeftColumn()) as bar:
+        task = bar.add_task(unit, total=total, left=pace)
+        for step in steps:
+            pace.count()
+            bar.advance(task)
+            yield step
+
+
+class Pace:
+    """How long steps still take, by the mean of those that were waited for.
+
+    Steps may come in pairs, and those of an earlier session come at once; these tell no
+    pace.
+
+    Parameters
+    ----------
+    total
+        Number of steps.
+    clock
+        Seconds since some moment, as `seconds_left` is given them.
+    """
+
+    def __init__(self, total: int, clock: Callable[[], float] = time.time) -> None:
+        self._total, self._clock = total, clock
+        self._made = self._start = self._last = clock()
+        self._kept = self._done = 0
+
+    def count(self) -> None:
+        """Note that a step is done."""
+        self._done, self._last = self._done + 1, self._clock()
+        if self._last - self._made < _AT_ONCE:
+            self._kept, self._start = self._done, self._last
+
+    def seconds_left(self, now: float) -> float | None:
+        """Return the time left, or None before a step was waited for."""
+        if self._done == self._kept:
+            return None
+        pace = (self._last - self._start) / (self._done - self._kept)
+        return max(0.0, pace * (self._total - self._done) - (now - self._last))
+
+
+def _bar(count: ProgressColumn, left: ProgressColumn) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        count,
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        left,
+        console=console,
+    )
+
+
+def tell(content: Any, as_json: bool) -> None:
+    """Print an answer: JSON for machines, else a line a key."""
+    if as_json:
+        print(json.dumps(content, indent=2))
+        return
+    for key, value in content.items():
+        shown = value if isinstance(value, (str, int, float)) else json.dumps(value)
+        print(f"{key}: {shown}")

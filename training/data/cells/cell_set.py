@@ -1,0 +1,149 @@
+"""The cell set: the cells that an experiment trains and tests on, in memory.
+
+Images are packed once to uint8 at the classifier's input size, whatever they came as:
+Task-1's cells of 54 to 111 pixels, or 77 x 77 crops of a cell folder or of frames.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from training.patterns import Vocabulary
+
+if TYPE_CHECKING:
+    from training.decisions.applied import ReviewManifest
+
+
+@dataclass(frozen=True)
+class CellSet:
+    """Cells with their patterns and specimens.
+
+    Attributes
+    ----------
+    images : (N, S, S) uint8
+    patterns : (N,) int64
+        Index in the order of `vocabulary`.
+    specimens : (N,) str
+        Empty strings where the data name no specimens.
+    ids : (N,) str
+    vocabulary
+        The patterns in use.
+    source
+        The folder and layout it came from, for people.
+    notes
+        Sentences that the user should read.
+    masks : (N, S, S) bool or None
+        The nucleus, where a classifier asked for it.
+    extra : (N,) bool or None
+        Cells that are trained on and never tested; None where all may be tested.
+    reviews
+        The state of the decisions in each cell folder that the cells came from.
+    """
+
+    images: npt.NDArray[np.uint8]
+    patterns: npt.NDArray[np.int64]
+    specimens: npt.NDArray[np.str_]
+    ids: npt.NDArray[np.str_]
+    vocabulary: Vocabulary
+    source: str = ""
+    notes: tuple[str, ...] = ()
+    masks: npt.NDArray[np.bool_] | None = None
+    extra: npt.NDArray[np.bool_] | None = None
+    reviews: tuple[ReviewManifest, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def has_specimens(self) -> bool:
+        """Whether every cell carries a specimen id."""
+        return bool(np.all(self.specimens != ""))
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that decides a result: pixels, patterns, specimens, order."""
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.patterns).data)
+        digest.update("\n".join(self.specimens).encode())
+        digest.update("\n".join(self.vocabulary.names).encode())
+        for optional in (self.masks, self.extra):
+            if optional is None:
+                continue
+            # Whole bytes at a time: 8,192 cells have a multiple of eight pixels.
+            for start in range(0, len(optional), 8192):
+                digest.update(np.packbits(optional[start : start + 8192]).data)
+        return digest.hexdigest()
+
+    @property
+    def own(self) -> npt.NDArray[np.bool_]:
+        """The cells that may be tested, (N,) bool."""
+        return np.ones(len(self), bool) if self.extra is None else ~self.extra
+
+    def take(self, rows: npt.NDArray[np.int64]) -> CellSet:
+        """Return the cells of these rows, in this order."""
+        return replace(
+            self,
+            images=self.images[rows],
+            patterns=self.patterns[rows],
+            specimens=self.specimens[rows],
+            ids=self.ids[rows],
+            masks=None if self.masks is None else self.masks[rows],
+            extra=None if self.extra is None else self.extra[rows],
+        )
+
+
+def pack_images(
+    images: Iterable[npt.NDArray[Any]], size: int, top: int = 255
+) -> npt.NDArray[np.uint8]:
+    """Resize grey images to `size` and pack them as uint8.
+
+    Parameters
+    ----------
+    images : each (H, W) uint8 or uint16
+    size
+        Side of the square result in pixels.
+    top
+        The grey value that becomes 255; see `full_scale`.
+
+    Returns
+    -------
+    packed : (N, size, size) uint8
+        Bilinear, with the support widened when shrinking, as Pillow does it.
+    """
+    packed = [_pack_one(image, size, top) for image in images]
+    return np.stack(packed) if packed else np.zeros((0, size, size), np.uint8)
+
+
+def full_scale(images: npt.NDArray[Any]) -> int:
+    """Return the full scale of a stack: 255, or 4095 or 65535 for 16-bit files."""
+    if images.dtype == np.uint8:
+        return 255
+    return 4095 if images.size == 0 or images.max() <= 4095 else 65535
+
+
+def _pack_one(image: npt.NDArray[Any], size: int, top: int) -> npt.NDArray[np.uint8]:
+    if image.dtype != np.uint8:
+        image = np.clip(image * (255.0 / top) + 0.5, 0, 255).astype(np.uint8)
+    resized = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(resized, np.uint8)
+
+
+def pack_masks(
+    masks: Iterable[npt.NDArray[np.bool_]], size: int
+) -> npt.NDArray[np.bool_]:
+    """Resize masks as `pack_images` resizes images; half covered is inside.
+
+    Returns
+    -------
+    packed : (N, size, size) bool
+    """
+    packed = [_pack_one(mask * np.uint8(255), size, 255) >= 128 for mask in masks]
+    return np.stack(packed) if packed else np.zeros((0, size, size), bool)

@@ -1,0 +1,390 @@
+"""Cells from a frame and its mask: centroids, crops, and what is wrong with each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from training.config import ExtractionSettings, SegmentationSettings
+from training.data.cells.crop_size import CropFit, crop_fit
+from training.data.layouts import Frame
+from training.data.masks.nuclei import Floats, Nuclei, find_components, find_nuclei
+from training.data.masks.segmentation import segment_nuclei
+from training.errors import BadImageError, BadMaskError
+from training.storage.images import read_frame, read_labels, read_mask
+
+DROP_REASONS: dict[str, str] = {
+    "border": "The nucleus touches the edge of the frame, so a part of it is missing.",
+    "tiny": "It is much smaller than the frame's usual nucleus: debris, or a fragment.",
+    "touching": "Nuclei are merged, or this one lies against another for a long way.",
+}
+"""Why a cell is dropped; a curator may take it back."""
+
+FLAGS: dict[str, str] = {
+    "contact": "The nucleus touches another for a short way.",
+    "overhang": "The crop reaches over the frame's edge; the missing part is mirrored.",
+    "saturated": "Many of its pixels have the highest value there is.",
+    "out-of-focus": "It is much less sharp than the frame's usual nucleus.",
+}
+"""What a reviewer should know of a cell that is kept all the same."""
+
+TABLE_COLUMNS = ("label", "y", "x", "area", "flags", "dropped")
+
+_TOPS = (255, 4095, 16383, 65535)
+_STRIP = 128
+
+
+@dataclass(frozen=True)
+class ExtractedCells:
+    """All nuclei of one frame, dropped ones too.
+
+    Attributes
+    ----------
+    crops : (N, S, S) uint8 or uint16
+        Centred on the rounded centroid; of the frame's own dtype and values.
+    table
+        One row a nucleus, in the order of the labels: ``label`` int, ``y`` and ``x``
+        float (the centroid in pixels), ``area`` int in pixels, ``flags`` codes of
+        `FLAGS` joined by ``;``, ``dropped`` a code of `DROP_REASONS` or ''.
+    """
+
+    crops: npt.NDArray[Any]
+    table: pd.DataFrame
+
+    @property
+    def fit(self) -> CropFit | None:
+        """How the usual nucleus fits the crops; None where no cell is kept."""
+        return crop_fit(self.table, self.crops.shape[1])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of all of them."""
+        return (self.fit.note,) if self.fit is not None and self.fit.note else ()
+
+
+@dataclass(frozen=True)
+class FrameCells:
+    """A frame with its nuclei and cells.
+
+    Attributes
+    ----------
+    image : (H, W) uint8 or uint16
+    labels : (H, W) int32
+        0 is background; the other values are the ``label`` of the table.
+    mask_made
+        Whether the labels come from segmentation, as the frame has no mask.
+    """
+
+    frame: Frame
+    image: npt.NDArray[Any]
+    labels: npt.NDArray[np.int32]
+    cells: ExtractedCells
+    notes: tuple[str, ...]
+    mask_made: bool
+
+
+def cell_id(frame_name: str, label: int) -> str:
+    """Return the id of a cell, e.g. ``00001_p0_0007``."""
+    return f"{frame_name}_{label:04d}"
+
+
+def extract_frame(
+    frame: Frame, extraction: ExtractionSettings, segmentation: SegmentationSettings
+) -> FrameCells:
+    """Read a frame and cut its cells; a mask is made where it has none.
+
+    A mended mask takes the place of the one that came with the data; its labels are
+    kept, also where a nucleus is in several pieces.
+
+    Raises
+    ------
+    BadImageError, BadMaskError
+        If a file cannot be read, or no nucleus is found.
+    """
+    grey = read_frame(frame.image)
+    height, width = grey.pixels.shape
+    notes = [note for note in (grey.note, frame.note) if note]
+    mended, made = frame.mended is not None, False
+    if frame.mended is not None:
+        labels = read_labels(frame.mended, (height, width))
+        notes.append("the mended mask was used")
+    elif frame.mask is None:
+        made = True
+        try:
+            labels = segment_nuclei(grey.pixels, segmentation)
+        except BadImageError as fault:
+            raise BadImageError(frame.image, fault.fault, fault.remedy) from fault
+        notes.append("the mask was made from the image")
+    else:
+        labels = read_mask(frame.mask, (height, width))
+    nuclei = _find(grey.pixels, labels, as_given=mended)
+    cells = _cells(grey.pixels, nuclei, extraction)
+    if nuclei.apart:
+        labels = nuclei.paint()
+    return FrameCells(frame, grey.pixels, labels, cells, (*notes, *cells.notes), made)
+
+
+def label_nuclei(mask: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+    """Return the nuclei of a mask as labels.
+
+    Parameters
+    ----------
+    mask : (H, W) int or bool
+        Binary (0 and 1): each 8-connected component is a nucleus. With other values it
+        is a label image already and each label is a nucleus, in one piece or more.
+
+    Returns
+    -------
+    labels : (H, W) int32
+    """
+    if mask.size and mask.max() > 1:
+        return mask.astype(np.int32, copy=False)
+    return find_components(mask).paint()
+
+
+def extract_cells(
+    image: npt.NDArray[Any], labels: npt.NDArray[Any], settings: ExtractionSettings
+) -> ExtractedCells:
+    """Cut every nucleus out of a frame.
+
+    Parameters
+    ----------
+    image : (H, W) uint8 or uint16
+    labels : (H, W) int
+        A mask or a label image, as `label_nuclei` takes it.
+    settings
+        Size of the crops, and where a nucleus counts as tiny, touching, saturated or
+        out of focus.
+
+    Returns
+    -------
+    cells
+        All nuclei, dropped ones too, so that a curator may take them back.
+
+    Raises
+    ------
+    BadMaskError
+        If the mask is of another size than the image, has negative labels or no
+        nucleus.
+
+    Notes
+    -----
+    The centroid is the mean of the pixel coordinates of the nucleus; the crop is
+    centred on it, rounded half to even.
+
+    *Border.* A nucleus that has a pixel in the frame's first or last row or column is
+    dropped as ``border``. A whole nucleus whose crop overhangs the frame is kept and
+    flagged ``overhang``; the missing part is filled by reflection.
+
+    *Tiny.* The usual area of a frame is the median area of its nuclei, those far below
+    the nucleus of the median foreground pixel left out, so that debris does not count.
+    A nucleus under ``tiny_share`` of it, or under ``min_area``, is dropped.
+
+    *Touching.* A nucleus over ``merged_share`` times the usual area whose area over
+    convex area is under ``merged_solidity`` is dropped: nuclei merged in the mask. In
+    a label image, nuclei against each other are told apart, so that contact alone is a
+    flag; from ``contact_share`` of the outline on it is a drop.
+
+    The first reason in the order border, tiny, touching is the one given.
+    """
+    return _cells(image, _find(image, labels), settings)
+
+
+def _find(
+    image: npt.NDArray[Any], labels: npt.NDArray[Any], *, as_given: bool = False
+) -> Nuclei:
+    if _check(image, labels) > 1 or as_given:
+        return find_nuclei(labels.astype(np.int32, copy=False))
+    return find_components(labels)
+
+
+def _cells(
+    image: npt.NDArray[Any], nuclei: Nuclei, settings: ExtractionSettings
+) -> ExtractedCells:
+    y, x = nuclei.centroids
+    boxes = crop_boxes(y, x, settings.size)
+    contact = nuclei.contact_share()
+    table = pd.DataFrame(
+        {
+            "label": nuclei.labels,
+            "y": y,
+            "x": x,
+            "area": nuclei.areas,
+            "flags": _flags(image, nuclei, boxes, contact, settings),
+            "dropped": _dropped(nuclei, contact, settings),
+        }
+    )
+    return ExtractedCells(cut(image, boxes), table)
+
+
+def crop_boxes(y: npt.ArrayLike, x: npt.ArrayLike, size: int) -> npt.NDArray[np.int64]:
+    """Return the boxes of crops centred on the rounded centroids.
+
+    Parameters
+    ----------
+    y, x : (N,) float
+        Centroids in pixels.
+    size
+        Side of the crop in pixels, odd.
+
+    Returns
+    -------
+    boxes : (N, 4) int64, (y0, x0, y1, x1) in pixels, half-open
+        They may overhang the frame.
+    """
+    start = np.rint(np.stack([np.asarray(y), np.asarray(x)], axis=-1)) - size // 2
+    start = start.astype(np.int64).reshape(-1, 2)
+    return np.concatenate([start, start + size], axis=1)
+
+
+def cut(image: npt.NDArray[Any], boxes: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Return the crops of square boxes of one size; what overhangs is reflected.
+
+    Parameters
+    ----------
+    image : (H, W)
+    boxes : (N, 4) int, (y0, x0, y1, x1) in pixels, half-open
+        Centred inside the image.
+
+    Returns
+    -------
+    crops : (N, S, S) of the image's dtype
+    """
+    if not len(boxes):
+        return np.empty((0, 0, 0), image.dtype)
+    size = int(boxes[0, 2] - boxes[0, 0])
+    padded = np.pad(image, size // 2, mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size))
+    crops: npt.NDArray[Any] = windows[boxes[:, 0] + size // 2, boxes[:, 1] + size // 2]
+    return crops
+
+
+def _check(image: npt.NDArray[Any], labels: npt.NDArray[Any]) -> int:
+    """Return the highest label."""
+    if labels.shape != image.shape:
+        raise BadMaskError(
+            "mask",
+            f"its shape is {labels.shape} but its frame's is {image.shape}",
+            "give the mask that was made for this frame",
+        )
+    if labels.min() < 0:
+        raise BadMaskError("mask", "it holds negative labels", "number nuclei from 1")
+    highest = int(labels.max())
+    if highest == 0:
+        raise BadMaskError("mask", "it holds no nucleus", "mark the nuclei in it")
+    return highest
+
+
+def usual_area(areas: npt.NDArray[np.int64], tiny_share: float) -> float:
+    """Return the median area of a frame's nuclei, debris left out, in pixels."""
+    ordered = np.sort(areas)
+    cumulative = np.cumsum(ordered)
+    of_median_pixel = ordered[np.searchsorted(cumulative, cumulative[-1] / 2)]
+    return float(np.median(areas[areas >= tiny_share * of_median_pixel]))
+
+
+def _dropped(
+    nuclei: Nuclei,
+    contact: Floats,
+    settings: ExtractionSettings,
+) -> npt.NDArray[np.object_]:
+    usual = usual_area(nuclei.areas, settings.tiny_share)
+    tiny = nuclei.areas < max(settings.min_area, settings.tiny_share * usual)
+    merged = nuclei.areas > settings.merged_share * usual
+    for row in np.flatnonzero(merged).tolist():
+        merged[row] = nuclei.solidity(row) < settings.merged_solidity
+    touching = merged | ((contact > 0) & (contact >= settings.contact_share))
+    reasons = [nuclei.on_border(), tiny, touching]
+    codes = np.select(reasons, list(DROP_REASONS), "")
+    return codes.astype(object)
+
+
+def _flags(
+    image: npt.NDArray[Any],
+    nuclei: Nuclei,
+    boxes: npt.NDArray[np.int64],
+    contact: Floats,
+    settings: ExtractionSettings,
+) -> list[str]:
+    height, width = image.shape
+    overhang = (boxes[:, :2] < 0).any(1) | (boxes[:, 2:] > (height, width)).any(1)
+    saturated = _share_at_top(image, nuclei) > settings.saturated_share
+    sharp = sharpness(image, nuclei)
+    blurred = sharp < settings.focus_share * np.median(sharp)
+    found = dict(zip(FLAGS, (contact > 0, overhang, saturated, blurred), strict=True))
+    flags = [""] * len(nuclei)
+    for code, is_set in found.items():
+        for row in np.flatnonzero(is_set).tolist():
+            flags[row] += f";{code}" if flags[row] else code
+    return flags
+
+
+def _share_at_top(image: npt.NDArray[Any], nuclei: Nuclei) -> Floats:
+    """Share of pixels at the top value of an 8-, 12-, 14- or 16-bit camera."""
+    highest = image.max()
+    if highest not in _TOPS:
+        return np.zeros(len(nuclei))
+    return nuclei.means(image == highest)
+
+
+def sharpness(image: npt.NDArray[Any], nuclei: Nuclei) -> Floats:
+    """Return Brenner's measure of each nucleus over its mean intensity squared.
+
+    The frame is first averaged over 3 x 3 pixels, so that the noise counts less.
+
+    Returns
+    -------
+    sharpness : (N,) float64, no unit, 0 or more
+
+    References
+    ----------
+    Brenner et al. 1976, doi:10.1177/24.1.1254907
+    """
+    energy = np.zeros(len(nuclei.starts))
+    level = np.zeros(len(nuclei.starts))
+    height = len(image)
+    for top in range(0, height, _STRIP):
+        rows = slice(top, min(top + _STRIP, height))
+        runs, pixels, first = nuclei.within(rows)
+        if len(pixels):
+            steps = _steps(image, rows).ravel()[pixels]
+            grey = image[rows].reshape(-1)[pixels]
+            squares = np.multiply(steps, steps, dtype=np.float64)
+            energy[runs] = np.add.reduceat(squares, first)
+            level[runs] = np.add.reduceat(grey, first, dtype=np.float64)
+    return nuclei.mean(energy) / (81 * np.maximum(nuclei.mean(level), 1.0) ** 2)
+
+
+def _steps(image: npt.NDArray[Any], rows: slice) -> npt.NDArray[Any]:
+    """Return the rise of the sum over 3 x 3 pixels from a column to the next but one.
+
+    Whole numbers, hence exact; of a strip of rows, which stays in the processor's
+    cache.
+
+    Returns
+    -------
+    steps : (n, W) int16 or int32
+        For the column between; 0 in the first and last column.
+    """
+    kind: type[np.int16] | type[np.int32]
+    kind = np.int16 if image.dtype == np.uint8 else np.int32
+    height, width = image.shape
+    around = np.arange(rows.start - 1, rows.stop + 1).clip(0, height - 1)
+    near: npt.NDArray[Any] = image[around].astype(kind)
+    columns: npt.NDArray[Any] = near[:-2] + near[1:-1]
+    columns += near[2:]
+    # The column in the middle is in both sums and cancels. Rows are taken as one line;
+    # where it passes from one to the next, the steps are then set right.
+    flat = columns.ravel()
+    pairs: npt.NDArray[Any] = flat[1:] + flat[:-1]
+    steps: npt.NDArray[Any] = np.zeros_like(columns)
+    np.subtract(pairs[3:], pairs[:-3], out=steps.ravel()[2:-2])
+    for x in {1, width - 2} & set(range(1, width - 1)):
+        right = columns[:, x + 1] + columns[:, min(x + 2, width - 1)]
+        steps[:, x] = right - columns[:, x - 1] - columns[:, max(x - 2, 0)]
+    steps[:, [0, -1]] = 0
+    return steps

@@ -1,0 +1,227 @@
+"""Writes the files of a cell folder, which take effect together at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, BinaryIO, Self, TextIO
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+
+from training.data.cells.extraction import TABLE_COLUMNS, FrameCells, cell_id
+from training.data.cells.files import (
+    CELL_COLUMNS,
+    CELLS,
+    CROPS,
+    HEADER_BYTES,
+    READY,
+    SOURCE,
+    npy_header,
+    put_in_place,
+)
+from training.data.layouts import Frame, Specimen
+from training.data.masks.history import STEPS
+from training.errors import BadImageError
+from training.storage.csv_tables import csv_rows, safe_word
+from training.storage.writing import storage_error, sync_folder, write_json
+
+_AT_ONCE = 4096
+
+
+@dataclass
+class CellWriter:
+    """Appends crops and rows to files in a folder of its own.
+
+    Attributes
+    ----------
+    folder, out
+        Where it writes, and the cell folder in which that takes effect.
+    kept, dropped
+        Cells so far.
+    files, faults, notes
+        What ``source.json`` says of the frames.
+    """
+
+    folder: Path
+    out: Path
+    size: int
+    original_masks: bool = False
+    dtype: np.dtype[Any] | None = None
+    kept: int = 0
+    dropped: int = 0
+    files: list[dict[str, Any]] = field(default_factory=list)
+    faults: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._crops: BinaryIO = (self.folder / CROPS).open("wb")
+        self._crops.write(b"\0" * HEADER_BYTES)
+        self._cells: TextIO = (self.folder / CELLS).open(
+            "w", encoding="utf-8", newline=""
+        )
+        self._rows = csv_rows(self._cells)
+        self._rows.writerow(CELL_COLUMNS)
+
+    @classmethod
+    @contextmanager
+    def beside(cls, out: Path, size: int, original_masks: bool) -> Iterator[Self]:
+        """Give a writer; what it wrote and did not commit is gone at the end.
+
+        Raises
+        ------
+        StorageError
+            If the disk is full or the folder cannot be written.
+        """
+        with storage_faults(out):
+            out.mkdir(parents=True, exist_ok=True)
+            _clear_dead_parts(out)
+        part = out / f".part-{os.getpid()}"
+        try:
+            with storage_faults(out):
+                part.mkdir(exist_ok=True)
+                writer = cls(part, out, size, original_masks)
+            try:
+                yield writer
+            finally:
+                writer.close()
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+    @property
+    def n(self) -> int:
+        """Cells so far."""
+        return self.kept + self.dropped
+
+    def add(self, specimen: Specimen, cells: FrameCells) -> None:
+        """Append the cells of a frame."""
+        dropped = int((cells.cells.table["dropped"] != "").sum())
+        crops = cells.cells.crops
+        self._check(crops.dtype, cells.frame.image.name)
+        with storage_faults(self.out):
+            self._append([crops], _rows(specimen, cells), len(crops) - dropped, dropped)
+
+    def copy(
+        self, crops: npt.NDArray[Any], rows: Sequence[Sequence[str]], name: str
+    ) -> None:
+        """Append cells of a cell folder as they are.
+
+        Parameters
+        ----------
+        crops : (N, S, S) uint8 or uint16
+        rows
+            The words of each row, as they stand in ``cells.csv``.
+        name
+            Of the folder, for messages.
+        """
+        dropped = sum(bool(row[-1]) for row in rows)
+        self._check(crops.dtype, name)
+        parts = (crops[k : k + _AT_ONCE] for k in range(0, len(crops), _AT_ONCE))
+        with storage_faults(self.out):
+            self._append(parts, rows, len(rows) - dropped, dropped)
+
+    def _check(self, dtype: np.dtype[Any], name: str) -> None:
+        if self.dtype not in (None, dtype):
+            raise BadImageError(
+                name,
+                f"its pixels are {dtype} but those before are {self.dtype}",
+                "give frames of one depth",
+            )
+        self.dtype = dtype
+
+    def _append(
+        self,
+        crops: Iterable[npt.NDArray[Any]],
+        rows: Iterable[Iterable[object]],
+        kept: int,
+        dropped: int,
+    ) -> None:
+        for part in crops:
+            self._crops.write(np.ascontiguousarray(part).tobytes())
+        self._rows.writerows(rows)
+        self.kept += kept
+        self.dropped += dropped
+
+    def close(self) -> None:
+        """Close the files."""
+        self._crops.close()
+        self._cells.close()
+
+    def commit(self, source: dict[str, Any]) -> None:
+        """Put what was written in the place of what was there.
+
+        Parameters
+        ----------
+        source
+            The content of ``source.json``.
+        """
+        with storage_faults(self.out):
+            self.close()
+            self._finish()
+            write_json(self.folder / SOURCE, source)
+            put_in_place(self.out)
+            self.folder.rename(self.out / READY)
+            sync_folder(self.out)
+            put_in_place(self.out)
+
+    def _finish(self) -> None:
+        """Write the header, now that the number of cells is known, and sync."""
+        assert self.dtype is not None
+        with (self.folder / CROPS).open("r+b") as stream:
+            stream.write(npy_header(self.dtype, (self.n, self.size, self.size)))
+            stream.flush()
+            os.fsync(stream.fileno())
+        with (self.folder / CELLS).open("rb") as stream:
+            os.fsync(stream.fileno())
+
+
+def _rows(specimen: Specimen, cells: FrameCells) -> Iterator[tuple[object, ...]]:
+    name = cells.frame.name
+    known = [safe_word(word) for word in (specimen.id, specimen.pattern or "", name)]
+    columns = [cells.cells.table[column].tolist() for column in TABLE_COLUMNS]
+    for label, y, x, area, flags, dropped in zip(*columns, strict=True):
+        first = safe_word(cell_id(name, label))
+        yield (first, *known, label, f"{y:.3f}", f"{x:.3f}", area, flags, dropped)
+
+
+def _clear_dead_parts(out: Path) -> None:
+    for part in out.glob(".part-*"):
+        owner = part.name.removeprefix(".part-")
+        if owner.isdecimal() and len(owner) < 10 and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def storage_faults(out: Path) -> Iterator[None]:
+    """Raise a StorageError for a fault of the disk."""
+    try:
+        yield
+    except OSError as fault:
+        raise storage_error(out, fault) from fault
+
+
+def our_version() -> str:
+    """Return the version of this program."""
+    try:
+        return version("napari-hep2")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def files_of(frame: Frame) -> list[Path]:
+    """Return the files that the cells of a frame are made from."""
+    files = [frame.image, frame.mask, frame.mended]
+    if frame.mended is not None:
+        files.append(frame.mended.with_name(STEPS))
+    return [path for path in files if path is not None and path.is_file()]
+
+
+def without_root(sentence: str, root: Path) -> str:
+    """Return a sentence that names files as they are called in the data."""
+    return sentence.replace(f"{root}{os.sep}", "")

@@ -1,0 +1,256 @@
+"""The SQLite file of decisions: how it is made, opened and told from others."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from training.errors import BadCellsError, StorageError
+from training.storage.paths import is_inside
+
+SCHEMA_VERSION = 2
+_BUSY_SECONDS = 10
+_SCHEMA = """
+CREATE TABLE steps (
+    step INTEGER PRIMARY KEY AUTOINCREMENT,
+    reviewer TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('decide', 'undo', 'redo')),
+    target INTEGER REFERENCES steps (step),
+    time TEXT NOT NULL
+);
+CREATE TABLE decisions (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    step INTEGER NOT NULL REFERENCES steps (step),
+    cell TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    pattern TEXT,
+    reason TEXT
+);
+CREATE INDEX decisions_of_cell ON decisions (cell);
+CREATE INDEX decisions_of_step ON decisions (step);
+CREATE TRIGGER steps_stay BEFORE UPDATE ON steps
+    BEGIN SELECT RAISE (ABORT, 'steps are never changed'); END;
+CREATE TRIGGER steps_last BEFORE DELETE ON steps
+    BEGIN SELECT RAISE (ABORT, 'steps are never deleted'); END;
+CREATE TRIGGER decisions_stay BEFORE UPDATE ON decisions
+    BEGIN SELECT RAISE (ABORT, 'decisions are never changed'); END;
+CREATE TRIGGER decisions_last BEFORE DELETE ON decisions
+    BEGIN SELECT RAISE (ABORT, 'decisions are never deleted'); END;
+"""
+_MARKS = """
+CREATE TABLE marks (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    step INTEGER NOT NULL REFERENCES steps (step),
+    cell TEXT NOT NULL,
+    flag INTEGER CHECK (flag IN (0, 1)),
+    note TEXT,
+    CHECK ((flag IS NULL) <> (note IS NULL))
+);
+CREATE INDEX marks_of_cell ON marks (cell);
+CREATE INDEX marks_of_step ON marks (step);
+CREATE INDEX steps_of_target ON steps (target);
+CREATE TRIGGER marks_stay BEFORE UPDATE ON marks
+    BEGIN SELECT RAISE (ABORT, 'marks are never changed'); END;
+CREATE TRIGGER marks_last BEFORE DELETE ON marks
+    BEGIN SELECT RAISE (ABORT, 'marks are never deleted'); END;
+"""
+_NO_MARKS = """
+CREATE TEMP TABLE marks (
+    sequence INTEGER, step INTEGER, cell TEXT, flag INTEGER, note TEXT
+);
+"""
+_TABLES = {1: {"steps", "decisions"}, 2: {"steps", "decisions", "marks"}}
+
+
+STORE_FAULTS = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises of a file; the second where its own message holds damaged text."""
+
+
+class StrangeRowsError(sqlite3.DatabaseError):
+    """A store holds rows that no program of ours wrote: SQLite keeps any type."""
+
+
+def open_file(path: Path, read_only: bool) -> sqlite3.Connection:
+    """Open the file, or make it; where nothing can be written an empty one in memory.
+
+    A file of version 1, which knew no marks, is brought to the present version in one
+    transaction; where it cannot be written it is read as it is.
+
+    Raises
+    ------
+    BadCellsError
+        If it is damaged, no store of decisions, or of a newer version.
+    StorageError
+        If it cannot be made or opened.
+    """
+    if not path.parent.is_dir():
+        raise StorageError(path, "there is no such folder", "check its name")
+    if not is_inside(path.parent, path) or (path.exists() and not path.is_file()):
+        raise BadCellsError(
+            path,
+            "it is a link that leads out of its folder, or no regular file",
+            "copy the file itself here",
+        )
+    try:
+        db = _connected(path, read_only)
+        try:
+            _set_up(db, path, read_only)
+        except BaseException:
+            db.close()
+            raise
+    except STORE_FAULTS as fault:
+        raise sentence(path, fault) from fault
+    return db
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Hold the write lock; commit at the end, or leave no trace."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def can_write(path: Path) -> bool:
+    """Tell whether the file and its folder, where the journal goes, can be written."""
+    folder = path.parent
+    if not path.exists():
+        return os.access(folder, os.W_OK)
+    return os.access(folder, os.W_OK) and os.access(path, os.W_OK)
+
+
+def _connected(path: Path, read_only: bool) -> sqlite3.Connection:
+    if read_only and not path.exists():
+        db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        _create(db)
+        return db
+    mode = "ro" if read_only else "rwc"
+    address = f"{path.resolve().as_uri()}?mode={mode}"
+    # A worker opens a large file, and the window goes on with it.
+    db = sqlite3.connect(
+        address,
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=True,
+    )
+    try:
+        db.execute("PRAGMA trusted_schema = OFF")
+        if not read_only:
+            db.execute("PRAGMA journal_mode = DELETE")
+            db.execute("PRAGMA synchronous = EXTRA")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _create(db: sqlite3.Connection) -> None:
+    _run(db, _SCHEMA)
+    _upgrade(db)
+
+
+def _upgrade(db: sqlite3.Connection) -> None:
+    _run(db, _MARKS)
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _run(db: sqlite3.Connection, script: str) -> None:
+    for statement in _statements(script):
+        db.execute(statement)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script; unlike `executescript` this leaves a transaction open."""
+    statement = ""
+    for line in script.strip().splitlines():
+        statement += line + "\n"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _set_up(db: sqlite3.Connection, path: Path, read_only: bool) -> None:
+    if _version(db) == 0 and not read_only:
+        with transaction(db):
+            # Another process may have made it while this one waited for the lock.
+            if _version(db) == 0 and not _tables(db):
+                _create(db)
+    if _version(db) > SCHEMA_VERSION:
+        raise BadCellsError(
+            path,
+            "its decisions were written by a newer version",
+            "update this program; the file was left as it is",
+        )
+    if not _TABLES.get(_version(db), {""}) <= _tables(db):
+        raise no_store(path)
+    if _version(db) < SCHEMA_VERSION:
+        _bring_up(db, read_only)
+
+
+def _bring_up(db: sqlite3.Connection, read_only: bool) -> None:
+    if read_only:
+        db.execute("PRAGMA temp_store = MEMORY")
+        _run(db, _NO_MARKS)
+        return
+    with transaction(db):
+        # As above: another process may have done it meanwhile.
+        if _version(db) < SCHEMA_VERSION:
+            _upgrade(db)
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _tables(db: sqlite3.Connection) -> set[str]:
+    names = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    return {name for (name,) in names if not name.startswith("sqlite_")}
+
+
+def no_store(path: Path) -> BadCellsError:
+    """Return the fault of a file that is not ours."""
+    return BadCellsError(
+        path,
+        "it is damaged or no store of decisions",
+        "move it away, or put back a copy",
+    )
+
+
+def sentence(path: Path, fault: Exception) -> BadCellsError | StorageError:
+    """Return the sentence for one of `STORE_FAULTS`."""
+    if isinstance(fault, StrangeRowsError | UnicodeDecodeError):
+        return no_store(path)
+    whole_code = getattr(fault, "sqlite_errorcode", 0)
+    if whole_code == sqlite3.SQLITE_READONLY_ROLLBACK:
+        return StorageError(
+            path,
+            "a step was cut off while it was saved, and must be taken back; "
+            "the folder is read-only",
+            "copy the whole folder to where you may write",
+        )
+    code = whole_code & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return StorageError(
+            path,
+            "the disk is full and the decision was not saved",
+            "free some space and do it again",
+        )
+    if code == sqlite3.SQLITE_BUSY:
+        return StorageError(
+            path,
+            "another program holds it and the decision was not saved",
+            "close that program and do it again",
+        )
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return no_store(path)
+    return StorageError(
+        path, f"it cannot be used ({fault})", "check its folder and do it again"
+    )

@@ -1,0 +1,138 @@
+"""The card of a model: what it is, readable without torch and without the weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from training.config import AnyNetworkSettings, Settings, TrainingSetSettings
+from training.data.cells.crop_size import SHARES
+from training.errors import BadModelError
+from training.evaluation.verdict_figures import VerdictCalibration
+from training.patterns import VOCABULARIES, Vocabulary
+from training.storage.reading import parse_json
+from training.storage.writing import write_json
+
+NOTICE = "Research use only, not for diagnosis."
+_FORMAT = 2
+_MAX_CARD = 1_000_000
+
+
+class ModelCard(Settings):
+    """What a model is, what it was fitted on and how good it was measured to be."""
+
+    format: int = Field(_FORMAT, ge=_FORMAT, le=_FORMAT, description="Of this file.")
+    name: str = Field(min_length=1, max_length=200, description="Of the model.")
+    vocabulary: str = Field(description="Name of the vocabulary.")
+    patterns: tuple[str, ...] = Field(description="In the order of the scores.")
+    classifier: AnyNetworkSettings = Field(description="Architecture and recipe.")
+    training_set: TrainingSetSettings = Field(description="What it was fitted on.")
+    trained_on: str = Field(description="The cells, for people.")
+    cells: int = Field(ge=0, description="Training cells.")
+    specimens: tuple[str, ...] = Field(description="Training specimens.")
+    data_fingerprint: str = Field(description="Of the training cells.")
+    nucleus_share: float | None = Field(
+        None,
+        ge=SHARES[0],
+        le=SHARES[1],
+        description=(
+            "Diameter of the usual training nucleus over the side of its image; what "
+            "the model scores of a frame is cut alike. Null leaves crops as they are."
+        ),
+    )
+    measured: str = Field(
+        "not measured", description="Held-out figures with n and protocol."
+    )
+    licence: str = Field("BSD-3-Clause", description="Of the weights.")
+    notice: str = Field(NOTICE, description="What it must not be used for.")
+    verdict: VerdictCalibration | None = Field(
+        None, description="What makes its verdicts probabilities, where it was fitted."
+    )
+
+    @model_validator(mode="after")
+    def _verdict_on_its_patterns(self) -> Self:
+        if self.verdict is not None and self.verdict.patterns != self.patterns:
+            raise ValueError("the verdict is on other patterns")
+        return self
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read a model's card.
+
+    Raises
+    ------
+    BadModelError
+        If it is missing or damaged.
+    """
+    if not path.is_file():
+        raise BadModelError(
+            path, "the card of the model is missing", "copy it beside the weights"
+        )
+    try:
+        if path.stat().st_size > _MAX_CARD:
+            raise BadModelError(path, "the card is too large", "use another model")
+        return parse_card(path.read_text(encoding="utf-8"), path)
+    except (OSError, ValueError) as fault:
+        raise _damaged(path) from fault
+
+
+def add_verdict(path: Path, verdict: VerdictCalibration) -> ModelCard:
+    """Write a fitted verdict into the card at `path`.
+
+    Raises
+    ------
+    BadModelError
+        If the card is missing or damaged, or is of a model of other patterns.
+    StorageError
+        If it cannot be written.
+    """
+    card = read_card(path)
+    if card.patterns != verdict.patterns:
+        raise BadModelError(
+            path,
+            f"the run {verdict.run} has other patterns than the model",
+            "give a run on the same patterns",
+        )
+    card = card.model_copy(update={"verdict": verdict})
+    write_json(path, card.model_dump(mode="json"))
+    return card
+
+
+def parse_card(text: str, path: Path) -> ModelCard:
+    """Return a card from its JSON; `path` is what a fault names.
+
+    Raises
+    ------
+    BadModelError
+        If it is too large or damaged.
+    """
+    if len(text) > _MAX_CARD:
+        raise BadModelError(path, "the card is too large", "use another model")
+    try:
+        return ModelCard.model_validate(parse_json(text))
+    except ValueError as fault:
+        raise _damaged(path) from fault
+
+
+def known_vocabulary(card: ModelCard, path: Path) -> Vocabulary:
+    """Return the patterns that a card names; `path` is what a fault names.
+
+    Raises
+    ------
+    BadModelError
+        If they are none of ours.
+    """
+    vocabulary = VOCABULARIES.get(card.vocabulary)
+    if vocabulary is None or vocabulary.names != card.patterns:
+        raise BadModelError(
+            path, "it was made for patterns that are not known", "use another model"
+        )
+    return vocabulary
+
+
+def _damaged(path: Path) -> BadModelError:
+    return BadModelError(
+        path, "the card of the model is damaged", "copy both files again"
+    )

@@ -1,0 +1,219 @@
+"""Models in the ONNX format, scored by ONNX Runtime without torch.
+
+Such a file may come from anywhere. Before the runtime sees it, its size, its card, its
+operators, its input and output are checked; it may not reach for another file. The
+packages onnx and onnxruntime are an extra and imported when they are needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training.data.cells.cell_set import full_scale, pack_images
+from training.errors import BadModelError, BadSettingError
+from training.inference.cards import ModelCard, known_vocabulary, parse_card
+from training.patterns import Vocabulary
+
+CARD = "napari-hep2 card"
+"""Key of the card among the properties of the file."""
+
+INPUT, OUTPUT = "images", "scores"
+
+_MAX_FILE = 1_000_000_000
+_BATCH = 25
+_REMEDY = "export the model again"
+_FOREIGN = "use a file that python -m training export wrote"
+_OPERATORS = """
+    Add Cast Clip Concat Constant Conv Div Flatten Gather Gemm Identity MaxPool Mul
+    ReduceMean Relu Reshape Shape Softmax Sub Tanh TopK Unsqueeze Where
+"""
+
+
+@dataclass(frozen=True)
+class OnnxModel:
+    """A model whose scores ONNX Runtime computes.
+
+    See `training.inference.scorers.Scorer`.
+
+    Attributes
+    ----------
+    path
+        The file, for faults.
+    card
+        What it is.
+    vocabulary
+        The patterns, in the order of its scores.
+    session
+        An ``onnxruntime.InferenceSession``.
+    """
+
+    path: Path
+    card: ModelCard
+    vocabulary: Vocabulary
+    session: Any
+
+    def scores(
+        self, crops: npt.NDArray[Any], top: int | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return the scores of crops, (N, K) float32; see `Scorer.scores`.
+
+        Raises
+        ------
+        BadModelError
+            If the graph does not compute scores of its patterns.
+        """
+        parts = [np.zeros((0, len(self.vocabulary)), np.float32)]
+        if len(crops):
+            size = self.card.classifier.input_size
+            packed = pack_images(crops, size, top or full_scale(crops))
+            for start in range(0, len(packed), _BATCH):
+                parts.append(self._run(packed[start : start + _BATCH]))
+        return np.concatenate(parts)
+
+    def _run(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        try:
+            (scores,) = self.session.run([OUTPUT], {INPUT: images})
+        except _runtime_faults() as fault:
+            raise BadModelError(self.path, "it cannot be run", _REMEDY) from fault
+        if scores.shape != (len(images), len(self.vocabulary)):
+            raise BadModelError(
+                self.path, f"its scores have the shape {scores.shape}", _REMEDY
+            )
+        return np.asarray(scores, np.float32)
+
+
+def load_onnx_model(path: Path, threads: int = 0) -> OnnxModel:
+    """Read a model that `training.inference.onnx_export.export_onnx` wrote.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    threads
+        Threads of the runtime; 0 takes one a core.
+
+    Raises
+    ------
+    BadModelError
+        If it is missing, larger than 1 GB, damaged, hostile, or not such a model.
+    BadSettingError
+        If onnx or onnxruntime is not installed.
+    """
+    path = path.with_suffix(".onnx")
+    onnx, runtime = need("onnx"), need("onnxruntime")
+    content = _read(path)
+    card = _check(path, onnx, content)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4
+    try:
+        session = runtime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"]
+        )
+    except _runtime_faults() as fault:
+        raise BadModelError(path, "it cannot be run", _REMEDY) from fault
+    return OnnxModel(path, card, known_vocabulary(card, path), session)
+
+
+def need(package: str) -> ModuleType:
+    """Import onnx or onnxruntime; see `training` on what the second would send.
+
+    Raises
+    ------
+    BadSettingError
+        If it is not installed.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as fault:
+        raise BadSettingError(
+            "ONNX",
+            f"it needs {package}, which is not installed",
+            'pip install "napari-hep2[onnx]"',
+        ) from fault
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise BadModelError(
+            path, "there is no such model", "make it with: python -m training export"
+        )
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(_MAX_FILE + 1)
+    except OSError as fault:
+        raise BadModelError(path, "the file cannot be read", _REMEDY) from fault
+    if len(content) > _MAX_FILE:
+        raise BadModelError(path, "it is larger than 1 GB", "use another model")
+    return content
+
+
+def _check(path: Path, onnx: ModuleType, content: bytes) -> ModelCard:
+    """Return the card of a file that is what we write and no more."""
+    decode_error = importlib.import_module("google.protobuf.message").DecodeError
+    try:
+        model = onnx.load_model_from_string(content)
+        onnx.checker.check_model(model)
+    except (decode_error, onnx.checker.ValidationError, ValueError) as fault:
+        raise BadModelError(
+            path, "this is no ONNX model, or a damaged one", _REMEDY
+        ) from fault
+    cards = [entry.value for entry in model.metadata_props if entry.key == CARD]
+    if len(cards) != 1:
+        raise BadModelError(path, "it has no card in it", _FOREIGN)
+    card = parse_card(cards[0], path)
+    found = next(_foreign(onnx, model, card), None)
+    if found is not None:
+        raise BadModelError(path, found, _FOREIGN)
+    return card
+
+
+def _foreign(onnx: ModuleType, model: Any, card: ModelCard) -> Iterator[str]:
+    """Yield what the file has that a file of ours has not."""
+    graph = model.graph
+    if model.functions or model.training_info or graph.sparse_initializer:
+        yield "it holds more than one graph"
+    tensors = list(graph.initializer)
+    for node in graph.node:
+        if node.domain or node.op_type not in _OPERATORS.split():
+            yield f"it uses the operator {node.op_type[:40]}"
+        for attribute in node.attribute:
+            if attribute.HasField("g") or attribute.graphs:
+                yield "it holds more than one graph"
+            tensors += [attribute.t, *attribute.tensors]
+    outside = onnx.TensorProto.EXTERNAL
+    if any(t.external_data or t.data_location == outside for t in tensors):
+        yield "its weights lie in another file"
+    side = card.classifier.input_size
+    ports = [_port(onnx, port) for port in (*graph.input, *graph.output)]
+    ours = [
+        (INPUT, "UINT8", (None, side, side)),
+        (OUTPUT, "FLOAT", (None, len(card.patterns))),
+    ]
+    if ports != ours:
+        yield "its input and output do not fit its card"
+
+
+def _port(onnx: ModuleType, port: Any) -> tuple[str, str, tuple[int | None, ...]]:
+    kind = port.type.tensor_type
+    shape = tuple(
+        axis.dim_value if axis.HasField("dim_value") else None
+        for axis in kind.shape.dim
+    )
+    return port.name, onnx.TensorProto.DataType.Name(kind.elem_type), shape
+
+
+def _runtime_faults() -> tuple[type[Exception], ...]:
+    """Return what onnxruntime raises; its exceptions have no base of their own."""
+    found = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
+    own = [value for value in vars(found).values() if isinstance(value, type)]
+    faults = [value for value in own if issubclass(value, Exception)]
+    return (*faults, RuntimeError, ValueError)

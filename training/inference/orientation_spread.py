@@ -1,0 +1,111 @@
+"""How far a model's scores of cells differ over their eight views, piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training.data.cells.cell_set import full_scale
+from training.errors import BadModelError
+from training.inference.scorers import Scorer, score_views
+
+_CHUNK = 250
+
+
+@dataclass(frozen=True)
+class ViewScores:
+    """What a model says of each cell in its eight views.
+
+    Attributes
+    ----------
+    mean : (N, K) float32
+        Rows sum to 1.
+    spread : (N,) float32 in 0..1
+        Largest standard deviation over the patterns of the scores of the views; a cell
+        has no up or down, so that a model that is sure has none.
+    """
+
+    mean: npt.NDArray[np.float32]
+    spread: npt.NDArray[np.float32]
+
+
+def scores_in_views(
+    scorer: Scorer, crops: npt.NDArray[Any], top: int | None = None
+) -> ViewScores:
+    """Score crops in each of their eight rotations and mirrors.
+
+    Parameters
+    ----------
+    scorer
+        As `training.inference.scorers.load_scorer` returns it.
+    crops : (N, S, S) uint8 or uint16
+    top
+        The grey value taken as full scale; None tells it from the crops.
+
+    Raises
+    ------
+    BadModelError
+        If the model's file averages the views itself.
+    """
+    scores = score_views(scorer, crops, top)
+    if scores is None:
+        raise BadModelError(
+            scorer.card.name,
+            "its file averages the eight views itself, which cannot be told apart",
+            "take the safetensors file of the model",
+        )
+    spread = scores.std(axis=0, dtype=np.float32).max(axis=1)
+    return ViewScores(scores.mean(axis=0, dtype=np.float32), spread)
+
+
+@dataclass(frozen=True)
+class ViewSpread:
+    """What the eight views tell of each cell.
+
+    Attributes
+    ----------
+    spread : (N,) float64 in 0..1
+        See `ViewScores`.
+    seen : (N,) bool
+        Whether the model trained on the cell's specimen: it is then surer of the cell
+        than it would be of a new one.
+    """
+
+    spread: npt.NDArray[np.float64]
+    seen: npt.NDArray[np.bool_]
+
+
+def spread_in_views(
+    scorer: Scorer, crops: npt.NDArray[Any], specimens: npt.NDArray[Any]
+) -> Generator[float, None, ViewSpread]:
+    """Score crops in their eight views.
+
+    Parameters
+    ----------
+    scorer
+        As `training.inference.scorers.load_scorer` returns it.
+    crops : (N, S, S) uint8 or uint16
+        May be memory-mapped.
+    specimens : (N,) str
+
+    Yields
+    ------
+    share
+        That is done, in 0..1.
+
+    Returns
+    -------
+    found
+        In the order of the crops.
+    """
+    spread, top = np.zeros(len(crops)), full_scale(crops)
+    for start in range(0, len(crops), _CHUNK):
+        some = np.asarray(crops[start : start + _CHUNK])
+        spread[start : start + len(some)] = scores_in_views(scorer, some, top).spread
+        yield (start + len(some)) / len(crops)
+    seen = np.isin(specimens.astype(str), list(scorer.card.specimens))
+    return ViewSpread(spread, seen)

@@ -1,0 +1,82 @@
+"""All that can be said of why some cells were given their patterns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training.errors import BadModelError
+from training.inference.scorers import Scorer, has_networks
+from training.inference.why.orientations import Stability, measure_stability
+from training.storage.shown_paths import shown_fault
+
+if TYPE_CHECKING:
+    from training.inference.why.neighbours import Neighbour, NeighbourIndex
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Why some cells were given their patterns.
+
+    Attributes
+    ----------
+    maps : (N, S, S) float32 in 0..1, or None
+        See `training.inference.why.maps.class_maps`.
+    stability
+        See `training.inference.why.orientations.measure_stability`; or None.
+    neighbours
+        Of each cell, by pattern; None without an index.
+    notes
+        Sentences on what could not be told, and why.
+    """
+
+    maps: npt.NDArray[np.float32] | None
+    stability: Stability | None
+    neighbours: tuple[tuple[Neighbour, ...], ...] | None
+    notes: tuple[str, ...]
+
+
+def explain_cells(
+    model: Scorer,
+    crops: npt.NDArray[Any],
+    patterns: npt.NDArray[np.int64],
+    top: int | None = None,
+    index: NeighbourIndex | None = None,
+) -> Reasons:
+    """Say why cells were given their patterns, as far as the model lets it be told.
+
+    Parameters
+    ----------
+    model
+        As `training.inference.scorers.load_scorer` returns it. Of an ONNX model neither
+        maps nor neighbours can be told.
+    crops : (N, S, S) uint8 or uint16
+    patterns : (N,) int64
+        The pattern asked about, of each crop, in the order of the vocabulary.
+    top
+        The grey value taken as full scale; None tells it from the crops.
+    index
+        As `training.inference.why.neighbours.read_index` returns it.
+    """
+    notes = []
+    stability = measure_stability(model, crops, patterns, top)
+    if stability is None:
+        notes.append("The model's file averages the eight views: none is told apart.")
+    if not has_networks(model):
+        notes.append("ONNX Runtime tells no maps of where a network looked.")
+        return Reasons(None, stability, None, tuple(notes))
+    from training.inference.why.maps import class_maps
+    from training.inference.why.neighbours import embed
+
+    maps = None
+    try:
+        maps = class_maps(model, crops, patterns, top)
+    except BadModelError as fault:
+        notes.append(shown_fault(fault))
+    if index is None or not len(crops):
+        return Reasons(maps, stability, None, tuple(notes))
+    found = tuple(tuple(index.nearest(one)) for one in embed(model, crops, top))
+    return Reasons(maps, stability, found, tuple(notes))

@@ -1,0 +1,50 @@
+"""HTML pages of one file that need no network, and the pictures in them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SVG_METADATA = ("Creator", "Date", "Format", "Type")
+
+
+def render(template: str, content: Mapping[str, Any]) -> str:
+    """Return a page; whatever stands in `content` cannot write HTML of its own.
+
+    Parameters
+    ----------
+    template
+        A file of ``training/templates``.
+    content
+        What it asks for; a name that is missing is an error.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("training.reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template(template).render(content)
+
+
+def svg(figure: Figure) -> str:
+    """Return a figure as an SVG element."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata=dict.fromkeys(_SVG_METADATA))
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def data_address(picture: Image.Image) -> str:
+    """Return a picture as an address that holds it, PNG in base 64."""
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
+    text = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return f"data:image/png;base64,{text}"

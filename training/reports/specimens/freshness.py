@@ -1,0 +1,166 @@
+"""Whether a specimen was reported before, from the same data by the same model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from training.config import Settings
+from training.data.layouts import Frame, Specimen
+from training.errors import BadModelError
+from training.storage.reading import read_json
+
+FORMAT = 2
+REPORT, CELLS, VERDICT = "report.html", "cells.csv", "verdict.json"
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
+_DEVICES = re.compile(r"(?i)con|prn|aux|nul|(com|lpt)\d")
+_CHUNK = 1 << 20
+
+
+def folder_names(specimens: Iterable[str]) -> dict[str, str]:
+    """Return a folder name for each specimen that any system takes, all different.
+
+    A name of letters, digits, ``_`` and ``-`` stays; another gets a hash behind what is
+    left of it, as does one that differs from a second only in case.
+    """
+    ids = list(specimens)
+    alike = Counter(name.casefold() for name in ids)
+    return {name: _folder_name(name, alike[name.casefold()] > 1) for name in ids}
+
+
+def _folder_name(name: str, shared: bool) -> str:
+    plain = _PLAIN.fullmatch(name) and not _DEVICES.fullmatch(name)
+    if plain and not shared:
+        return name
+    kept = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")[:40] or "specimen"
+    return f"{kept}-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
+
+
+def recipe_hash(files: Iterable[Path], settings: Iterable[Settings], words: str) -> str:
+    """Return a hash of all that makes a report beside its data.
+
+    Parameters
+    ----------
+    files
+        Of the model and of its index; one that is not there counts as that.
+    settings
+        Of cutting and judging.
+    words
+        What else matters.
+
+    Raises
+    ------
+    BadModelError
+        If a file cannot be read.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(f"{FORMAT}\n{words}\n".encode())
+    for file in files:
+        try:
+            digest.update((file_hash(file) or "none").encode())
+        except OSError as fault:
+            raise BadModelError(
+                file, "the file cannot be read", "check who may read it"
+            ) from fault
+    for one in settings:
+        content = one.model_dump(mode="json")
+        digest.update(json.dumps(content, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def file_hash(path: Path) -> str | None:
+    """Return the SHA-256 of a file, or None where there is none."""
+    if not path.is_file():
+        return None
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while part := stream.read(_CHUNK):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def file_states(specimen: Specimen) -> list[dict[str, Any]]:
+    """Return what tells later whether a file of a specimen has changed.
+
+    Raises
+    ------
+    OSError
+        If one is there and cannot be read.
+    """
+    return [_state(file) for frame in specimen.frames for file in _files(frame)]
+
+
+def _files(frame: Frame) -> list[Path]:
+    masks = (frame.mended or frame.mask,)
+    return [frame.image, *(mask for mask in masks if mask is not None)]
+
+
+def _state(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {"name": path.name, "bytes": None, "modified": None, "sha256": None}
+    state = path.stat()
+    return {
+        "name": path.name,
+        "bytes": state.st_size,
+        "modified": state.st_mtime_ns,
+        "sha256": file_hash(path),
+    }
+
+
+def content_hash(content: dict[str, Any]) -> str:
+    """Return a hash of all that is found, by which a changed file is told."""
+    found = {key: value for key, value in content.items() if key != "made_from"}
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+
+
+def read_fresh(
+    folder: Path, specimen: Specimen, recipe: str, decisions: str
+) -> dict[str, Any] | None:
+    """Return what was found before, or None where it has to be found again.
+
+    Parameters
+    ----------
+    folder
+        Of the specimen's report.
+    specimen
+        As it is now.
+    recipe, decisions
+        Hashes of how it would be made now, and of the decisions on its cells.
+    """
+    if not all((folder / name).is_file() for name in (REPORT, CELLS, VERDICT)):
+        return None
+    try:
+        content = read_json(folder / VERDICT)
+        made = content["made_from"]
+        same = (
+            content["specimen"] == specimen.id
+            and made["content"] == content_hash(content)
+            and made["recipe"] == recipe
+            and made["decisions"] == decisions
+            and _unchanged(specimen, made["files"])
+        )
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return content if same else None
+
+
+def _unchanged(specimen: Specimen, entries: list[dict[str, Any]]) -> bool:
+    files = [file for frame in specimen.frames for file in _files(frame)]
+    if [file.name for file in files] != [entry["name"] for entry in entries]:
+        return False
+    return all(map(_same, files, entries))
+
+
+def _same(path: Path, entry: dict[str, Any]) -> bool:
+    if not path.is_file():
+        return entry["bytes"] is None
+    state = path.stat()
+    if state.st_size != entry["bytes"]:
+        return False
+    return state.st_mtime_ns == entry["modified"] or file_hash(path) == entry["sha256"]

@@ -1,0 +1,140 @@
+"""From what a person asks for to a plan of reports, and to the command of the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training.config import ExtractionSettings, SegmentationSettings, VerdictSettings
+from training.data.layouts import Collection, read_collection
+from training.data.masks.history import with_mended
+from training.errors import BadLayoutError, BadModelError
+from training.inference.scorers import Backend, Scorer, load_scorer
+from training.reports.specimens.reviews import find_store, read_reviews
+from training.reports.specimens.stream import ReportPlan
+
+if TYPE_CHECKING:
+    from training.inference.why.neighbours import NeighbourIndex
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What is to be reported, as a person says it.
+
+    Attributes
+    ----------
+    folder
+        Of specimens.
+    model
+        NAME.safetensors or NAME.onnx.
+    out
+        Folder for the reports.
+    only
+        Ids of the specimens to report; all if none is given.
+    decisions
+        Folder or file of the decisions of reviewers; None: those in `folder`.
+    backend, device, layout
+        As `training.inference.scorers.load_scorer` and `read_collection` take them.
+    extraction, segmentation, verdict
+        Settings of each.
+    """
+
+    folder: Path
+    model: Path
+    out: Path
+    only: tuple[str, ...] = ()
+    decisions: Path | None = None
+    backend: Backend = "auto"
+    device: str = "auto"
+    layout: str = "auto"
+    extraction: ExtractionSettings = field(default_factory=ExtractionSettings)
+    segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
+    verdict: VerdictSettings = field(default_factory=VerdictSettings)
+
+    @property
+    def weights(self) -> Path:
+        """The file that the scores come from."""
+        as_onnx = self.backend == "onnx" or self.model.suffix == ".onnx"
+        return self.model.with_suffix(".onnx" if as_onnx else ".safetensors")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command that does the same, without ``--only``."""
+        words = ["python", "-m", "training", "specimens", str(self.folder)]
+        words += ["--model", str(self.model), "--out", str(self.out)]
+        if self.decisions is not None:
+            words += ["--decisions", str(self.decisions)]
+        for name in ("backend", "device", "layout"):
+            if getattr(self, name) != "auto":
+                words += [f"--{name}", str(getattr(self, name))]
+        for settings in (self.extraction, self.segmentation, self.verdict):
+            for key, value in settings.differing().items():
+                words += ["--set", f"{key}={value}"]
+        return tuple(words)
+
+
+def plan_reports(request: ReportRequest) -> tuple[ReportPlan, str]:
+    """Read folder, model and decisions of a request.
+
+    Returns
+    -------
+    plan
+        For `training.reports.specimens.stream.report_specimens`.
+    note
+        Why reports go without neighbours though there is an index; else ''.
+
+    Raises
+    ------
+    BadLayoutError
+        If the folder holds no whole frames.
+    BadModelError, BadCellsError, StorageError
+        If the model or the decisions cannot be read.
+    """
+    collection = read_specimens(request.folder, request.layout)
+    model = load_scorer(request.model, request.backend, request.device)
+    weights = request.weights
+    beside, index, note = find_index(weights, model)
+    plan = ReportPlan(
+        collection,
+        model,
+        (weights, weights.with_suffix(".json"), beside),
+        request.out,
+        request.words,
+        request.only,
+        request.extraction,
+        request.segmentation,
+        request.verdict,
+        read_reviews(find_store(request.decisions, collection.root)),
+        index,
+    )
+    return plan, note
+
+
+def read_specimens(folder: Path, layout: str = "auto") -> Collection:
+    """Read a folder of specimens with the masks that were mended.
+
+    Raises
+    ------
+    BadLayoutError
+        If it holds no whole frames.
+    """
+    collection = with_mended(read_collection(folder, layout))
+    if not collection.specimens:
+        raise BadLayoutError(
+            folder, "it holds no whole frames", "give a folder of specimens"
+        )
+    return collection
+
+
+def find_index(weights: Path, model: Scorer) -> tuple[Path, NeighbourIndex | None, str]:
+    """Return where a model's index would lie, the index if it is good, and a note."""
+    beside = weights.with_name(f"{weights.stem}.neighbours.safetensors")
+    if weights.suffix == ".onnx" or not beside.is_file():
+        return beside, None, ""
+    from training.inference.why.neighbours import read_index
+
+    try:
+        return beside, read_index(beside, weights, model.vocabulary), ""
+    except BadModelError as fault:
+        return beside, None, f"{fault} Reports go without it."

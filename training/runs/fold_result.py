@@ -1,0 +1,104 @@
+"""The result of a finished fold, and its files."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from training.errors import BadRunError
+from training.models.base import EpochRecord, parse_history
+from training.models.networks.checkpoints import drop_checkpoints
+from training.storage.reading import read_array, read_json
+from training.storage.writing import write_array, write_json
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What a finished fold leaves.
+
+    Attributes
+    ----------
+    rows : (m,) int64
+        Held-out rows of the cell set.
+    scores : (m, K) float32
+    disagreement : (m,) float32
+        See `training.models.base.HeldOutScores`.
+    history
+        One record an epoch.
+    """
+
+    rows: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float32]
+    disagreement: npt.NDArray[np.float32]
+    history: tuple[EpochRecord, ...]
+
+
+def write_result(folder: Path, result: FoldResult) -> None:
+    """Write a finished fold; `scores.npy` comes last and marks it as done."""
+    write_json(folder / "history.json", [asdict(record) for record in result.history])
+    write_array(folder / "rows.npy", result.rows)
+    write_array(folder / "disagreement.npy", result.disagreement)
+    write_array(folder / "scores.npy", result.scores)
+    drop_checkpoints(folder)
+
+
+def has_result(folder: Path) -> bool:
+    """Whether the fold in this folder is finished."""
+    return (folder / "scores.npy").is_file()
+
+
+def read_result(
+    folder: Path, cells: int | None = None, patterns: int | None = None
+) -> FoldResult:
+    """Read a finished fold.
+
+    Parameters
+    ----------
+    folder
+        Of the fold.
+    cells, patterns
+        How many there are in the cell set and in its vocabulary, where it is known.
+
+    Raises
+    ------
+    BadRunError
+        If its files are damaged, or are not of that many cells and patterns.
+    """
+    try:
+        rows, scores, disagreement = (
+            read_array(folder / f"{name}.npy")
+            for name in ("rows", "scores", "disagreement")
+        )
+        history = parse_history(read_json(folder / "history.json"))
+        found = FoldResult(rows, scores, disagreement, history)
+        _check_result(found, cells, patterns)
+    except (OSError, ValueError, TypeError) as fault:
+        raise damaged_result(folder) from fault
+    return found
+
+
+def damaged_result(folder: Path) -> BadRunError:
+    """Return the fault of a finished fold that cannot be used."""
+    return BadRunError(
+        folder, "the result of this fold is damaged", "delete this folder, resume"
+    )
+
+
+def _check_result(found: FoldResult, cells: int | None, patterns: int | None) -> None:
+    rows, scores, disagreement = found.rows, found.scores, found.disagreement
+    fits = (
+        rows.dtype == np.int64
+        and scores.dtype == disagreement.dtype == np.float32
+        and (rows.ndim, scores.ndim, disagreement.ndim) == (1, 2, 1)
+        and len(rows) == len(scores) == len(disagreement)
+        and scores.shape[1] == (patterns or max(scores.shape[1], 1))
+        and (not len(rows) or (rows.min() >= 0 and rows.max() < (cells or math.inf)))
+        and np.isfinite(scores).all()
+        and np.isfinite(disagreement).all()
+    )
+    if not fits:
+        raise ValueError("these are no scores of held-out cells")

@@ -1,0 +1,82 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training.errors import StorageError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file or nothing: temporary name, fsync, rename, fsync of folder.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or the folder cannot be written.
+    """
+    owner = f"{os.getpid()}-{threading.get_ident()}"
+    part = path.with_name(f".{path.name}.{owner}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+        sync_folder(path.parent)
+    except OSError as fault:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise storage_error(path, fault) from fault
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text as `write_bytes` does."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, indented and with a last newline, as `write_bytes` does."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write a ``.npy`` file without pickled objects, as `write_bytes` does."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    write_bytes(path, buffer.getvalue())
+
+
+def storage_error(path: Path, fault: OSError) -> StorageError:
+    """Return the sentence for an `OSError` met while writing `path`."""
+    if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(
+            path, "the disk is full", "free some space and do it again; nothing is lost"
+        )
+    return StorageError(
+        path,
+        f"it cannot be written ({fault.strerror or fault})",
+        "choose a folder that you may write to",
+    )
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder outlast a power cut."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

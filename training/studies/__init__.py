@@ -1,0 +1,1 @@
+"""What rests on several runs: learning curves, label errors, the paper's tables."""
