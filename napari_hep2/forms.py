@@ -1,54 +1,124 @@
-"""A Qt form made from a settings model: its fields, ranges, units and help.
+"""Forms on magicgui's widgets, made from settings: names, ranges, units and help.
 
-The model is the one home of every default: a form holds none of its own.
+The settings are the one home of every default: a form holds none of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, LineEdit, SpinBox
+from magicgui.widgets.bases import ValueWidget
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QDoubleSpinBox,
+    QAbstractSpinBox,
     QFormLayout,
+    QGridLayout,
     QLabel,
-    QLineEdit,
     QSizePolicy,
-    QSpinBox,
+    QVBoxLayout,
     QWidget,
 )
 
+from napari_hep2.common.section import CollapsibleSection
 from training.config import Settings, as_typed
 from training.errors import BadSettingError
 
 S = TypeVar("S", bound=Settings)
 
-_DECIMALS = 6
-_TINY = 10.0**-_DECIMALS
 _LARGE_INT = 2**31 - 1
 _LARGE_FLOAT = 1e9
+_TINY = 1e-6
+_SPARE_DECIMALS = 2
+"""Decimals that a number box has beyond those of the value it shows first."""
 
 
 class FormTypeError(TypeError):
     """A field whose type no form can show."""
 
 
-class PlainDoubleSpinBox(QDoubleSpinBox):
-    """A number box that shows 0.002 as 0.002 and not as 0.002000."""
+class FieldForm(QWidget):
+    """An editor for each of some fields, two a row or below each other.
 
-    def textFromValue(self, value: float) -> str:
-        """Return the shortest text of `value`."""
-        return f"{value:.{_DECIMALS}f}".rstrip("0").rstrip(".") or "0"
+    Parameters
+    ----------
+    fields
+        Fields of settings by name, in the order in which they are shown.
+    first
+        Names of the fields in sight, two a row; the others lie in a section that is
+        closed. Without any, all are shown below each other.
+
+    Attributes
+    ----------
+    editors
+        magicgui's widgets by the names of the fields.
+
+    Raises
+    ------
+    FormTypeError
+        If a field is no int, float, bool, str, tuple or Literal.
+    """
+
+    changed = Signal()
+
+    def __init__(
+        self, fields: Mapping[str, FieldInfo], first: Sequence[str] = ()
+    ) -> None:
+        super().__init__()
+        self.editors = {
+            name: make_editor(name, field) for name, field in fields.items()
+        }
+        self._first = [name for name in first if name in self.editors]
+        self._build()
+        for editor in self.editors.values():
+            editor.changed.connect(self._emit_changed)
+
+    def _build(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        rest = QWidget()
+        form = QFormLayout(rest)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for name, editor in self.editors.items():
+            if name not in self._first:
+                form.addRow(_label(editor), editor.native)
+        if self._first:
+            layout.addLayout(self._build_first())
+            layout.addWidget(CollapsibleSection("More settings", rest, shown=False))
+        else:
+            layout.addWidget(rest)
+
+    def _build_first(self) -> QGridLayout:
+        grid = QGridLayout()
+        for index, name in enumerate(self._first):
+            row, column = divmod(index, 2)
+            editor = self.editors[name]
+            grid.addWidget(_label(editor), row, 2 * column)
+            grid.addWidget(editor.native, row, 2 * column + 1)
+        grid.setColumnStretch(1, 1)
+        grid.setColumnStretch(3, 1)
+        return grid
+
+    def _emit_changed(self) -> None:
+        self.changed.emit()
+
+    def values(self) -> dict[str, Any]:
+        """Return what every editor shows, by name."""
+        return {name: editor.value for name, editor in self.editors.items()}
+
+    def show_values(self, values: Mapping[str, Any]) -> None:
+        """Show these values."""
+        for name, value in values.items():
+            _show(self.editors[name], value)
 
 
-class SettingsForm(QWidget, Generic[S]):
-    """Shows the fields of a settings model and reads a valid model back.
+class SettingsForm(FieldForm, Generic[S]):
+    """Shows the fields of a settings model and returns a valid model.
 
     Parameters
     ----------
@@ -59,62 +129,29 @@ class SettingsForm(QWidget, Generic[S]):
     values
         What to start from; the defaults by default. Fields that are not shown keep
         these values.
-
-    Raises
-    ------
-    FormTypeError
-        If a field to show is no int, float, bool, str, tuple or Literal.
     """
-
-    changed = Signal()
 
     def __init__(
         self,
         model: type[S],
         fields: Sequence[str] | None = None,
         values: S | None = None,
-        parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
-        self._model = model
-        self._base: S = values if values is not None else model()
         names = fields if fields is not None else tuple(model.model_fields)
-        self.editors: dict[str, QWidget] = {
-            name: make_editor(name, model.model_fields[name]) for name in names
-        }
-        self._build()
-        self.set_settings(self._base)
-        self._connect()
-
-    def _build(self) -> None:
-        layout = QFormLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        grow = QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow
-        layout.setFieldGrowthPolicy(grow)
-        for name, editor in self.editors.items():
-            label = QLabel(plain_name(name))
-            label.setToolTip(editor.toolTip())
-            label.setBuddy(editor)
-            layout.addRow(label, editor)
-
-    def _connect(self) -> None:
-        for editor in self.editors.values():
-            change_signal(editor).connect(self._told)
-
-    def _told(self) -> None:
-        self.changed.emit()
+        super().__init__({name: model.model_fields[name] for name in names})
+        self._model = model
+        self.set_settings(values if values is not None else model())
 
     def settings(self) -> S:
-        """Return what the form says as a valid model.
+        """Return a valid model with what the form shows.
 
         Raises
         ------
         BadSettingError
             If the model refuses it, as for values that do not go together.
         """
-        said = {name: read_editor(editor) for name, editor in self.editors.items()}
         try:
-            return self._model.model_validate(self._base.model_dump() | said)
+            return self._model.model_validate(self._base.model_dump() | self.values())
         except ValidationError as fault:
             first = fault.errors()[0]
             name = ".".join(str(part) for part in first["loc"]) or self._model.__name__
@@ -125,26 +162,11 @@ class SettingsForm(QWidget, Generic[S]):
     def set_settings(self, values: S) -> None:
         """Show these values."""
         self._base = values
-        for name, editor in self.editors.items():
-            write_editor(editor, getattr(values, name))
+        self.show_values({name: getattr(values, name) for name in self.editors})
 
     def reset(self) -> None:
         """Go back to the model's defaults."""
         self.set_settings(self._model())
-
-    def differing(self) -> dict[str, Any]:
-        """Return the fields, shown or not, that differ from the defaults."""
-        return differing(self.settings())
-
-
-def differing(settings: Settings) -> dict[str, Any]:
-    """Return the fields that differ from their defaults."""
-    plain = type(settings)()
-    return {
-        name: value
-        for name, value in settings.model_dump().items()
-        if value != getattr(plain, name)
-    }
 
 
 def plain_name(name: str) -> str:
@@ -152,57 +174,41 @@ def plain_name(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def make_editor(name: str, field: FieldInfo) -> QWidget:
+def make_editor(name: str, field: FieldInfo) -> ValueWidget[Any]:
     """Return the editor of one field, with its range, unit and help."""
     editor = _editor_of_type(name, field)
-    editor.setObjectName(name)
-    editor.setToolTip(field.description or "")
-    if not isinstance(editor, QCheckBox):
-        editor.setMinimumWidth(90)
-        editor.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    native = editor.native
+    native.setObjectName(name)
+    native.setAccessibleName(plain_name(name))
+    if isinstance(native, QAbstractSpinBox):
+        extra = field.json_schema_extra
+        unit = extra.get("unit") if isinstance(extra, dict) else None
+        native.setSuffix(f" {unit}" if unit else "")
+    if not isinstance(editor, CheckBox):
+        native.setMinimumWidth(90)
+        native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     return editor
 
 
-def _editor_of_type(name: str, field: FieldInfo) -> QWidget:
+def _editor_of_type(name: str, field: FieldInfo) -> ValueWidget[Any]:
     kind = field.annotation
+    shown: dict[str, Any] = {"name": name, "tooltip": field.description or ""}
     if kind is bool:
-        return QCheckBox()
+        return CheckBox(text="", **shown)
     if kind is int:
-        return _int_box(field)
+        low, high = bounds(field, 1, -_LARGE_INT, _LARGE_INT)
+        return SpinBox(min=int(low), max=int(high), value=int(low), **shown)
     if kind is float:
-        return _float_box(field)
-    if get_origin(kind) is Literal:
-        box = QComboBox()
-        for value in get_args(kind):
-            box.addItem(str(value), value)
+        low, high = bounds(field, _TINY, -_LARGE_FLOAT, _LARGE_FLOAT)
+        box = FloatSpinBox(min=low, max=high, value=low, step=_TINY, **shown)
+        box.native.setStepType(box.native.StepType.AdaptiveDecimalStepType)
         return box
+    if get_origin(kind) is Literal:
+        choices = [(str(value), value) for value in get_args(kind)]
+        return ComboBox(choices=choices, **shown)
     if kind is str or get_origin(kind) is tuple:
-        return QLineEdit()
+        return LineEdit(**shown)
     raise FormTypeError(f"{name}: a form cannot show {kind}")
-
-
-def _int_box(field: FieldInfo) -> QSpinBox:
-    low, high = bounds(field, 1, -_LARGE_INT, _LARGE_INT)
-    box = QSpinBox()
-    box.setRange(int(low), int(high))
-    box.setSuffix(_suffix(field))
-    return box
-
-
-def _float_box(field: FieldInfo) -> QDoubleSpinBox:
-    low, high = bounds(field, _TINY, -_LARGE_FLOAT, _LARGE_FLOAT)
-    box = PlainDoubleSpinBox()
-    box.setDecimals(_DECIMALS)
-    box.setRange(low, high)
-    box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
-    box.setSuffix(_suffix(field))
-    return box
-
-
-def _suffix(field: FieldInfo) -> str:
-    extra = field.json_schema_extra
-    unit = extra.get("unit") if isinstance(extra, dict) else None
-    return f" {unit}" if unit else ""
 
 
 def bounds(
@@ -224,35 +230,16 @@ def bounds(
     return low, high
 
 
-def read_editor(editor: QWidget) -> Any:
-    """Return the value that an editor shows."""
-    if isinstance(editor, QCheckBox):
-        return editor.isChecked()
-    if isinstance(editor, QComboBox):
-        return editor.currentData()
-    if isinstance(editor, QLineEdit):
-        return editor.text()
-    return editor.value()
+def _show(editor: ValueWidget[Any], value: Any) -> None:
+    """Show a value with all its decimals, and some to spare."""
+    if isinstance(editor, FloatSpinBox):
+        decimals = len(f"{value:.10f}".rstrip("0").partition(".")[2])
+        editor.native.setDecimals(decimals + _SPARE_DECIMALS)
+    editor.value = as_typed(value) if isinstance(editor, LineEdit) else value
 
 
-def write_editor(editor: QWidget, value: Any) -> None:
-    """Show a value."""
-    if isinstance(editor, QCheckBox):
-        editor.setChecked(value)
-    elif isinstance(editor, QComboBox):
-        editor.setCurrentIndex(editor.findData(value))
-    elif isinstance(editor, QLineEdit):
-        editor.setText(str(as_typed(value)))
-    else:
-        editor.setValue(value)
-
-
-def change_signal(editor: QWidget) -> Any:
-    """Return the signal that an editor gives when its value changes."""
-    if isinstance(editor, QCheckBox):
-        return editor.toggled
-    if isinstance(editor, QComboBox):
-        return editor.currentIndexChanged
-    if isinstance(editor, QLineEdit):
-        return editor.textChanged
-    return editor.valueChanged
+def _label(editor: ValueWidget[Any]) -> QLabel:
+    label = QLabel(plain_name(editor.name))
+    label.setToolTip(editor.tooltip or "")
+    label.setBuddy(editor.native)
+    return label

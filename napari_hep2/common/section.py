@@ -10,7 +10,7 @@ from qtpy.QtWidgets import (
 )
 
 
-class Fold(QWidget):
+class CollapsibleSection(QWidget):
     """A heading that shows and hides what is under it."""
 
     def __init__(self, title: str, content: QWidget, shown: bool) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import subprocess
 import sys
 import time
@@ -20,14 +19,15 @@ from typing import Literal
 
 import psutil
 
-from napari_hep2.trainer.state import TrainerState, apply_all, observe
-from napari_hep2.trainer.tail import EventTail
+from training.config.commands import command_words
 from training.errors import BadRunError, RunLockedError, StorageError
+from training.runs.folder import EVENTS, LOG, RunFolder
+from training.runs.replay import RunState, observe, replay
+from training.runs.tail import EventTail
 from training.storage.locks import (
     SAME_START,
     find_process,
     lives,
-    lock_holder,
     read_lock,
 )
 
@@ -50,27 +50,14 @@ def build_command(
     options
         Values of `FLAGS`, and settings by name; None leaves a default alone.
     """
-    command = ["python", "-m", "training", "run", experiment]
-    command += ["--data", str(data), "--out", str(out)]
     given = {key: value for key, value in options.items() if value is not None}
-    for key in FLAGS:
-        if key in given:
-            command += [f"--{key}", str(given.pop(key))]
-    for key, value in given.items():
-        command += ["--set", f"{key}={value}"]
-    return command
+    flags = {key: given.pop(key) for key in FLAGS if key in given}
+    return command_words("run", experiment, data=data, out=out, **flags, changed=given)
 
 
 def resume_command(run: Path) -> list[str]:
     """Return the command that resumes the run in a folder."""
-    return ["python", "-m", "training", "resume", str(run)]
-
-
-def display(command: list[str]) -> str:
-    """Return `command` as one line that can be pasted into a shell."""
-    if sys.platform == "win32":
-        return subprocess.list2cmdline(command)
-    return shlex.join(command)
+    return command_words("resume", run)
 
 
 # --- start --------------------------------------------------------------------------
@@ -107,7 +94,7 @@ def start(command: list[str], run: Path) -> TrainerHandle:
     StorageError
         If the run folder cannot be written.
     """
-    if is_running(run):
+    if RunFolder(run).is_running():
         raise RunLockedError(
             run,
             "a trainer already works in this run folder",
@@ -117,8 +104,8 @@ def start(command: list[str], run: Path) -> TrainerHandle:
         command = [sys.executable, *command[1:]]
     try:
         run.mkdir(parents=True, exist_ok=True)
-        (run / "stop").unlink(missing_ok=True)
-        with (run / "trainer.log").open("ab") as log:
+        RunFolder(run).stop_file.unlink(missing_ok=True)
+        with (run / LOG).open("ab") as log:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -148,15 +135,10 @@ def _creation_flags() -> int:
 # --- who runs -----------------------------------------------------------------------
 
 
-def is_running(run: Path) -> bool:
-    """Whether the process that the run's lock names is alive."""
-    return lock_holder(run) is not None
-
-
 def last_words(run: Path) -> str:
     """Return the last line of the trainer's log that is not blank, or ''."""
     try:
-        with (run / "trainer.log").open("rb") as log:
+        with (run / LOG).open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
             lines = log.read().decode("utf-8", "replace").splitlines()
     except OSError:
@@ -169,7 +151,7 @@ def last_words(run: Path) -> str:
 
 @dataclass
 class Follower:
-    """Keeps a `TrainerState` in step with a run folder.
+    """Keeps a `RunState` in step with a run folder.
 
     Parameters
     ----------
@@ -179,18 +161,18 @@ class Follower:
 
     run: Path
     handle: TrainerHandle | None = None
-    state: TrainerState = field(default_factory=TrainerState)
+    state: RunState = field(default_factory=RunState)
     tail: EventTail = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tail = EventTail(self.run / "events.jsonl")
+        self.tail = EventTail(self.run / EVENTS)
 
     @property
     def alive(self) -> bool:
         """Whether the trainer runs, its lock written or not yet."""
         if self.handle is not None and self.handle.exit_code is None:
             return True
-        return is_running(self.run)
+        return RunFolder(self.run).is_running()
 
     def expect(self, handle: TrainerHandle) -> None:
         """Follow the trainer that has just been started in this folder."""
@@ -201,19 +183,18 @@ class Follower:
         """Take in one portion of events; return whether there may be more."""
         alive = self.alive
         events = self.tail.read()
-        self.state, bad = apply_all(self.state, events)
-        self.tail.bad += bad
+        self.state = replay(events, self.state)
         if not events:
             self.state = observe(
                 self.state,
                 alive=alive,
-                stop_asked=(self.run / "stop").exists(),
+                stop_asked=RunFolder(self.run).stop_file.exists(),
                 last_words="" if alive else last_words(self.run),
             )
         return bool(events)
 
 
-def reattach(run: Path) -> TrainerState:
+def reattach(run: Path) -> RunState:
     """Return the state of a run folder with its whole history.
 
     Raises
@@ -235,7 +216,7 @@ def follow(run: Path) -> Follower:
     BadRunError
         If the folder holds no run.
     """
-    if not (run / "events.jsonl").is_file() and not is_running(run):
+    if not (run / EVENTS).is_file() and not RunFolder(run).is_running():
         raise BadRunError(
             run, "this folder holds no run", "choose the folder given to --out"
         )
@@ -243,21 +224,6 @@ def follow(run: Path) -> Follower:
 
 
 # --- stop ---------------------------------------------------------------------------
-
-
-def request_stop(run: Path) -> None:
-    """Ask the trainer to stop within one batch.
-
-    Raises
-    ------
-    StorageError
-        If the run folder cannot be written.
-    """
-    try:
-        (run / "stop").touch()
-    except OSError as error:
-        fault = f"the stop file could not be written ({error.strerror})"
-        raise StorageError(run, fault, "free space or mend its rights") from error
 
 
 def stopping(
@@ -278,7 +244,7 @@ def stopping(
         If the run folder cannot be written.
     """
     pid, started = _leader(run, handle)
-    request_stop(run)
+    RunFolder(run).request_stop()
     begin = clock()
     family: set[psutil.Process] = set()
     told = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from napari_hep2.trainer.process import StopStep
-from napari_hep2.trainer.state import Metrics, TrainerState
+from training.runs.replay import Metrics, RunState
 
 LEAKY = (
     "This protocol ignores specimens: cells of one specimen are trained on and tested "
@@ -24,7 +24,7 @@ def duration(seconds: float) -> str:
     return f"{hours / 24:.1f} days"
 
 
-def status_sentence(state: TrainerState, step: StopStep | None = None) -> str:
+def status_sentence(state: RunState, step: StopStep | None = None) -> str:
     """Say in a plain sentence where a run stands."""
     done, folds = state.count("done"), len(state.folds)
     so_far = f"{done} of {folds} folds are done"
@@ -46,11 +46,11 @@ def status_sentence(state: TrainerState, step: StopStep | None = None) -> str:
     return sentences[state.status]
 
 
-def _in_time(state: TrainerState) -> str:
+def _in_time(state: RunState) -> str:
     return f" in {duration(state.seconds)}" if state.seconds is not None else ""
 
 
-def warnings(state: TrainerState, unreadable: int = 0) -> list[str]:
+def warnings(state: RunState, unreadable: int = 0) -> list[str]:
     """Return what the reader of the numbers must know."""
     told = [LEAKY] if state.leaky else []
     failed = state.count("failed")

@@ -18,9 +18,7 @@ import torch
 from cases import Target
 from seeds import MODEL, NETWORK
 
-from napari_hep2.trainer.process import is_running, last_words
-from napari_hep2.trainer.state import TrainerState, apply_all
-from napari_hep2.trainer.tail import EventTail
+from napari_hep2.trainer.process import last_words
 from training.curation.review_set import review_of_folder
 from training.data.cells.folder import is_cell_folder, read_cell_folder
 from training.data.cells.loading import load_cell_set, read_cell_set
@@ -49,8 +47,10 @@ from training.runs.figures import figures_for_card, load_metrics
 from training.runs.fold_result import has_result, read_result
 from training.runs.folder import RunFolder
 from training.runs.predictions import read_predictions
+from training.runs.replay import RunState, replay
 from training.runs.stacking import read_scores
 from training.runs.staleness import find_stale, rescore
+from training.runs.tail import EventTail
 from training.runs.verdicts import read_verdict, write_verdict
 from training.splits.samples import Samples
 from training.storage.images import read_frame, read_labels, read_mask
@@ -229,13 +229,13 @@ def _resume(_path: Path) -> None:
 
 
 def _window(_path: Path) -> None:
-    tail, state = EventTail(Path("run/events.jsonl")), TrainerState()
+    tail, state = EventTail(Path("run/events.jsonl")), RunState()
     while events := tail.read():
-        state, _ = apply_all(state, events)
+        state = replay(events, state)
     _ = state.title, state.work_done, state.seconds_left(1.8e9)
     for fold in state.folds.values():
         _ = fold.accuracy, fold.epochs_done, fold.share(state.epochs)
-    is_running(Path("run"))
+    RunFolder(Path("run")).is_running()
     last_words(Path("run"))
 
 

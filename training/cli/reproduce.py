@@ -1,6 +1,5 @@
 """The command that does every table of the paper again."""
 
-import shlex
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +21,7 @@ from training.cli.options import (
     pairs,
 )
 from training.cli.terminal import console, print_results, run_progress, tell
+from training.config.commands import command_line
 from training.errors import BadSettingError
 
 if TYPE_CHECKING:
@@ -122,9 +122,6 @@ def _command(words: list[str], only: list[str], given: dict[str, str]) -> str:
     """Return the command that does a study again, as it may stand on a page."""
     from training.storage.shown_paths import shown_path
 
-    for name in only:
-        words = [*words, "--only", name]
-    for key, value in given.items():
-        words = [*words, "--set", f"{key}={value}"]
-    shown = map(shown_path, words)
-    return shlex.join(["python", "-m", "training", "reproduce", *shown])
+    chosen = [word for name in only for word in ("--only", name)]
+    shown = map(shown_path, [*words, *chosen])
+    return command_line("reproduce", *shown, changed=given)

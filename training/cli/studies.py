@@ -36,6 +36,7 @@ from training.cli.terminal import (
 from training.errors import BadSettingError
 
 if TYPE_CHECKING:
+    from training.runs.execution import Prepared
     from training.runs.folder import RunFolder
 
 
@@ -103,7 +104,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train every fold of an experiment and measure it on held-out specimens."""
-    from training.runs.execution import run_forecast, start_run
+    from training.runs.execution import prepare, run_forecast, start_run
     from training.runs.experiments import configure, forecast_content, pilot_offer
 
     given = pairs(changes)
@@ -124,10 +125,11 @@ def run(
         return
     if out is None:
         raise BadSettingError("--out", "it is missing", "name the run folder to make")
-    started = start_run(out, config)
-    if offer := pilot_offer(run_forecast(config)):
+    prepared = prepare(config)
+    started = start_run(out, config, prepared)
+    if offer := pilot_offer(run_forecast(config, prepared)):
         console.print(offer, highlight=False)
-    _follow(started, as_json)
+    _follow(started, as_json, prepared=prepared)
 
 
 @app.command()
@@ -207,19 +209,25 @@ def changes(
     print(markdown_table(rows, read_predictions(opened[0]).patterns), end="")
 
 
-def _follow(run: "RunFolder", as_json: bool, engine: str | None = None) -> None:
+def _follow(
+    run: "RunFolder",
+    as_json: bool,
+    engine: str | None = None,
+    prepared: "Prepared | None" = None,
+) -> None:
     """Drain a run's events, draw its progress, print what it measured."""
     from training.reports.run_report import write_report
     from training.runs.execution import execute
     from training.runs.figures import load_metrics
+    from training.runs.folder import METRICS
 
-    with run_progress() as show, closing(execute(run, engine)) as events:
+    with run_progress() as show, closing(execute(run, engine, prepared)) as events:
         for event in events:
             show(event)
     write_report(run)
     metrics, patterns = load_metrics(run)
     if as_json:
-        print((run.path / "metrics.json").read_text(encoding="utf-8"))
+        print((run.path / METRICS).read_text(encoding="utf-8"))
         return
     print_metrics(metrics, patterns)
     print(f"report: {run.path / 'report.html'}")

@@ -20,7 +20,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from training.runs.time_left import TimeLeft
+from training.runs.events import Event
+from training.runs.replay import RunState, replay
 
 if TYPE_CHECKING:
     from training.evaluation.comparison import Comparison
@@ -31,8 +32,6 @@ console = Console(stderr=True)
 
 _AT_ONCE = 0.2
 """Seconds from the start in which steps were done before it."""
-
-Event = dict[str, Any]
 
 
 def print_metrics(metrics: "Metrics", patterns: list[str]) -> None:
@@ -93,37 +92,24 @@ class _RunBar:
     """Moves a bar with the events of a run, and prints what has to be read."""
 
     def __init__(self) -> None:
-        self._left = TimeLeft()
+        self._state = RunState()
         self.bar = _bar(TextColumn("{task.fields[epochs]} epochs"), _LeftColumn())
         self._task = self.bar.add_task(
-            "training", total=None, epochs="0/0", left=self._left
+            "training", total=None, epochs="0/0", left=self._state.left
         )
-        self._epochs = self._total = 0
-        self._started: set[str] = set()
 
     def show(self, event: Event) -> None:
-        kind = event["kind"]
-        self._left = self._left.after(event)
-        if kind == "run-started":
-            done = sum(fold["done"] for fold in event["folds"])
-            self._epochs = 0
-            self._total = event["epochs"] * (len(event["folds"]) - done)
-            self._started.clear()
+        if event["kind"] == "run-started":
+            self._state = RunState()
             self.bar.reset(self._task, total=1.0)
-        elif kind == "fold-started":
-            # What an earlier session trained is not ahead of this one; a fold that
-            # starts anew after its worker died was counted already.
-            if event["fold"] not in self._started:
-                self._total -= event["epoch"]
-            self._started.add(event["fold"])
-        elif kind in ("epoch", "progress"):
-            self._epochs += kind == "epoch"
+        elif event["kind"] == "epoch" or event["kind"] == "progress":
             self.bar.update(self._task, description=f"fold {event['fold']}")
+        self._state = state = replay([event], self._state)
         self.bar.update(
             self._task,
-            completed=self._left.share,
-            epochs=f"{self._epochs}/{self._total}",
-            left=self._left,
+            completed=state.left.share,
+            epochs=f"{state.epochs_done}/{state.epochs * len(state.folds)}",
+            left=state.left,
         )
         for sentence in _sentences(event):
             self.bar.console.print(sentence, highlight=False)
@@ -144,20 +130,21 @@ class _LeftColumn(ProgressColumn):
 
 def _sentences(event: Event) -> list[str]:
     """Return what a person should read of an event."""
-    kind = event["kind"]
-    if kind == "run-started":
-        return list(event["notes"])
-    if kind == "fold-failed":
+    if event["kind"] == "run-started":
+        return event.get("notes", [])
+    if event["kind"] == "fold-failed":
         return [f"fold {event['fold']} failed: {event['message']}"]
-    if kind == "run-failed":
+    if event["kind"] == "run-failed":
         return [event["message"]]
-    if kind == "run-done" and event["folds_failed"]:
+    if event["kind"] == "run-done" and event["folds_failed"]:
         failed = f"{event['folds_failed']} folds failed and are not in the figures"
         return [f"{failed}; python -m training resume RUN tries them again"]
-    if kind == "metrics":
-        mca = 100 * event["mean_class_accuracy"]
+    if event["kind"] == "metrics":
         done = f"{event['folds_done']} of {event['folds']} folds"
-        return [f"{done}: mean class accuracy {mca:.2f} %"]
+        mean = event["mean_class_accuracy"]
+        return (
+            [] if mean is None else [f"{done}: mean class accuracy {100 * mean:.2f} %"]
+        )
     return []
 
 

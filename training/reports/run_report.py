@@ -22,7 +22,7 @@ from training.runs.deviations import deviations, rerun_command
 from training.runs.execution import load_cells
 from training.runs.experiments import EXPERIMENTS
 from training.runs.figures import load_metrics
-from training.runs.folder import RunConfig, RunFolder
+from training.runs.folder import REPORT, RunConfig, RunFolder
 from training.runs.predictions import read_predictions
 from training.runs.results import read_metrics
 from training.splits.protocols import PROTOCOLS, natural_key
@@ -39,8 +39,8 @@ def write_report(run: RunFolder) -> Path:
     StorageError
         If it cannot be written.
     """
-    path = run.path / "report.html"
-    write_text(path, render("report.html", _report_content(run)))
+    path = run.path / REPORT
+    write_text(path, render(REPORT, _report_content(run)))
     return path
 
 
@@ -48,7 +48,9 @@ def _report_content(run: RunFolder) -> dict[str, Any]:
     config, description = run.config(), run.description()
     metrics, names = load_metrics(run)
     content = read_metrics(run)
-    start = _last_start(run)
+    state = run.state()
+    if not state.folds:
+        raise BadRunError(run.path, "it has no events", "resume the run, then report")
     experiment = EXPERIMENTS[config.experiment]
     interval = metrics.interval
     said = read_predictions(run)
@@ -63,7 +65,7 @@ def _report_content(run: RunFolder) -> dict[str, Any]:
         "leaky": content["leaky"],
         "folds": content["folds"],
         "folds_done": content["folds_done"],
-        "source": start.get("source", ""),
+        "source": state.source,
         "notice": NOTICE,
         "mca": f"{100 * metrics.mean_class_accuracy:.2f}",
         "interval": [f"{100 * bound:.1f}" for bound in interval] if interval else None,
@@ -81,7 +83,7 @@ def _report_content(run: RunFolder) -> dict[str, Any]:
         "strips_note": strips_note,
         "curves": _curves(run),
         "deviations": deviations(config),
-        "notes": start.get("notes", []),
+        "notes": state.notes,
         "command": rerun_command(config),
         "provenance": _provenance(description),
     }
@@ -232,26 +234,15 @@ def _curves(run: RunFolder) -> str:
         return ""
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
-    curves: dict[str, dict[int, tuple[float, float]]] = {}
-    for event in run.events():
-        if event["kind"] == "epoch" and {"loss", "accuracy"} <= event.keys():
-            curve = curves.setdefault(event["fold"], {})
-            curve[event["epoch"]] = (event["loss"], event["accuracy"])
-    for curve in curves.values():
-        epochs = sorted(curve)
-        values = np.asarray([curve[epoch] for epoch in epochs])
-        loss.plot(epochs, values[:, 0], color="#0072b2", alpha=0.5, linewidth=1)
-        accuracy.plot(epochs, 100 * values[:, 1], color="#0072b2", alpha=0.5, lw=1)
+    style = {"color": "#0072b2", "alpha": 0.5, "linewidth": 1}
+    for fold in run.state().folds.values():
+        epochs = [point.epoch for point in fold.curve]
+        loss.plot(epochs, [point.loss for point in fold.curve], **style)
+        right = [100 * point.accuracy for point in fold.curve]
+        accuracy.plot(epochs, right, **style)
     loss.set(xlabel="epoch", ylabel="loss on training cells", ylim=(0, None))
     accuracy.set(xlabel="epoch", ylabel="accuracy on training cells, %", ylim=(0, 100))
     return svg(figure)
-
-
-def _last_start(run: RunFolder) -> dict[str, Any]:
-    starts = [event for event in run.events() if event["kind"] == "run-started"]
-    if not starts:
-        raise BadRunError(run.path, "it has no events", "resume the run, then report")
-    return starts[-1]
 
 
 def _title(name: str) -> str:

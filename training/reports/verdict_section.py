@@ -12,8 +12,8 @@ from training.errors import BadRunError
 from training.evaluation.calibration import Calibration, measure_calibration
 from training.evaluation.verdict_figures import VerdictCalibration
 from training.reports.pages import svg
-from training.runs.folder import RunFolder
-from training.runs.verdicts import FILE, TABLE, read_verdict
+from training.runs.folder import SPECIMENS, VERDICT, RunFolder
+from training.runs.verdicts import read_verdict
 from training.storage.csv_tables import plain_word
 
 
@@ -140,7 +140,7 @@ def specimen_figure(calibration: Calibration) -> str:
 
 
 def _table(run: RunFolder, fitted: VerdictCalibration) -> pd.DataFrame:
-    path = run.path / TABLE
+    path = run.path / SPECIMENS
     words = ("specimen", "pattern", "verdict", "leading", "withheld", "second")
     needed = {*words, "probability", "cells"}
     needed |= {f"probability_{name}" for name in fitted.patterns}
@@ -161,8 +161,8 @@ def _table(run: RunFolder, fitted: VerdictCalibration) -> pd.DataFrame:
 
 def _stale(run: RunFolder) -> BadRunError:
     return BadRunError(
-        run.path / TABLE,
-        f"the table is missing, damaged or does not fit {FILE}",
+        run.path / SPECIMENS,
+        f"the table is missing, damaged or does not fit {VERDICT}",
         f"write it again: python -m training verdicts {run.path}",
     )
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
-
 from training.config import PaperNetworkSettings, as_typed
+from training.config.commands import command_line
 from training.runs.experiments import find_experiment
 from training.runs.folder import RunConfig
 from training.storage.shown_paths import shown_path
@@ -61,13 +60,14 @@ def rerun_command(config: RunConfig) -> str:
 
     It stands in reports: see `training.storage.shown_paths.shown_path`.
     """
-    words = ["python", "-m", "training", "run", config.experiment]
-    words += ["--data", shown_path(config.data)]
-    words += ["--extra", shown_path(config.extra)] if config.extra else []
-    words += ["--out", "RUN"]
-    for key, value in changed_settings(config).items():
-        words += ["--set", f"{key}={as_typed(value)}"]
-    return shlex.join(words)
+    return command_line(
+        "run",
+        config.experiment,
+        data=shown_path(config.data),
+        extra=shown_path(config.extra) if config.extra else "",
+        out="RUN",
+        changed={k: as_typed(value) for k, value in changed_settings(config).items()},
+    )
 
 
 def changed_settings(config: RunConfig) -> dict[str, object]:

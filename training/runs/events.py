@@ -1,135 +1,222 @@
-"""One line of a run's events, taken only where it holds what its kind promises.
+"""The events of a run, one typed union: what a trainer appends and others read.
 
-A killed writer leaves half a line, a bad disk or a hand any other: such a line is no
-event, and whoever reads the events never meets it.
+An event is a dictionary that holds what its kind promises. A killed writer leaves half
+a line, a bad disk or a hand any other: such a line is no event, and whoever reads the
+events never meets it.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired, get_args
+
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    with_config,
+)
+from typing_extensions import TypedDict
 
 from training.storage.reading import parse_json
 
-Event = dict[str, Any]
+_MORE = ConfigDict(extra="allow", strict=True)
+"""A later version may say more of an event."""
+
+
+def _moment(value: str) -> str:
+    datetime.fromisoformat(value)
+    return value
+
+
+Time = Annotated[str, AfterValidator(_moment)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@with_config(_MORE)
+class PlannedFold(TypedDict):
+    """A fold as a run starts with it; `done` where an earlier session trained it."""
+
+    name: str
+    specimens: list[str]
+    patterns: list[str]
+    n_train: Count
+    n_test: Count
+    done: bool
+
+
+@with_config(_MORE)
+class RunStarted(TypedDict):
+    """A session of a run begins; a resumed run has several."""
+
+    time: Time
+    kind: Literal["run-started"]
+    experiment: str
+    protocol: str
+    leaky: bool
+    epochs: Count
+    patterns: list[str]
+    device: str
+    engine: NotRequired[str]
+    workers: Count
+    resumed: NotRequired[bool]
+    cells: NotRequired[Count]
+    source: NotRequired[str]
+    notes: NotRequired[list[str]]
+    folds: list[PlannedFold]
+
+
+@with_config(_MORE)
+class FoldStarted(TypedDict):
+    """A worker takes a fold, after the epochs of its checkpoint."""
+
+    time: Time
+    kind: Literal["fold-started"]
+    fold: str
+    epoch: Count
+
+
+@with_config(_MORE)
+class EpochProgress(TypedDict):
+    """The share of an epoch that is done, 0 to 1."""
+
+    time: Time
+    kind: Literal["progress"]
+    fold: str
+    epoch: Count
+    share: Number
+
+
+@with_config(_MORE)
+class EpochDone(TypedDict):
+    """An epoch of a fold is done; loss and accuracy are of its training cells."""
+
+    time: Time
+    kind: Literal["epoch"]
+    fold: str
+    epoch: Count
+    loss: Number
+    accuracy: Number
+    seconds: NotRequired[Number]
+
+
+@with_config(_MORE)
+class FoldDone(TypedDict):
+    """A fold is trained and its held-out cells are scored."""
+
+    time: Time
+    kind: Literal["fold-done"]
+    fold: str
+    n: Count
+    correct: Count
+
+
+@with_config(_MORE)
+class FoldFailed(TypedDict):
+    """A fold cannot be trained; the others go on."""
+
+    time: Time
+    kind: Literal["fold-failed"]
+    fold: str
+    message: str
+
+
+@with_config(_MORE)
+class Measured(TypedDict):
+    """The held-out cells of all finished folds, measured."""
+
+    time: Time
+    kind: Literal["metrics"]
+    folds_done: Count
+    folds: Count
+    n: Count
+    mean_class_accuracy: Number | None
+    interval: Annotated[list[Number], Field(min_length=2, max_length=2)] | None
+    rates: dict[str, Number | None]
+    specimens: dict[str, Count]
+    confusion: list[list[Count]]
+
+
+@with_config(_MORE)
+class Stopped(TypedDict):
+    """The run was asked to stop, and can be resumed."""
+
+    time: Time
+    kind: Literal["stopped"]
+
+
+@with_config(_MORE)
+class RunDone(TypedDict):
+    """All folds have ended and the results are written."""
+
+    time: Time
+    kind: Literal["run-done"]
+    seconds: Number
+    folds_failed: Count
+
+
+@with_config(_MORE)
+class RunFailed(TypedDict):
+    """The run cannot go on; of a study also one that could not begin."""
+
+    time: NotRequired[Time]
+    kind: Literal["run-failed"]
+    message: str
+
+
+@with_config(_MORE)
+class _UnknownEvent(TypedDict):
+    """An event of a kind that this version does not know; replay passes over it."""
+
+    kind: str
+
+
+Event = (
+    Annotated[RunStarted, Tag("run-started")]
+    | Annotated[FoldStarted, Tag("fold-started")]
+    | Annotated[EpochProgress, Tag("progress")]
+    | Annotated[EpochDone, Tag("epoch")]
+    | Annotated[FoldDone, Tag("fold-done")]
+    | Annotated[FoldFailed, Tag("fold-failed")]
+    | Annotated[Measured, Tag("metrics")]
+    | Annotated[Stopped, Tag("stopped")]
+    | Annotated[RunDone, Tag("run-done")]
+    | Annotated[RunFailed, Tag("run-failed")]
+)
+"""What a run reports, told apart by its kind."""
+
+Kind = Literal[
+    "run-started",
+    "fold-started",
+    "progress",
+    "epoch",
+    "fold-done",
+    "fold-failed",
+    "metrics",
+    "stopped",
+    "run-done",
+    "run-failed",
+]
+
+
+def _tag(event: Any) -> str:
+    kind = str(event.get("kind")) if isinstance(event, dict) else ""
+    return kind if kind in get_args(Kind) else "unknown"
+
+
+_EVENT: TypeAdapter[Any] = TypeAdapter(
+    Annotated[Event | Annotated[_UnknownEvent, Tag("unknown")], Discriminator(_tag)]
+)
 
 
 def parse_event(line: bytes) -> Event | None:
     """Return the event that a line holds, or None."""
     try:
-        event = parse_json(line)
-        return event if isinstance(event, dict) and _holds(event) else None
+        event: Event = _EVENT.validate_python(parse_json(line))
     except ValueError:
         return None
-
-
-def _holds(event: Event) -> bool:
-    kind = event.get("kind")
-    return (
-        isinstance(kind, str)
-        and _NEEDED.get(kind, set()) <= event.keys()
-        and all(_FIELDS[key](event[key]) for key in _FIELDS.keys() & event.keys())
-        and (kind != "run-started" or _are_folds(event["folds"]))
-    )
-
-
-def _are_folds(folds: Any) -> bool:
-    return isinstance(folds, list) and all(
-        isinstance(fold, Mapping)
-        and {"name", "n_train", "done"} <= fold.keys()
-        and all(_OF_FOLD[key](fold[key]) for key in _OF_FOLD.keys() & fold.keys())
-        for fold in folds
-    )
-
-
-def _is_word(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _are_words(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(word, str) for word in value)
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**53
-
-
-def _is_number(value: Any) -> bool:
-    return _is_count(value) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _is_number_or_none(value: Any) -> bool:
-    return value is None or _is_number(value)
-
-
-def _is_interval(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
-    )
-
-
-def _are_counts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_count, value))
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_are_counts, value))
-
-
-def _is_time(value: Any) -> bool:
-    return isinstance(value, str) and datetime.fromisoformat(value) is not None
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _are_of_patterns(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """Return what tells whether each pattern has a value that holds."""
-    return lambda value: isinstance(value, Mapping) and all(map(holds, value.values()))
-
-
-_FIELDS: dict[str, Callable[[Any], bool]] = {
-    "time": _is_time,
-    "fold": _is_word,
-    "message": _is_word,
-    "experiment": _is_word,
-    "protocol": _is_word,
-    "device": _is_word,
-    "source": _is_word,
-    "notes": _are_words,
-    "patterns": _are_words,
-    "leaky": _is_flag,
-    "epoch": _is_count,
-    "epochs": _is_count,
-    "workers": _is_count,
-    "seconds": _is_number,
-    "loss": _is_number,
-    "accuracy": _is_number,
-    "share": _is_number,
-    "n": _is_count,
-    "correct": _is_count,
-    "mean_class_accuracy": _is_number_or_none,
-    "interval": _is_interval,
-    "rates": _are_of_patterns(_is_number_or_none),
-    "specimens": _are_of_patterns(_is_count),
-    "confusion": _is_table,
-}
-_OF_FOLD: dict[str, Callable[[Any], bool]] = {
-    "name": _is_word,
-    "specimens": _are_words,
-    "patterns": _are_words,
-    "n_train": _is_count,
-    "n_test": _is_count,
-    "done": _is_flag,
-}
-_NEEDED = {
-    "run-started": {"time", "epochs", "folds", "workers"},
-    "fold-started": {"time", "fold", "epoch"},
-    "progress": {"time", "fold", "epoch", "share"},
-    "epoch": {"time", "fold", "epoch"},
-    "fold-done": {"time", "fold"},
-    "fold-failed": {"time", "fold"},
-}
+    return event

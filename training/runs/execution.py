@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +21,15 @@ from training.models.networks.checkpoints import drop_checkpoints
 from training.runs.classifiers import build_classifier, needs_masks
 from training.runs.engines import (
     Engine,
-    Event,
     FoldTask,
+    Message,
     default_workers,
     measure_speed,
     open_engine,
 )
 from training.runs.engines.base import fold_done
 from training.runs.engines.spool import clear_spools
+from training.runs.events import Event, PlannedFold
 from training.runs.experiments import CORE_SECONDS, Forecast
 from training.runs.fold_result import has_result, read_result
 from training.runs.folder import DATA, RunConfig, RunFolder
@@ -44,8 +46,45 @@ from training.storage.shown_paths import shown_fault
 from training.storage.writing import write_json
 
 
-def start_run(path: Path, config: RunConfig) -> RunFolder:
-    """Load the data and make the run folder.
+@dataclass(frozen=True)
+class Prepared:
+    """All that a run needs before it trains, read once.
+
+    Attributes
+    ----------
+    cells
+        The cell set.
+    packed
+        Its folder in the cache, which workers memory-map.
+    codes
+        Of the cells' pixels, by which duplicates are found.
+    plan
+        The folds, each proved to leak nothing.
+    """
+
+    cells: CellSet
+    packed: Path
+    codes: CellCodes
+    plan: FoldPlan
+
+
+def prepare(config: RunConfig) -> Prepared:
+    """Load the cells of a run and make its folds.
+
+    Raises
+    ------
+    Hep2Error
+        If the data cannot be read or no folds can be made.
+    """
+    cells, packed = load_cells(config)
+    codes = CellCodes.of(cells)
+    return Prepared(cells, packed, codes, make_folds(cells, config.protocol, codes))
+
+
+def start_run(
+    path: Path, config: RunConfig, prepared: Prepared | None = None
+) -> RunFolder:
+    """Load the data, where they are not prepared, and make the run folder.
 
     Raises
     ------
@@ -55,14 +94,15 @@ def start_run(path: Path, config: RunConfig) -> RunFolder:
     """
     with _engine(config):
         pass
-    cells, _ = load_cells(config)
-    make_folds(cells, config.protocol)
+    cells = (prepared or prepare(config)).cells
     run = RunFolder.create(path, config, cells.fingerprint)
     record_data(run, cells)
     return run
 
 
-def execute(run: RunFolder, engine: str | None = None) -> Generator[Event, None, None]:
+def execute(
+    run: RunFolder, engine: str | None = None, prepared: Prepared | None = None
+) -> Generator[Event, None, None]:
     """Train all unfinished folds of a run.
 
     Parameters
@@ -71,6 +111,8 @@ def execute(run: RunFolder, engine: str | None = None) -> Generator[Event, None,
         Its folder.
     engine
         Where folds run this time; None takes the engine it was started with.
+    prepared
+        Cells and folds, where `prepare` made them already.
 
     Yields
     ------
@@ -92,17 +134,16 @@ def execute(run: RunFolder, engine: str | None = None) -> Generator[Event, None,
     config = run.config()
     if engine is not None:
         config = config.model_copy(update={"engine": known_engine(engine)})
-    cells, packed = load_cells(config)
+    prepared = prepared or prepare(config)
+    cells, packed, plan = prepared.cells, prepared.packed, prepared.plan
     _same_data(run, cells)
     record_data(run, cells)
-    codes = CellCodes.of(cells)
-    plan = make_folds(cells, config.protocol, codes)
     with run.lock():
         try:
             clear_spools(run.path)
             with _engine(config) as where:
                 where.check(run.path, packed)
-                folds = _describe_folds(run, cells, plan, codes)
+                folds = _describe_folds(run, cells, plan, prepared.codes)
                 yield from _train(run, config, cells, packed, plan, where, folds)
         except InterruptedRunError as stop:
             run.append("stopped")
@@ -142,14 +183,14 @@ def load_cells(config: RunConfig) -> tuple[CellSet, Path]:
     )
 
 
-def run_forecast(config: RunConfig) -> Forecast:
-    """Load the data and return what the run will cost.
+def run_forecast(config: RunConfig, prepared: Prepared | None = None) -> Forecast:
+    """Return what a run will cost, of its data where they are prepared.
 
     A few training steps of a network are timed; what is not trained in steps is
     forecast from figures of another machine.
     """
-    cells, _ = load_cells(config)
-    plan = make_folds(cells, config.protocol)
+    prepared = prepared or prepare(config)
+    cells, plan = prepared.cells, prepared.plan
     seed = config.protocol.seed
     if plan.leaky:
         samples = sum(
@@ -190,7 +231,7 @@ def _train(
     packed: Path,
     plan: FoldPlan,
     engine: Engine,
-    folds: list[Event],
+    folds: list[PlannedFold],
 ) -> Iterator[Event]:
     started = time.monotonic()
     resumed = bool(run.events())
@@ -270,7 +311,7 @@ class _ToldEpochs:
         if event["kind"] == "epoch":
             self._told.add((event["fold"], event["epoch"]))
 
-    def tell_kept(self, fold: str, history: Sequence[Event]) -> Iterator[Event]:
+    def tell_kept(self, fold: str, history: Sequence[Message]) -> Iterator[Event]:
         """Tell those epochs of a fold's checkpoint or result that were not."""
         for record in history:
             if (fold, record["epoch"]) not in self._told:
@@ -295,9 +336,9 @@ def _finish(
 
 def _describe_folds(
     run: RunFolder, cells: CellSet, plan: FoldPlan, codes: CellCodes
-) -> list[Event]:
+) -> list[PlannedFold]:
     """Prove that no fold leaks, whoever made it, and say what it holds out."""
-    described = []
+    described: list[PlannedFold] = []
     names = np.asarray(cells.vocabulary.names)
     for fold in plan.folds:
         if not plan.leaky:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from pydantic import BaseModel, Field, field_validator
@@ -30,16 +30,21 @@ from training.config import (
     known_engine,
 )
 from training.errors import BadRunError
-from training.runs.events import parse_event
-from training.runs.time_left import TimeLeft
+from training.runs.events import Event
+from training.runs.replay import RunState, observe, replay
+from training.runs.tail import EventTail
 from training.storage.locks import lock_holder, locked
 from training.storage.shown_paths import end_of_way, way_from
 from training.storage.writing import storage_error, write_text
 
-EVENTS = "events.jsonl"
-STOP = "stop"
+CONFIG, EVENTS, STOP, LOG = "config.yaml", "events.jsonl", "stop", "trainer.log"
 DATA = "data.json"
 """What the run trains on, with the state of the decisions on its cells."""
+
+METRICS, CALIBRATION, CONFUSION = "metrics.json", "calibration.json", "confusion.csv"
+PREDICTIONS, VERDICT, SPECIMENS = "predictions.csv", "verdict.json", "specimens.csv"
+REPORT = "report.html"
+"""Results of a finished run."""
 
 _PASSING = {"epoch", "progress"}
 """Events that a power cut may take; on a GPU there are hundreds a second."""
@@ -133,13 +138,12 @@ class RunFolder:
         BadRunError
             If the folder holds a run, or anything else, already.
         """
-        if (path / "config.yaml").is_file():
+        if cls.is_at(path):
             raise BadRunError(
                 path, "it holds a run already", "resume it, or choose another folder"
             )
         if path.is_dir() and any(
-            entry.name != "trainer.log" and entry.suffix != ".part"
-            for entry in path.iterdir()
+            entry.name != LOG and entry.suffix != ".part" for entry in path.iterdir()
         ):
             raise BadRunError(path, "the folder is not empty", "choose a new folder")
         kept = config.model_dump(mode="json")
@@ -153,8 +157,13 @@ class RunFolder:
             "python": platform.python_version(),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         }
-        write_text(path / "config.yaml", yaml.safe_dump(content, sort_keys=False))
+        write_text(path / CONFIG, yaml.safe_dump(content, sort_keys=False))
         return cls(path)
+
+    @staticmethod
+    def is_at(path: Path) -> bool:
+        """Whether a folder holds a run."""
+        return (path / CONFIG).is_file()
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -165,7 +174,7 @@ class RunFolder:
         BadRunError
             If it is none.
         """
-        if not (path / "config.yaml").is_file():
+        if not cls.is_at(path):
             raise BadRunError(
                 path, "this is not a run folder", "give the --out folder of a run"
             )
@@ -179,7 +188,7 @@ class RunFolder:
         BadRunError
             If the file is damaged.
         """
-        path = self.path / "config.yaml"
+        path = self.path / CONFIG
         try:
             content = yaml.safe_load(_short_text(path))
             _Description.model_validate(content)
@@ -202,7 +211,7 @@ class RunFolder:
             found = {n: end_of_way(self.path, getattr(config, n)) for n in names}
             return config.model_copy(update=found)
         except _CONFIG_FAULTS as fault:
-            raise _damaged(self.path / "config.yaml") from fault
+            raise _damaged(self.path / CONFIG) from fault
 
     def fold_folder(self, name: str) -> Path:
         """Return the folder of a fold; its name is safe on every file system."""
@@ -214,7 +223,7 @@ class RunFolder:
 
     # -- events ---------------------------------------------------------------
 
-    def append(self, kind: str, **content: Any) -> dict[str, Any]:
+    def append(self, kind: str, **content: Any) -> Event:
         """Append one event and return it.
 
         Raises
@@ -235,15 +244,11 @@ class RunFolder:
                     os.fsync(stream.fileno())
         except OSError as fault:
             raise storage_error(path, fault) from fault
-        return event
+        return cast(Event, event)
 
-    def events(self) -> list[dict[str, Any]]:
+    def events(self) -> list[Event]:
         """Return every whole event; a torn or damaged line is left out."""
-        path = self.path / EVENTS
-        if not path.is_file():
-            return []
-        lines = path.read_bytes().split(b"\n")[:-1]
-        return [event for line in lines if (event := parse_event(line)) is not None]
+        return EventTail(self.path / EVENTS).read_all()
 
     @staticmethod
     def _whole(path: Path) -> int:
@@ -276,35 +281,31 @@ class RunFolder:
         """The file that asks the trainer to stop where it exists."""
         return self.path.absolute() / STOP
 
-    def status(self) -> RunStatus:
-        """Tell where the run stands."""
-        events = self.events()
-        starts = [event for event in events if event["kind"] == "run-started"]
-        folds = starts[-1]["folds"] if starts else []
-        epochs = starts[-1]["epochs"] if starts else 0
-        done = {event["fold"] for event in events if event["kind"] == "fold-done"}
-        reached: dict[str, int] = {}
-        for event in events:
-            if event["kind"] == "epoch":
-                reached[event["fold"]] = event["epoch"]
-        metrics = [event for event in events if event["kind"] == "metrics"]
-        state = self._state(events)
-        return RunStatus(
-            state,
-            len(done),
-            len(folds),
-            sum(reached.values()),
-            len(folds) * epochs,
-            metrics[-1] if metrics else None,
-            _seconds_left(events) if state == "running" else None,
-        )
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has its results."""
+        return (self.path / METRICS).is_file()
 
-    def _state(self, events: list[dict[str, Any]]) -> str:
-        if self.is_running():
-            return "running"
-        last = events[-1]["kind"] if events else ""
-        ends = {"run-done": "done", "stopped": "stopped", "run-failed": "failed"}
-        return ends.get(last, "vanished")
+    def state(self) -> RunState:
+        """Return the state of the run as its events leave it."""
+        return replay(self.events())
+
+    def status(self) -> RunStatus:
+        """Return where the run stands, its trainer's process considered."""
+        events = self.events()
+        state, running = replay(events), self.is_running()
+        seen = observe(state, alive=running, stop_asked=False)
+        metrics = [event for event in events if event["kind"] == "metrics"]
+        left = state.left.seconds_left(datetime.now(UTC).timestamp())
+        return RunStatus(
+            "running" if running else seen.status if events else "vanished",
+            state.count("done"),
+            len(state.folds),
+            state.epochs_done,
+            len(state.folds) * state.epochs,
+            dict(metrics[-1]) if metrics else None,
+            round(left, 1) if running and left is not None else None,
+        )
 
 
 def _safe(name: str) -> str:
@@ -333,8 +334,3 @@ def _short_text(path: Path) -> str:
 
 def _damaged(path: Path) -> BadRunError:
     return BadRunError(path, "the configuration is damaged", "start a new run")
-
-
-def _seconds_left(events: list[dict[str, Any]]) -> float | None:
-    left = TimeLeft().after_all(events).seconds_left(datetime.now(UTC).timestamp())
-    return None if left is None else round(left, 1)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from training.errors import BadRunError
 from training.evaluation.predictions import Predictions
-from training.runs.folder import RunFolder
+from training.runs.folder import PREDICTIONS, RunFolder
 from training.storage.csv_tables import plain_word
 
 PREDICTION_WORDS = ("id", "specimen", "fold", "pattern", "predicted")
@@ -23,7 +23,7 @@ def read_predictions(run: RunFolder) -> Predictions:
     BadRunError
         If the run is not finished, or the table damaged.
     """
-    path = finished_file(run, "predictions.csv")
+    path = finished_file(run, PREDICTIONS)
     try:
         kinds = dict.fromkeys(PREDICTION_WORDS, str)
         table = pd.read_csv(path, dtype=kinds, keep_default_na=False).rename(

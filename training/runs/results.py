@@ -24,7 +24,13 @@ from training.runs.fold_result import (
     has_result,
     read_result,
 )
-from training.runs.folder import RunFolder
+from training.runs.folder import (
+    CALIBRATION,
+    CONFUSION,
+    METRICS,
+    PREDICTIONS,
+    RunFolder,
+)
 from training.runs.predictions import PREDICTION_WORDS, finished_file
 from training.splits.protocols import PROTOCOLS, FoldPlan
 from training.storage.csv_tables import csv_text
@@ -130,14 +136,14 @@ def write_results(
         "patterns": list(names),
         **metrics_content(metrics, names),
     }
-    write_json(run.path / "metrics.json", content)
+    write_json(run.path / METRICS, content)
     calibration = measure_calibration(
         held_out.scores, cells.patterns[held_out.rows], cells.specimens[held_out.rows]
     )
-    write_json(run.path / "calibration.json", calibration_content(calibration))
-    write_text(run.path / "confusion.csv", confusion_table(metrics, names))
+    write_json(run.path / CALIBRATION, calibration_content(calibration))
+    write_text(run.path / CONFUSION, confusion_table(metrics, names))
     rows = _prediction_rows(cells, held_out)
-    write_text(run.path / "predictions.csv", csv_text(rows))
+    write_text(run.path / PREDICTIONS, csv_text(rows))
     return metrics
 
 
@@ -181,7 +187,7 @@ def read_metrics(run: RunFolder) -> dict[str, Any]:
     BadRunError
         If the run is not finished, or the file damaged.
     """
-    path = finished_file(run, "metrics.json")
+    path = finished_file(run, METRICS)
     try:
         content = MeasuredContent.model_validate(read_json(path))
     except (OSError, ValueError) as fault:

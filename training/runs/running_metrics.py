@@ -13,7 +13,7 @@ from training.evaluation.metrics import (
     confusion_matrix,
     measure_counts,
 )
-from training.runs.engines import Event
+from training.runs.events import Event
 from training.runs.fold_result import (
     FoldResult,
     read_result,

@@ -35,7 +35,7 @@ def find_runs(folder: Path) -> list[RunFolder]:
 
 
 def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
-    if (folder / "config.yaml").is_file():
+    if RunFolder.is_at(folder):
         yield folder
     elif depth:
         for path in folder.iterdir():

@@ -200,29 +200,24 @@ def _fold_changes(
     run: RunFolder, changed: list[tuple[ChangedCell, bool]]
 ) -> Iterator[StaleFold]:
     """Count the changed cells that each fold trains on and holds out."""
-    start = _last_start(run)
-    held = _held_by_cell(run) if start.get("leaky") else None
-    for fold in start["folds"]:
-        specimens = set(fold.get("specimens", ()))
+    state = run.state()
+    held = _held_by_cell(run) if state.leaky else None
+    for fold in state.folds.values():
+        specimens = set(fold.specimens)
         own = [cell for cell, extra in changed if not extra]
         if held is None:
             holds_out = sum(cell.specimen in specimens for cell in own)
         else:
-            holds_out = sum(held.get(cell.id) == fold["name"] for cell in own)
-        yield StaleFold(fold["name"], len(changed) - holds_out, holds_out)
+            holds_out = sum(held.get(cell.id) == fold.name for cell in own)
+        yield StaleFold(fold.name, len(changed) - holds_out, holds_out)
 
 
 def _held_by_cell(run: RunFolder) -> dict[str, str]:
     """Return the fold of each held-out cell, where specimens do not tell it."""
-    if not (run.path / "predictions.csv").is_file():
+    if not run.is_finished:
         return {}
     said = read_predictions(run)
     return dict(zip(said.ids.tolist(), said.folds.tolist(), strict=True))
-
-
-def _last_start(run: RunFolder) -> dict[str, Any]:
-    starts = [event for event in run.events() if event["kind"] == "run-started"]
-    return starts[-1] if starts else {"leaky": False, "folds": []}
 
 
 def reviewed_now(config: RunConfig) -> Reviewed | None:

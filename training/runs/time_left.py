@@ -19,7 +19,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-Event = Mapping[str, Any]
+from training.runs.events import (
+    EpochDone,
+    EpochProgress,
+    Event,
+    FoldDone,
+    FoldFailed,
+    FoldStarted,
+    RunStarted,
+)
 
 HALF_LIFE = 120.0
 """After so many seconds what was measured weighs half.
@@ -127,18 +135,12 @@ class TimeLeft:
         return 1 - ahead / self.work if self.work else 0.0
 
     def after(self, event: Event) -> TimeLeft:
-        """Return what is known after `event`; most kinds tell nothing new.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            If the event does not hold what its kind promises.
-        """
+        """Return what is known after `event`; most kinds change nothing."""
         handler = _HANDLERS.get(event["kind"])
         return self if handler is None else handler(self, event)
 
     def after_all(self, events: Iterable[Event]) -> TimeLeft:
-        """Return what is known after each of `events`; raises as `after`."""
+        """Return what is known after each of `events`."""
         known = self
         for event in events:
             known = known.after(event)
@@ -215,35 +217,35 @@ def _kept(seconds: float, half_life: float) -> float:
     return float(0.5 ** (max(seconds, 0.0) / half_life))
 
 
-def _time(event: Event) -> float:
-    moment = datetime.fromisoformat(event["time"])
+def _time(time: str) -> float:
+    moment = datetime.fromisoformat(time)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _run_started(before: TimeLeft, event: Event) -> TimeLeft:
+def _run_started(before: TimeLeft, event: RunStarted) -> TimeLeft:
     """Begin anew; how far folds were that the last session left is still known."""
-    now, epochs = _time(event), int(event["epochs"])
+    now, epochs = _time(event["time"]), event["epochs"]
     left = {**before.waiting, **before.running}
     waiting = {}
     for row in event["folds"]:
         if not row["done"]:
-            name = str(row["name"])
+            name = row["name"]
             ahead = min(left[name].epochs, epochs) if name in left else epochs
-            waiting[name] = FoldLeft(int(row["n_train"]), ahead)
+            waiting[name] = FoldLeft(row["n_train"], ahead)
     work = sum(fold.work for fold in waiting.values())
-    free = (now,) * max(min(int(event["workers"]), len(event["folds"])), 1)
+    free = (now,) * max(min(event["workers"], len(event["folds"])), 1)
     return TimeLeft(
         epochs=epochs, waiting=waiting, free=free, work=work, began=now, heard=now
     )
 
 
-def _fold_started(before: TimeLeft, event: Event) -> TimeLeft:
+def _fold_started(before: TimeLeft, event: FoldStarted) -> TimeLeft:
     """Put a fold on the worker that was idle longest, or again on its own."""
-    name, now = event["fold"], _time(event)
+    name, now = event["fold"], _time(event["time"])
     known = before.running.get(name, before.waiting.get(name))
     if known is None:
         return before
-    fold = replace(known, epochs=before.epochs - int(event["epoch"]), begun=0.0)
+    fold = replace(known, epochs=before.epochs - event["epoch"], begun=0.0)
     after = replace(before, running={**before.running, name: replace(fold, heard=now)})
     if name in before.running:
         return after
@@ -268,27 +270,27 @@ def _start_measured(before: TimeLeft, now: float) -> TimeLeft:
     return replace(before, free=tuple(free), start=start, starts=starts)
 
 
-def _progress(before: TimeLeft, event: Event) -> TimeLeft:
-    ahead = before.epochs - int(event["epoch"]) + 1
-    begun = float(event["share"])
-    return _moved(before, event["fold"], _time(event), ahead, begun)
+def _progress(before: TimeLeft, event: EpochProgress) -> TimeLeft:
+    ahead = before.epochs - event["epoch"] + 1
+    begun = event["share"]
+    return _moved(before, event["fold"], _time(event["time"]), ahead, begun)
 
 
-def _epoch(before: TimeLeft, event: Event) -> TimeLeft:
-    ahead = before.epochs - int(event["epoch"])
-    return _moved(before, event["fold"], _time(event), ahead)
+def _epoch(before: TimeLeft, event: EpochDone) -> TimeLeft:
+    ahead = before.epochs - event["epoch"]
+    return _moved(before, event["fold"], _time(event["time"]), ahead)
 
 
-def _fold_done(before: TimeLeft, event: Event) -> TimeLeft:
-    name, now = event["fold"], _time(event)
+def _fold_done(before: TimeLeft, event: FoldDone) -> TimeLeft:
+    name, now = event["fold"], _time(event["time"])
     return _without(_moved(before, name, now, 0), name, now)
 
 
-def _fold_failed(before: TimeLeft, event: Event) -> TimeLeft:
-    return _without(before, event["fold"], _time(event))
+def _fold_failed(before: TimeLeft, event: FoldFailed) -> TimeLeft:
+    return _without(before, event["fold"], _time(event["time"]))
 
 
-_HANDLERS: dict[str, Callable[[TimeLeft, Event], TimeLeft]] = {
+_HANDLERS: dict[str, Callable[[TimeLeft, Any], TimeLeft]] = {
     "run-started": _run_started,
     "fold-started": _fold_started,
     "progress": _progress,

@@ -15,15 +15,10 @@ from training.evaluation.verdict_fit import (
     fit_predictions,
     specimen_table,
 )
-from training.runs.folder import RunFolder
+from training.runs.folder import SPECIMENS, VERDICT, RunFolder
 from training.runs.predictions import read_predictions
 from training.storage.reading import read_json
 from training.storage.writing import write_json, write_text
-
-FILE = "verdict.json"
-
-
-TABLE = "specimens.csv"
 
 
 def fit_verdict(
@@ -82,8 +77,8 @@ def write_verdict(
         If they cannot be written.
     """
     fitted = fit_verdict(run, settings, left_out)
-    write_json(run.path / FILE, fitted.calibration.model_dump(mode="json"))
-    write_text(run.path / TABLE, specimen_table(fitted))
+    write_json(run.path / VERDICT, fitted.calibration.model_dump(mode="json"))
+    write_text(run.path / SPECIMENS, specimen_table(fitted))
     return fitted
 
 
@@ -103,7 +98,7 @@ def read_verdict(run: RunFolder) -> VerdictCalibration | None:
     BadRunError
         If it is damaged.
     """
-    path = run.path / FILE
+    path = run.path / VERDICT
     try:
         return VerdictCalibration.model_validate(read_json(path))
     except FileNotFoundError:

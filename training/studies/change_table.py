@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from training.config import as_typed
+from training.config.commands import command_line
 from training.errors import BadRunError
 from training.evaluation.comparison import Comparison, comparison_content
 from training.evaluation.metrics import Metrics, measure
@@ -67,7 +67,7 @@ def _row(run: RunFolder, first: RunFolder | None) -> ChangeRow:
     right, specimens = _specimens_right(said)
     return ChangeRow(
         run.path.name,
-        _command(run.config()),
+        run_command(run.config()),
         metrics,
         right,
         specimens,
@@ -85,14 +85,13 @@ def _specimens_right(said: Predictions) -> tuple[int, int]:
     return right, len(names)
 
 
-def _command(config: RunConfig) -> str:
+def run_command(config: RunConfig) -> str:
     """Return the command of a run with DATA for its folder, shortest first."""
-    words = ["python", "-m", "training", "run", config.experiment, "--data", "DATA"]
-    words += ["--extra", "EXTRA"] if config.extra else []
-    words += ["--out", "RUN"]
-    for key, value in changed_settings(config).items():
-        words += ["--set", f"{key}={as_typed(value)}"]
-    return shlex.join(words)
+    extra = "EXTRA" if config.extra else ""
+    changed = {key: as_typed(value) for key, value in changed_settings(config).items()}
+    return command_line(
+        "run", config.experiment, data="DATA", extra=extra, out="RUN", changed=changed
+    )
 
 
 def change_content(row: ChangeRow) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from training.config import ProtocolSettings
 from training.errors import BadRunError, BadSettingError
+from training.runs.events import Event
 from training.runs.execution import execute, start_run
 from training.runs.experiments import configure
 from training.runs.folder import RunConfig, RunFolder
@@ -75,7 +75,7 @@ def _shares(text: str) -> list[float]:
 
 def run_planned(
     out: Path, planned: dict[str, RunConfig]
-) -> Generator[tuple[str, dict[str, Any]], None, None]:
+) -> Generator[tuple[str, Event], None, None]:
     """Do the planned runs in ``out/runs``; those that are finished are left alone.
 
     Yields
@@ -92,7 +92,7 @@ def run_planned(
     """
     for name, config in planned.items():
         path = out / "runs" / name
-        if not (path / "config.yaml").is_file():
+        if not RunFolder.is_at(path):
             run = start_run(path, config)
         else:
             run = RunFolder.open(path)
@@ -100,7 +100,7 @@ def run_planned(
                 raise BadRunError(
                     path, "it has other settings", "choose another folder for --out"
                 )
-        if not (path / "metrics.json").is_file():
+        if not run.is_finished:
             with closing(execute(run)) as events:
                 for event in events:
                     yield name, event

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,8 @@ import numpy as np
 
 from napari_hep2.jobs import Job, Progress, Work
 from napari_hep2.samples import sample_model
-from napari_hep2.state import SessionState, changed_words
+from napari_hep2.state import SessionState
+from training.config.commands import command_line
 from training.errors import BadModelError
 from training.inference.cards import ModelCard, read_card
 
@@ -128,12 +128,12 @@ class ClassifyController:
         if state.cells is None or state.model is None:
             return ""
         frame = state.cells.frame
-        words = ["python", "-m", "training", "predict", str(frame.image)]
-        mask = frame.mended or frame.mask
-        if mask is not None:
-            words += ["--mask", str(mask)]
-        words += ["--model", str(state.model), "--out", out]
-        if state.device != "auto":
-            words += ["--device", state.device]
-        words += changed_words(state.extraction, state.segmentation)
-        return shlex.join(words)
+        return command_line(
+            "predict",
+            frame.image,
+            mask=frame.mended or frame.mask,
+            model=state.model,
+            out=out,
+            device="" if state.device == "auto" else state.device,
+            changed=(state.extraction, state.segmentation),
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from napari_hep2.classify.controllers.verdict import VerdictController, scored_i
 from napari_hep2.classify.state import CellReasons, NearCell, WhyState
 from napari_hep2.jobs import Job, Progress, Work
 from napari_hep2.state import SessionState
+from training.config.commands import command_line
 from training.data.cells.orientations import VIEWS
 
 if TYPE_CHECKING:
@@ -180,8 +180,7 @@ def _read_index(
 
     path = index_path(weights)
     if not path.is_file():
-        words = ["python", "-m", "training", "neighbours", str(weights), "--data"]
-        command = f"{shlex.join(words)} TRAINING-DATA"
+        command = command_line("neighbours", weights, data="TRAINING-DATA")
         note = (
             "Training cells that look alike are not shown: this model has no index of "
             f"them yet. This command makes it: {command}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -12,6 +11,7 @@ from psygnal import Signal
 from napari_hep2.classify.state import WorklistState
 from napari_hep2.jobs import Job, Progress, Work
 from napari_hep2.state import SessionState
+from training.config.commands import shown_line
 from training.decisions.specimens import has_decisions
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class WorklistController:
         """Return the command that writes the same worklist, or '' without a folder."""
         if self.found.folder is None or self._state.model is None:
             return ""
-        return shlex.join(self._request(self.found.folder).words)
+        return shown_line(self._request(self.found.folder).words)
 
     def _request(self, folder: Path, only: tuple[str, ...] = ()) -> ReportRequest:
         from training.reports.specimens.plans import ReportRequest
@@ -236,7 +236,7 @@ class WorklistController:
         if collection is None or specimen is None or self._state.model is None:
             return ""
         words = self._request(collection.root).words
-        return shlex.join([*words, "--only", specimen.id])
+        return shown_line([*words, "--only", specimen.id])
 
 
 def _reporting(

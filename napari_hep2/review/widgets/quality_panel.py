@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from napari_hep2.common.parts import CommandLine, Wire, button, row, text_label
-from napari_hep2.common.section import Fold
+from napari_hep2.common.section import CollapsibleSection
 from napari_hep2.forms import SettingsForm
 from napari_hep2.review.widgets.copies_panel import CopiesPanel
 from napari_hep2.session import ViewerSession
@@ -54,7 +54,7 @@ class QualityPanel(QWidget):
         inside.setContentsMargins(0, 0, 0, 0)
         inside.addWidget(self.form)
         inside.addLayout(row(self.anew, self.reset, 1))
-        self.limits = Fold("Limits", limits, shown=False)
+        self.limits = CollapsibleSection("Limits", limits, shown=False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 0, 0, 0)
         layout.setSpacing(4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_hep2.jobs import Job, Progress, Work
-from napari_hep2.state import SessionState, changed_words
+from napari_hep2.state import SessionState
 from training.config import ExtractionSettings, SegmentationSettings, Settings
+from training.config.commands import command_line
 from training.data.layouts import Frame, Specimen
 from training.errors import BadLayoutError
 
@@ -321,9 +321,8 @@ class SpecimenController:
         collection = self._state.collection
         if collection is None:
             return ""
-        words = ["python", "-m", "training", "extract", str(collection.root)]
-        settings = changed_words(self._state.extraction, self._state.segmentation)
-        return shlex.join([*words, "--out", out, *settings])
+        changed = (self._state.extraction, self._state.segmentation)
+        return command_line("extract", collection.root, out=out, changed=changed)
 
 
 def extraction_of_arrays(

@@ -17,11 +17,12 @@ from typing import Any
 
 from napari_hep2.trainer import process as trainer_process
 from napari_hep2.trainer.process import Follower, StopStep, TrainerHandle
-from napari_hep2.trainer.state import BUSY, TrainerState
 from napari_hep2.trainer.words import duration
 from training.config import as_typed
 from training.errors import BadRunError
 from training.runs.experiments import Experiment
+from training.runs.folder import LOG, RunFolder
+from training.runs.replay import BUSY, RunState
 
 BUDGET = 0.02
 """Seconds that one call of `poll` may spend on reading events."""
@@ -109,10 +110,10 @@ class RunPlan:
             return "Choose a new folder for the run."
         if self.out.is_file():
             return f"{self.out}: this is a file; choose a new folder."
-        if (self.out / "config.yaml").exists():
+        if RunFolder.is_at(self.out):
             return f"{self.out}: it holds a run already; attach to it or rename it."
         held = {entry.name for entry in self.out.iterdir()} if self.out.is_dir() else ()
-        if set(held) - {"trainer.log"}:
+        if set(held) - {LOG}:
             return f"{self.out}: the folder is not empty; choose a new one."
         return ""
 
@@ -241,7 +242,7 @@ class TrainerController:
         return self._follower.run if self._follower else None
 
     @property
-    def state(self) -> TrainerState | None:
+    def state(self) -> RunState | None:
         """What is known of the run, or None where none is followed."""
         return self._follower.state if self._follower else None
 
@@ -261,7 +262,7 @@ class TrainerController:
         return state.status in {"stopped", "failed", "vanished"} and self._resumable()
 
     def _resumable(self) -> bool:
-        return self.run is not None and (self.run / "config.yaml").is_file()
+        return self.run is not None and RunFolder.is_at(self.run)
 
     @property
     def unreadable(self) -> int:
@@ -320,7 +321,7 @@ class TrainerController:
         """
         if self.run is None or self._stopping is not None:
             return
-        trainer_process.request_stop(self.run)
+        RunFolder(self.run).request_stop()
         handle = self._handle()
         self._stopping = trainer_process.stopping(self.run, handle, clock=self._clock)
         self.step = "asked"

@@ -6,8 +6,8 @@ from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from napari_hep2.trainer.state import Metrics, TrainerState
 from napari_hep2.trainer.widgets.palette import BLUE, Palette, blend, pattern_named
+from training.runs.replay import Metrics, RunState
 
 
 def share_of_row(row: tuple[int, ...], column: int) -> float | None:
@@ -32,7 +32,7 @@ class ConfusionView(QWidget):
         self._palette = palette
         self.update()
 
-    def show_state(self, state: TrainerState) -> None:
+    def show_state(self, state: RunState) -> None:
         """Draw the matrix of `state`."""
         if state.metrics is self._metrics and state.patterns == self._patterns:
             return

@@ -11,8 +11,8 @@ from qtpy.QtCore import QSize, QTimer
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from napari_hep2.trainer.state import EpochPoint, FoldState, TrainerState
 from napari_hep2.trainer.widgets.palette import VERMILLION, Palette
+from training.runs.replay import EpochPoint, FoldState, RunState
 
 REDRAW_MS = 150
 """Updates within this time are drawn once."""
@@ -43,7 +43,7 @@ class LearningCurves(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._state = TrainerState()
+        self._state = RunState()
         self._drawn: dict[str, FoldState] = {}
         self._lines: dict[str, tuple[pg.PlotCurveItem, pg.PlotCurveItem]] = {}
         self._picked = ""
@@ -101,7 +101,7 @@ class LearningCurves(QWidget):
             mean.setPen(pg.mkPen(palette.accent, width=3))
         self._pen_lines()
 
-    def show_state(self, state: TrainerState) -> None:
+    def show_state(self, state: RunState) -> None:
         """Draw `state` within `REDRAW_MS`."""
         self._state = state
         if not self._timer.isActive():

@@ -9,8 +9,8 @@ from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from napari_hep2.trainer.state import FoldState, TileState, TrainerState
 from napari_hep2.trainer.widgets.palette import GREEN, SKY, VERMILLION, Palette, blend
+from training.runs.replay import FoldState, RunState, TileState
 
 TILE_COLOURS: Mapping[TileState, str] = {
     "waiting": "#999999",
@@ -64,7 +64,7 @@ class FoldTiles(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._state = TrainerState()
+        self._state = RunState()
         self._folds: list[FoldState] = []
         self._picked = ""
         self._palette = Palette()
@@ -78,7 +78,7 @@ class FoldTiles(QWidget):
         self._palette = palette
         self.update()
 
-    def show_state(self, state: TrainerState) -> None:
+    def show_state(self, state: RunState) -> None:
         """Draw `state`."""
         resized = len(state.folds) != len(self._folds)
         self._state = state
@@ -231,7 +231,7 @@ class TileLegend(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._state = TrainerState()
+        self._state = RunState()
         self._palette = Palette()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
@@ -240,7 +240,7 @@ class TileLegend(QWidget):
         self._palette = palette
         self.update()
 
-    def show_state(self, state: TrainerState) -> None:
+    def show_state(self, state: RunState) -> None:
         """Count the folds of `state`."""
         self._state = state
         self.update()

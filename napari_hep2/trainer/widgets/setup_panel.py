@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from magicgui.widgets.bases import ValueWidget
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
@@ -21,17 +23,17 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_hep2.forms import write_editor
 from napari_hep2.trainer.controllers.controller import (
     CostProbe,
     RunPlan,
     free_run_folder,
     own_settings,
 )
-from napari_hep2.trainer.process import display
 from napari_hep2.trainer.widgets.settings_page import SettingsPage
 from napari_hep2.trainer.words import LEAKY
+from training.config.commands import shown_line
 from training.runs.experiments import Experiment
+from training.runs.folder import LOG
 
 _KEPT = ("device", "workers", "reviewed")
 """Settings that are no part of an experiment: they stay when another is chosen."""
@@ -168,7 +170,7 @@ class SetupPanel(QWidget):
         return row
 
     @property
-    def editors(self) -> dict[str, QWidget]:
+    def editors(self) -> dict[str, ValueWidget[Any]]:
         """The editors of the settings of the experiment that is chosen, by name."""
         return self._page().editors
 
@@ -197,7 +199,7 @@ class SetupPanel(QWidget):
         page = self._page()
         own = own_settings(self._experiments[self.experiment.currentText()])
         if self._shown is not None:
-            own |= {name: self._shown.value(name) for name in _KEPT}
+            own |= {name: self._shown.editors[name].value for name in _KEPT}
             self._shown.hide()
         self._shown = page
         page.show_values(own)
@@ -208,7 +210,7 @@ class SetupPanel(QWidget):
     def propose_run_folder(self) -> None:
         """Propose a new run folder unless the user has typed one that is free."""
         chosen = self.out.path
-        used = chosen is not None and (chosen / "trainer.log").exists()
+        used = chosen is not None and (chosen / LOG).exists()
         if chosen is None or used or chosen == self._proposed:
             parent = chosen.parent if chosen is not None and used else self._runs
             name = self.plan().experiment.name
@@ -218,7 +220,7 @@ class SetupPanel(QWidget):
     def use_accepted(self, folder: Path) -> None:
         """Choose a cell folder, and of it the cells that reviewers accepted."""
         self.data.set_path(folder)
-        write_editor(self.editors["reviewed"], "accepted")
+        self.editors["reviewed"].value = "accepted"
 
     def plan(self) -> RunPlan:
         """Return what is chosen."""
@@ -236,11 +238,11 @@ class SetupPanel(QWidget):
     def _refresh(self) -> None:
         plan = self.plan()
         self.about.setText(_about(plan.experiment))
-        self.editors["folds"].setEnabled(plan.uses_folds)
+        self.editors["folds"].enabled = plan.uses_folds
         self.extra.setVisible(plan.uses_extra)
         self.extra_label.setVisible(plan.uses_extra)
         self.leaky.setVisible(plan.leaky)
-        self.command.setPlainText(display(plan.command()))
+        self.command.setPlainText(shown_line(plan.command()))
         self._probe.cancel()
         self.cost.setText(plan.obstacle())
         if plan.data is not None and plan.data.is_dir():

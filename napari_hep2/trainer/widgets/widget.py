@@ -24,10 +24,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_hep2.common.section import Fold
+from napari_hep2.common.section import CollapsibleSection
 from napari_hep2.trainer.controllers.controller import TrainerController
-from napari_hep2.trainer.process import is_running
-from napari_hep2.trainer.state import TrainerState
 from napari_hep2.trainer.widgets.confusion import ConfusionView
 from napari_hep2.trainer.widgets.curves import LearningCurves
 from napari_hep2.trainer.widgets.fold_tiles import FoldTiles, TileLegend
@@ -41,6 +39,8 @@ from napari_hep2.trainer.words import (
 )
 from training.errors import Hep2Error
 from training.runs.experiments import EXPERIMENTS, Experiment
+from training.runs.folder import EVENTS, RunFolder
+from training.runs.replay import RunState
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -79,7 +79,7 @@ class TrainerWidget(QWidget):
         self._settings = settings if settings is not None else user_settings()
         self._controller = TrainerController()
         self._theme = ""
-        self._shown: TrainerState | None = None
+        self._shown: RunState | None = None
         self._fault = ""
         self._build(experiments if experiments is not None else EXPERIMENTS)
         self._connect()
@@ -91,7 +91,7 @@ class TrainerWidget(QWidget):
 
     def _build(self, experiments: Mapping[str, Experiment]) -> None:
         self.setup = SetupPanel(experiments, self._runs_folder())
-        self.setup_fold = Fold("New run", self.setup, shown=True)
+        self.setup_fold = CollapsibleSection("New run", self.setup, shown=True)
         body = QWidget()
         column = QVBoxLayout(body)
         column.addWidget(self.setup_fold)
@@ -257,7 +257,7 @@ class TrainerWidget(QWidget):
     def _last_run(self) -> Path | None:
         text = self._settings.value(LAST_RUN, "")
         run = Path(text) if text else None
-        return run if run is not None and (run / "events.jsonl").is_file() else None
+        return run if run is not None and (run / EVENTS).is_file() else None
 
     def _runs_folder(self) -> Path:
         last = self._last_run()
@@ -267,7 +267,7 @@ class TrainerWidget(QWidget):
         last = self._last_run()
         self.last_button.setVisible(last is not None)
         if last is not None:
-            now = "in training" if is_running(last) else "not in training"
+            now = "in training" if RunFolder(last).is_running() else "not in training"
             self.last_button.setText(f"Show the last run, {last.name} ({now})")
             self.last_button.setToolTip(str(last))
 
@@ -304,7 +304,7 @@ class TrainerWidget(QWidget):
         self.resume_button.setEnabled(self._controller.can_resume)
         self.attach_button.setEnabled(not busy)
 
-    def _refresh_text(self, state: TrainerState) -> None:
+    def _refresh_text(self, state: RunState) -> None:
         run = self._controller.run or Path()
         self.title.setText(f"{run.name}: {state.title}")
         self.title.setToolTip(str(run))
@@ -321,7 +321,7 @@ class TrainerWidget(QWidget):
         self.note.setText("\n".join(told))
         self.note.setVisible(bool(told))
 
-    def _say(self, sentence: str, state: TrainerState | None = None) -> None:
+    def _say(self, sentence: str, state: RunState | None = None) -> None:
         word = state.status.capitalize() if state and not self._fault else ""
         self.word.setText(word)
         self.word.setVisible(bool(word))

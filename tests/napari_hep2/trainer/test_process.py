@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import runpy
-import shlex
 import signal
 import subprocess
 import sys
@@ -15,8 +14,9 @@ import psutil
 import pytest
 
 from napari_hep2.trainer import process as tp
-from napari_hep2.trainer.tail import EventTail
+from training.config.commands import shown_line
 from training.errors import BadRunError, RunLockedError, StorageError
+from training.runs.folder import RunFolder
 
 FAKE = Path(__file__).with_name("fake_trainer.py")
 
@@ -52,7 +52,10 @@ def trainer(tmp_path):
         handles.append(handle)
         if wait:
             wait_for(
-                lambda: tp.is_running(folder) and (folder / "events.jsonl").exists()
+                lambda: (
+                    RunFolder(folder).is_running()
+                    and (folder / "events.jsonl").exists()
+                )
             )
         return handle
 
@@ -80,14 +83,9 @@ def test_the_command_is_what_a_person_would_type(tmp_path):
         tmp_path / "run",
         {"width": 0.5, "folds": 3, "protocol": "loso", "device": None},
     )
-    line = tp.display(command)
-    assert shlex.split(line) == command
-    assert line == (
+    assert shown_line(command) == (
         f"python -m training run set-1 --data '{tmp_path}/my data' --out {tmp_path}/run"
         " --protocol loso --folds 3 --set width=0.5"
-    )
-    assert tp.display(tp.resume_command(tmp_path)) == (
-        f"python -m training resume {tmp_path}"
     )
 
 
@@ -123,7 +121,7 @@ def test_the_trainer_has_its_own_session_and_outlives_its_starter(tmp_path):
         check=True,
     )
     pid = int(starter.stdout)
-    wait_for(lambda: tp.is_running(run))
+    wait_for(lambda: RunFolder(run).is_running())
     assert os.getsid(pid) == pid != os.getsid(0)
     assert tp.reattach(run).status in {"starting", "running"}
     tp.stop(run)
@@ -160,7 +158,7 @@ def test_a_killed_trainer_has_vanished_and_can_be_started_again(trainer):
     wait_for(lambda: drained(follower).status == "running")
     handle.process.kill()
     handle.process.wait()
-    assert not tp.is_running(handle.run), "a dead process holds no lock"
+    assert not RunFolder(handle.run).is_running(), "a dead process holds no lock"
     assert drained(follower).status == "vanished"
     trainer("--pause", "0", wait=False)
     wait_for(lambda: drained(follower).status == "done")
@@ -170,16 +168,16 @@ def test_a_recycled_process_id_is_not_the_trainer(tmp_path):
     me = psutil.Process()
     lock = {"pid": me.pid, "started": me.create_time()}
     (tmp_path / "lock").write_text(json.dumps(lock))
-    assert tp.is_running(tmp_path)
+    assert RunFolder(tmp_path).is_running()
     lock["started"] -= 60
     (tmp_path / "lock").write_text(json.dumps(lock))
-    assert not tp.is_running(tmp_path)
+    assert not RunFolder(tmp_path).is_running()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": -1, "started": 0}', "null"])
 def test_a_broken_lock_holds_nothing(tmp_path, text):
     (tmp_path / "lock").write_text(text)
-    assert not tp.is_running(tmp_path)
+    assert not RunFolder(tmp_path).is_running()
 
 
 def test_reattach_brings_252_folds_with_their_whole_curves(tmp_path):
@@ -266,85 +264,6 @@ def test_the_default_grace_keeps_the_promise_of_5_s(tmp_path, monkeypatch):
     assert signals[1] == (4.1, "kill")
 
 
-# --- events
-
-
-def test_the_tail_reads_whole_lines_only(tmp_path):
-    path = tmp_path / "events.jsonl"
-    tail = EventTail(path)
-    assert tail.read() == []
-    path.write_bytes(b'{"a": 1}\n{"a": ')
-    assert tail.read() == [{"a": 1}]
-    assert tail.read() == []
-    with path.open("ab") as file:
-        file.write(b'2}\n{"a": 3}\n')
-    assert tail.read() == [{"a": 2}, {"a": 3}]
-    assert tail.read() == []
-    assert tail.bad == 0
-
-
-def test_the_tail_counts_what_a_killed_writer_left(tmp_path):
-    path = tmp_path / "events.jsonl"
-    path.write_bytes(b'{"a": 1}\n{"a": {"b"\n\xff\xfe\n7\n{"a": 2}\n')
-    tail = EventTail(path)
-    assert tail.read() == [{"a": 1}, {"a": 2}]
-    assert tail.bad == 3
-
-
-def test_a_file_begun_anew_is_read_anew(tmp_path):
-    path = tmp_path / "events.jsonl"
-    path.write_bytes(b'{"a": 1}\n{"a": 2}\n')
-    tail = EventTail(path)
-    tail.read()
-    path.write_bytes(b'{"a": 9}\n')
-    assert tail.read() == [{"a": 9}]
-
-
-def test_a_line_longer_than_a_portion_is_one_event(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_hep2.trainer.tail.CHUNK", 16)
-    path = tmp_path / "events.jsonl"
-    text = "x" * 100
-    path.write_text("".join(json.dumps({"t": text, "i": i}) + "\n" for i in range(3)))
-    tail = EventTail(path)
-    found = []
-    while events := tail.read():
-        found += events
-    assert [event["i"] for event in found] == [0, 1, 2]
-
-
-def test_a_reader_beside_killed_writers_misses_nothing(tmp_path):
-    """Each line that was whole on disk is read once, in order."""
-    path = tmp_path / "events.jsonl"
-    code = (
-        "import sys\nwith open(sys.argv[1], 'ab', buffering=0) as f:\n"
-        " f.write(b'\\n')\n i = 0\n"
-        " while True:\n"
-        '  f.write(b\'{"w": %s, "i": %d\' % (sys.argv[2].encode(), i))\n'
-        "  f.write(b'}\\n')\n  i += 1\n"
-    )
-    tail = EventTail(path)
-    found = []
-    for writer in range(4):
-        process = subprocess.Popen([sys.executable, "-c", code, str(path), str(writer)])
-        late, seen = time.monotonic() + 30, 0
-        while seen < 200 and time.monotonic() < late:
-            news = tail.read()
-            found += news
-            seen += sum(event["w"] == writer for event in news)
-        process.kill()
-        process.wait()
-    with path.open("ab") as file:
-        file.write(b"\n")
-    while events := tail.read():
-        found += events
-    whole = []
-    for text in path.read_bytes().splitlines():
-        if text.endswith(b"}"):
-            whole.append(json.loads(text))
-    assert found == whole
-    assert len({event["w"] for event in found}) == 4
-
-
 def test_neither_qt_nor_napari_nor_torch_is_imported():
     code = (
         "import sys, napari_hep2.trainer.process; "
@@ -357,35 +276,3 @@ def test_neither_qt_nor_napari_nor_torch_is_imported():
         env={**os.environ, "PYTHONPATH": str(root)},
         check=True,
     )
-
-
-def test_a_line_that_is_nested_too_deeply_is_counted_as_bad(tmp_path):
-    path = tmp_path / "events.jsonl"
-    path.write_text("[" * 100_000 + '\n{"kind": "stopped"}\n')
-    tail = EventTail(path)
-    assert tail.read() == [{"kind": "stopped"}]
-    assert tail.bad == 1
-
-
-def test_a_line_that_is_written_over_while_it_is_read_is_read_again(tmp_path):
-    """The half that a killed writer left, and then the end of the line in its place."""
-    path = tmp_path / "events.jsonl"
-    lines = [b'{"kind": "a", "k": 1}\n', b'{"kind": "b", "words": "long", "k": 2}\n']
-    path.write_bytes(lines[0] + lines[1])
-    half = b'{"kind": "metrics"'
-    mixed = lines[0] + half + lines[1][len(half) + 2 :]
-
-    met = [mixed]
-
-    class Interrupted(EventTail):
-        def _block(self):
-            return met.pop() if met else super()._block()
-
-    tail = Interrupted(path)
-    assert [event["k"] for event in tail.read()] == [1, 2]
-    assert tail.bad == 0
-    assert tail.offset == path.stat().st_size
-    path.write_bytes(mixed)
-    tail = EventTail(path)
-    assert [event["k"] for event in tail.read()] == [1]
-    assert tail.bad == 1, "it stays as it is"

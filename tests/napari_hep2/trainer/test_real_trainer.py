@@ -16,6 +16,7 @@ from napari_hep2.trainer.controllers.controller import (
 from training.config import SimulationSettings
 from training.data.simulation import simulate
 from training.runs.experiments import EXPERIMENTS
+from training.runs.folder import RunFolder
 
 SETTINGS = {
     "protocol": "k-fold", "folds": 2, "epochs": 4, "width": 0.05, "workers": 1,
@@ -56,7 +57,7 @@ def test_start_stop_resume_and_the_same_numbers_on_both_sides(plan):
         controller.stop()
         wait_until(controller, lambda: not controller.busy and controller.step is None)
         assert controller.state.status == "stopped"
-        assert not tp.is_running(plan.out)
+        assert not RunFolder(plan.out).is_running()
         controller.resume()
         wait_until(controller, lambda: controller.state.status != "starting")
         wait_until(controller, lambda: not controller.busy)

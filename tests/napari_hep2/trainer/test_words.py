@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from napari_hep2.trainer.state import FoldState, Metrics, TrainerState
 from napari_hep2.trainer.words import (
     LEAKY,
     accuracy_sentence,
@@ -12,6 +11,7 @@ from napari_hep2.trainer.words import (
     status_sentence,
     warnings,
 )
+from training.runs.replay import FoldState, Metrics, RunState
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def run_state(**changes):
         "a": FoldState("a", status="done"),
         "b": FoldState("b", status="running"),
     }
-    return replace(TrainerState(folds=folds), **changes)
+    return replace(RunState(folds=folds), **changes)
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,14 @@ def test_a_trainer_that_is_being_killed_is_told_apart():
 
 def test_leaky_protocols_failed_folds_and_notes_are_told():
     folds = {"a": FoldState("a", status="failed")}
-    state = TrainerState(leaky=True, folds=folds, notes=("3 specimens were merged",))
+    state = RunState(leaky=True, folds=folds, notes=("3 specimens were merged",))
     first, second, third, fourth = warnings(state, unreadable=2)
     assert first == LEAKY
     assert "optimistic" in first
     assert second.startswith("1 fold failed")
     assert third.startswith("2 lines of the events")
     assert fourth == "3 specimens were merged."
-    assert warnings(TrainerState()) == []
+    assert warnings(RunState()) == []
 
 
 def test_a_number_never_travels_alone():

@@ -8,10 +8,17 @@ from training.runs.events import parse_event
 
 TIME = "2026-01-02T00:00:00+00:00"
 EPOCH = {"kind": "epoch", "time": TIME, "fold": "1", "epoch": 2, "loss": 0.5}
-FOLD = {"name": "1", "n_train": 9, "done": False, "specimens": ["1"]}
+EPOCH |= {"accuracy": 0.9}
+FOLD = {"name": "1", "n_train": 9, "n_test": 6, "done": False, "specimens": ["1"]}
+FOLD |= {"patterns": ["Golgi"]}
 START = {
     "kind": "run-started",
     "time": TIME,
+    "experiment": "set-1",
+    "protocol": "loso",
+    "leaky": False,
+    "device": "cpu",
+    "patterns": ["Homogeneous", "Golgi"],
     "epochs": 3,
     "workers": 1,
     "folds": [FOLD],
@@ -19,6 +26,9 @@ START = {
 DONE = {"kind": "fold-done", "time": TIME, "fold": "1", "n": 6, "correct": 2}
 METRICS = {
     "kind": "metrics",
+    "time": TIME,
+    "folds": 2,
+    "folds_done": 1,
     "n": 6,
     "mean_class_accuracy": 0.25,
     "interval": [0.2, 0.3],
@@ -29,7 +39,7 @@ METRICS = {
 
 
 @pytest.mark.parametrize(
-    "event", [EPOCH, START, DONE, METRICS, {"kind": "of a later version"}]
+    "event", [EPOCH, START, DONE, METRICS, {"kind": "of a later version", "more": [1]}]
 )
 def test_an_event_comes_back(event):
     assert parse_event(json.dumps(event).encode()) == event

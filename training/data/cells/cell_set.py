@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +67,7 @@ class CellSet:
         """Whether every cell carries a specimen id."""
         return bool(np.all(self.specimens != ""))
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Hash of all that decides a result: pixels, patterns, specimens, order."""
         digest = hashlib.blake2b(digest_size=16)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.config import ExtractionSettings, SegmentationSettings, VerdictSettings
+from training.config.commands import command_words
 from training.data.layouts import Collection, read_collection
 from training.data.masks.history import with_mended
 from training.errors import BadLayoutError, BadModelError
@@ -61,16 +62,16 @@ class ReportRequest:
     @property
     def words(self) -> tuple[str, ...]:
         """The command that does the same, without ``--only``."""
-        words = ["python", "-m", "training", "specimens", str(self.folder)]
-        words += ["--model", str(self.model), "--out", str(self.out)]
-        if self.decisions is not None:
-            words += ["--decisions", str(self.decisions)]
-        for name in ("backend", "device", "layout"):
-            if getattr(self, name) != "auto":
-                words += [f"--{name}", str(getattr(self, name))]
-        for settings in (self.extraction, self.segmentation, self.verdict):
-            for key, value in settings.differing().items():
-                words += ["--set", f"{key}={value}"]
+        chosen = {name: getattr(self, name) for name in ("backend", "device", "layout")}
+        words = command_words(
+            "specimens",
+            self.folder,
+            model=self.model,
+            out=self.out,
+            decisions=self.decisions,
+            changed=(self.extraction, self.segmentation, self.verdict),
+            **{name: value for name, value in chosen.items() if value != "auto"},
+        )
         return tuple(words)
 
 

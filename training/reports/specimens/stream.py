@@ -6,7 +6,6 @@ was reported before from the same files by the same model is not done again.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training.config import ExtractionSettings, SegmentationSettings, VerdictSettings
+from training.config.commands import shown_line
 from training.data.layouts import Collection, Frame, Specimen
 from training.decisions.store import now
 from training.errors import BadSettingError
@@ -226,7 +226,7 @@ def finish_worklist(plan: ReportPlan, steps: Sequence[ReportStep]) -> dict[str, 
         "source": plan.collection.root.name,
         "layout": plan.collection.layout,
         "in_folder": len(plan.collection.specimens),
-        "command": shlex.join(map(shown_path, plan.command)),
+        "command": shown_line(map(shown_path, plan.command)),
         "made": _time(plan),
         "versions": versions(),
     }
@@ -250,7 +250,7 @@ def _write(
         ),
         "specimen_decisions": told_sayings(plan.reviews.of_specimen(specimen.id)),
         "folder": plan.folders[specimen.id],
-        "command": shlex.join([*map(shown_path, plan.command), "--only", specimen.id]),
+        "command": shown_line([*map(shown_path, plan.command), "--only", specimen.id]),
         "made": _time(plan),
         "versions": versions(),
         "made_from": {

@@ -14,8 +14,8 @@ from training.errors import EngineError
 from training.runs.engines.base import (
     ATTEMPTS,
     Engine,
-    Event,
     FoldTask,
+    Message,
     default_workers,
 )
 from training.runs.engines.local import LocalEngine, run_tasks
@@ -24,8 +24,8 @@ from training.runs.engines.speed import measure_speed
 __all__ = [
     "ATTEMPTS",
     "Engine",
-    "Event",
     "FoldTask",
+    "Message",
     "default_workers",
     "measure_speed",
     "open_engine",

@@ -34,7 +34,8 @@ from training.splits.sampling import choose_samples
 ATTEMPTS = 3
 """How often a fold is tried whose worker dies."""
 
-Event = dict[str, Any]
+Message = dict[str, Any]
+"""What a worker reports of a fold: an event before the run gives it a time."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Engine(Protocol):
             If one does not.
         """
 
-    def run(self, tasks: Sequence[FoldTask]) -> Iterator[Event]:
+    def run(self, tasks: Sequence[FoldTask]) -> Iterator[Message]:
         """Train folds and yield their events as they come.
 
         Parameters
@@ -156,7 +157,7 @@ def train_folds(
     cells: CellSet,
     classifier: Classifier,
     wanted: Callable[[], bool] = lambda: True,
-) -> Iterator[Event]:
+) -> Iterator[Message]:
     """Train folds from where they were left, or from the start, to their results.
 
     A fold that has its result already is told as done, and not trained.
@@ -208,7 +209,7 @@ class _FoldInTraining:
         )
         return FitRequest(samples, task.fold.test, task.seed, task.folder)
 
-    def started(self) -> Event:
+    def started(self) -> Message:
         history = [vars(record) for record in self._history]
         return {
             "kind": "fold-started",
@@ -217,7 +218,7 @@ class _FoldInTraining:
             "history": history,
         }
 
-    def tell(self, step: Step) -> Event:
+    def tell(self, step: Step) -> Message:
         name = self._task.fold.name
         match step:
             case EpochRecord():
@@ -230,7 +231,7 @@ class _FoldInTraining:
             case Hep2Error():
                 return fold_failed(name, str(step))
 
-    def _finish(self, held_out: HeldOutScores) -> Event:
+    def _finish(self, held_out: HeldOutScores) -> Message:
         result = FoldResult(
             self._task.fold.test,
             held_out.scores,
@@ -241,12 +242,12 @@ class _FoldInTraining:
         return fold_done(self._task.fold.name, self._cells, result)
 
 
-def fold_done(name: str, cells: CellSet, result: FoldResult) -> Event:
+def fold_done(name: str, cells: CellSet, result: FoldResult) -> Message:
     """Return the event of a finished fold."""
     right = int((result.scores.argmax(1) == cells.patterns[result.rows]).sum())
     return {"kind": "fold-done", "fold": name, "n": len(result.rows), "correct": right}
 
 
-def fold_failed(name: str, message: str) -> Event:
+def fold_failed(name: str, message: str) -> Message:
     """Return the event of a fold that is given up."""
     return {"kind": "fold-failed", "fold": name, "message": message}

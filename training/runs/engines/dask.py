@@ -16,7 +16,7 @@ from typing import Any
 from distributed import Client, Future, KilledWorker, Worker
 
 from training.errors import EngineError
-from training.runs.engines.base import Event, FoldTask
+from training.runs.engines.base import FoldTask, Message
 from training.runs.engines.remote import Job, RemoteRun
 from training.runs.engines.spool import FoldJob, Spool, what_is_unseen
 
@@ -115,7 +115,7 @@ class DaskEngine:
             if view.unseen:
                 raise self._unseen(f"worker {address}: {view.unseen}")
 
-    def run(self, tasks: Sequence[FoldTask]) -> Iterator[Event]:
+    def run(self, tasks: Sequence[FoldTask]) -> Iterator[Message]:
         """Train folds and yield their events; `check` comes first."""
         assert self._spool is not None
         if tasks:
@@ -234,7 +234,7 @@ class _DaskJob:
     def done(self) -> bool:
         return self._future.status != "pending" or not self._engine.alive()
 
-    def outcome(self) -> Event:
+    def outcome(self) -> Message:
         status = self._future.status
         if status in ("lost", "pending") and self._engine.alive():
             # Its worker died when it had trained the fold, and not told so yet.
@@ -242,7 +242,7 @@ class _DaskJob:
         if status in ("cancelled", "lost", "pending"):
             raise self._engine.lost()
         if status == "finished":
-            event: Event = self._future.result()
+            event: Message = self._future.result()
             return event
         fault = self._future.exception()
         if isinstance(fault, KilledWorker):

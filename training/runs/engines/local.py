@@ -25,8 +25,8 @@ from training.errors import EngineError, Hep2Error, InterruptedRunError
 from training.models.networks.loop import interrupted
 from training.runs.engines.base import (
     ATTEMPTS,
-    Event,
     FoldTask,
+    Message,
     bind,
     default_workers,
     fold_failed,
@@ -58,7 +58,7 @@ class LocalEngine:
     def check(self, run: Path, cells: Path) -> None:
         """Do nothing: workers see what this process sees."""
 
-    def run(self, tasks: Sequence[FoldTask]) -> Iterator[Event]:
+    def run(self, tasks: Sequence[FoldTask]) -> Iterator[Message]:
         """Train folds and yield their events."""
         yield from run_tasks(tasks, self.workers)
 
@@ -66,7 +66,7 @@ class LocalEngine:
         """Do nothing: `run` ends its workers."""
 
 
-def run_tasks(tasks: Sequence[FoldTask], workers: int) -> Iterator[Event]:
+def run_tasks(tasks: Sequence[FoldTask], workers: int) -> Iterator[Message]:
     """Train folds and yield their events as they come.
 
     Parameters
@@ -155,7 +155,7 @@ class _Pool:
         self.interrupted = False
         self.context = multiprocessing.get_context("spawn")
 
-    def run(self) -> Iterator[Event]:
+    def run(self) -> Iterator[Message]:
         try:
             while self.running or (self.waiting and not self.interrupted):
                 self._fill()
@@ -178,10 +178,10 @@ class _Pool:
             send.close()
             self.running[receive] = (task, process)
 
-    def _receive(self, pipe: Connection) -> Iterator[Event]:
+    def _receive(self, pipe: Connection) -> Iterator[Message]:
         task, process = self.running[pipe]
         try:
-            event: Event = pipe.recv()
+            event: Message = pipe.recv()
         except (EOFError, OSError):
             del self.running[pipe]
             pipe.close()
@@ -195,7 +195,7 @@ class _Pool:
             self.ended.add(task.fold.name)
         yield event
 
-    def _judge_end(self, task: FoldTask, code: int | None) -> Iterator[Event]:
+    def _judge_end(self, task: FoldTask, code: int | None) -> Iterator[Message]:
         """Try a fold again whose worker died; after some attempts give it up."""
         name = task.fold.name
         if name in self.ended or self.interrupted:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from training.errors import EngineError
 from training.models.networks.loop import interrupted
-from training.runs.engines.base import ATTEMPTS, Event, FoldTask, fold_failed
+from training.runs.engines.base import ATTEMPTS, FoldTask, Message, fold_failed
 from training.runs.engines.spool import FoldJob, Spool, count_deaths, died
 from training.runs.fold_result import has_result
 
@@ -28,7 +28,7 @@ class Job(Protocol):
     def done(self) -> bool:
         """Whether it ended in any way."""
 
-    def outcome(self) -> Event:
+    def outcome(self) -> Message:
         """Return what `FoldJob` returned, or ``died`` with a `message`."""
 
     def cancel(self) -> None:
@@ -78,7 +78,7 @@ class RemoteRun:
         self.stop_file = tasks[0].stop_file
         self.stop_seconds = stop_seconds
 
-    def run(self) -> Iterator[Event]:
+    def run(self) -> Iterator[Message]:
         """Yield events until every fold has ended.
 
         See `training.runs.engines.base.Engine`.
@@ -108,7 +108,7 @@ class RemoteRun:
         for task, job in zip(some, self.cluster.submit(jobs), strict=True):
             self.jobs[task.folder.name] = (task, job)
 
-    def _receive(self) -> Iterator[Event]:
+    def _receive(self) -> Iterator[Message]:
         """Yield what came in: an attempt's last epochs before the end of its fold."""
         done = [name for name, (_, job) in self.jobs.items() if job.done()]
         yield from (e for e in self.spool.news() if e["kind"] in _TOLD)
@@ -116,7 +116,7 @@ class RemoteRun:
             task, job = self.jobs.pop(name)
             yield from self._judge(task, job.outcome())
 
-    def _judge(self, task: FoldTask, outcome: Event) -> Iterator[Event]:
+    def _judge(self, task: FoldTask, outcome: Message) -> Iterator[Message]:
         kind = outcome["kind"]
         if kind == "unseen":
             raise self.cluster.fault(outcome["message"])
@@ -128,7 +128,7 @@ class RemoteRun:
         elif not self.stop_file.exists():
             yield from self._try_again(task, outcome.get("message", "no longer wanted"))
 
-    def _try_again(self, task: FoldTask, how: str) -> Iterator[Event]:
+    def _try_again(self, task: FoldTask, how: str) -> Iterator[Message]:
         """Try a fold again whose worker died; after some attempts give it up."""
         name = task.folder.name
         self.lost[name] += 1
@@ -138,7 +138,7 @@ class RemoteRun:
         else:
             self.waiting.insert(0, task)
 
-    def _wind_down(self) -> Iterator[Event]:
+    def _wind_down(self) -> Iterator[Message]:
         """Wait for the folds that train: each sees the stop file within a batch."""
         self.waiting.clear()
         self._cancel([name for name in self.jobs if not self.spool.started(name)])

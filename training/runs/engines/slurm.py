@@ -13,7 +13,7 @@ from submitit.core.core import Job as SubmititJob
 from submitit.core.utils import DelayedSubmission, UncompletedJobError
 
 from training.errors import BadSettingError, EngineError
-from training.runs.engines.base import Event, FoldTask
+from training.runs.engines.base import FoldTask, Message
 from training.runs.engines.remote import Job, RemoteRun
 from training.runs.engines.spool import FoldJob, Spool
 
@@ -109,7 +109,7 @@ class SlurmEngine:
                 VARIABLE, first, "see the parameters of submitit's AutoExecutor"
             ) from fault
 
-    def run(self, tasks: Sequence[FoldTask]) -> Iterator[Event]:
+    def run(self, tasks: Sequence[FoldTask]) -> Iterator[Message]:
         """Train folds and yield their events; `check` comes first."""
         assert self._spool is not None
         if tasks:
@@ -147,15 +147,15 @@ class SlurmEngine:
 class _SlurmJob:
     """A job of an array; see `training.runs.engines.remote.Job`."""
 
-    def __init__(self, job: SubmititJob[Event]) -> None:
+    def __init__(self, job: SubmititJob[Message]) -> None:
         self._job = job
 
     def done(self) -> bool:
         return bool(self._job.done())
 
-    def outcome(self) -> Event:
+    def outcome(self) -> Message:
         try:
-            event: Event = self._job.result()
+            event: Message = self._job.result()
         except UncompletedJobError:
             how = f"{self._job.state}, see {self._job.paths.stderr}"
             return {"kind": "died", "message": how}

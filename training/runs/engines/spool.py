@@ -24,7 +24,8 @@ import torch
 
 from training.errors import Hep2Error, InterruptedRunError
 from training.models.networks.loop import interrupted
-from training.runs.engines.base import Event, FoldTask, bind, fold_failed, train_folds
+from training.runs.engines.base import FoldTask, Message, bind, fold_failed, train_folds
+from training.runs.folder import RunFolder
 from training.storage.reading import parse_json
 from training.storage.shown_paths import shown_fault
 from training.storage.writing import storage_error
@@ -60,7 +61,7 @@ class Spool:
         self._read: dict[Path, int] = {}
         self._newest: dict[str, int] = {}
 
-    def news(self) -> Iterator[Event]:
+    def news(self) -> Iterator[Message]:
         """Yield what the newest attempts have told since this was asked last."""
         for path, name, number in _attempts(self.path):
             if number < self._newest.get(name, 0):
@@ -76,7 +77,7 @@ class Spool:
         """Take the spool away: workers that still train stop."""
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def _unread(self, path: Path) -> Iterator[Event]:
+    def _unread(self, path: Path) -> Iterator[Message]:
         start = self._read.get(path, 0)
         try:
             with path.open("rb") as stream:
@@ -130,7 +131,7 @@ class Attempt:
         """Whether the run still waits for this attempt."""
         return self._path.exists() and not self._next.exists()
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: Message) -> None:
         """Write one event, whole, in one step.
 
         Raises
@@ -197,7 +198,7 @@ class FoldJob:
         self.attempts = attempts
         self._attempt: Attempt | None = None
 
-    def __call__(self) -> Event:
+    def __call__(self) -> Message:
         """Train, write the events to the spool, return how it ended.
 
         Returns
@@ -222,11 +223,11 @@ class FoldJob:
         if self._attempt is not None:
             self._attempt.pause()
 
-    def _train(self) -> Event:
+    def _train(self) -> Message:
         attempt = self._attempt = Attempt(self.spool, self.task.folder.name)
         if attempt.deaths >= self.attempts:
             return fold_failed(self.task.fold.name, died(attempt.deaths))
-        last: Event = {"kind": "interrupted"}
+        last: Message = {"kind": "interrupted"}
         cells, classifier = bind(self.task)
         for last in train_folds([self.task], cells, classifier, attempt.wanted):
             attempt.tell(last)
@@ -245,7 +246,7 @@ def what_is_unseen(spool: Path, cells: Path) -> str:
     session is not missed: the run folder is seen, and the fold is no longer wanted.
     """
     run = spool.parent.parent
-    if not (run / "config.yaml").is_file():
+    if not RunFolder.is_at(run):
         return f"it does not see the run folder {run}"
     if not (cells / "cells.json").is_file():
         return f"it does not see the packed cells {cells}"
@@ -262,5 +263,5 @@ def _attempts(spool: Path) -> list[tuple[Path, str, int]]:
     return sorted(found, key=lambda one: (one[1], one[2]))
 
 
-def _parse(lines: bytes) -> list[Event]:
+def _parse(lines: bytes) -> list[Message]:
     return [parse_json(line) for line in lines.split(b"\n") if line.endswith(b"}")]

@@ -304,13 +304,8 @@ def _notes(one: StudyRun) -> dict[str, Any]:
 
 
 def _source(runs: Mapping[str, StudyRun]) -> str:
-    starts = [
-        event.get("source", "")
-        for one in runs.values()
-        for event in one.run.events()
-        if event["kind"] == "run-started"
-    ]
-    return "; ".join(dict.fromkeys(starts))
+    sources = [one.run.state().source for one in runs.values()]
+    return "; ".join(dict.fromkeys(sources))
 
 
 def _provenance(runs: Mapping[str, StudyRun]) -> list[str]:

@@ -22,6 +22,7 @@ from training.errors import (
     Hep2Error,
     InterruptedRunError,
 )
+from training.runs.events import Event, RunFailed
 from training.runs.execution import execute, start_run
 from training.runs.experiments import EXPERIMENTS, configure, find_experiment
 from training.runs.folder import RunConfig, RunFolder
@@ -51,8 +52,6 @@ CHANGES = (
 
 SIMULATED_SEEDS = (11, 12)
 """Seeds of the simulated Task-1 and Task-2: no specimen stands in both."""
-
-Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ def run_study(folder: Path, study: Study) -> Generator[tuple[str, Event], None, 
     faults: list[Hep2Error] = []
     for name, config in study.configs.items():
         run = _open(folder, name, config)
-        if run is not None and (run.path / "metrics.json").is_file():
+        if run is not None and run.is_finished:
             continue
         try:
             run = run or start_run(run_path(folder, name), config)
@@ -178,7 +177,7 @@ def run_study(folder: Path, study: Study) -> Generator[tuple[str, Event], None, 
             ) from stop
         except Hep2Error as fault:
             faults.append(fault)
-            yield name, {"kind": "run-failed", "message": str(fault)}
+            yield name, RunFailed(kind="run-failed", message=str(fault))
     if faults and not finished_runs(folder, study):
         raise faults[0]
 
@@ -194,13 +193,13 @@ def finished_runs(folder: Path, study: Study) -> dict[str, RunFolder]:
     return {
         name: RunFolder.open(path)
         for name, path in paths.items()
-        if (path / "metrics.json").is_file()
+        if RunFolder(path).is_finished
     }
 
 
 def _open(folder: Path, name: str, config: RunConfig) -> RunFolder | None:
     path = run_path(folder, name)
-    if not (path / "config.yaml").is_file():
+    if not RunFolder.is_at(path):
         return None
     run = RunFolder.open(path)
     found = run.config()

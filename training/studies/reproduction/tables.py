@@ -73,7 +73,7 @@ def open_run(name: str, run: RunFolder) -> StudyRun:
         said,
         measure(said.truth, said.predicted, said.specimens, len(said.patterns)),
         measure_calibration(said.scores, said.truth, said.specimens),
-        sum(e.get("seconds", 0.0) for e in run.events() if e["kind"] == "run-done"),
+        sum(e["seconds"] for e in run.events() if e["kind"] == "run-done"),
     )
 
 
@@ -86,7 +86,7 @@ def result_row(one: StudyRun) -> dict[str, Any]:
         "experiment": one.name,
         "title": experiment.title,
         "protocol": one.config.protocol.protocol,
-        "folds": len([e for e in one.run.events() if e["kind"] == "fold-done"]),
+        "folds": one.run.state().count("done"),
         "mean_class_accuracy": 100 * metrics.mean_class_accuracy,
         "low": 100 * low,
         "high": 100 * high,

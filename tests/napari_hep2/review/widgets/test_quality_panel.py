@@ -72,8 +72,8 @@ def test_other_limits_give_other_proposals(qtbot, widget):
     qtbot.waitUntil(lambda: "detail" in state.measures and not state.busy)
     assert panel.reason.findData("focus") == -1, "too few cells to say what is usual"
     detail = state.measures["detail"]
-    panel.form.editors["fewest_cells"].setValue(2)
-    panel.form.editors["least_detail"].setValue(1)
+    panel.form.editors["fewest_cells"].value = 2
+    panel.form.editors["least_detail"].value = 1
     assert panel.reason.findData("focus") == -1, "not before it is asked for"
     panel.limits.unfold(True)
     panel.anew.click()
@@ -97,7 +97,7 @@ def test_the_command_has_the_limits_in_view(qtbot, widget, specimens, tmp_path):
     qtbot.waitUntil(panel.isVisible)
     assert not panel.command.isVisible(), "a frame has no such command"
     run_here(widget.session.review.open_cell_folder(tmp_path / "cells"))
-    panel.form.editors["least_detail"].setValue(0.4)
+    panel.form.editors["least_detail"].value = 0.4
     assert panel.command.line.text() == (
         f"python -m training quality {tmp_path / 'cells'} --out quality.csv "
         "--set least_detail=0.4"

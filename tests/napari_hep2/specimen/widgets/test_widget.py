@@ -110,10 +110,10 @@ def test_open_layers_and_settings(qtbot, viewer, widget, frame):
     assert set(state.review.table["specimen"]) == {"serum 9"}
 
     click(qtbot, widget.folds.toggles[1])
-    widget.extraction.editors["size"].setValue(51)
+    widget.extraction.editors["size"].value = 51
     click(qtbot, widget.again)
     qtbot.waitUntil(lambda: state.cells.cells.crops.shape[1] == 51)
-    widget.extraction.editors["size"].setValue(50)
+    widget.extraction.editors["size"].value = 50
     click(qtbot, widget.again)
     assert "odd" in widget.status.news.text()
 

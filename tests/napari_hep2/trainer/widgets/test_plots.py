@@ -11,7 +11,6 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QColor
 
-from napari_hep2.trainer.state import EpochPoint, FoldState, TrainerState, apply_all
 from napari_hep2.trainer.widgets.confusion import ConfusionView
 from napari_hep2.trainer.widgets.curves import LearningCurves, mean_curve
 from napari_hep2.trainer.widgets.fold_tiles import (
@@ -28,6 +27,7 @@ from napari_hep2.trainer.widgets.palette import (
     blend,
     pattern_named,
 )
+from training.runs.replay import EpochPoint, FoldState, RunState, replay
 
 FAKE = runpy.run_path(str(Path(__file__).parents[1] / "fake_trainer.py"))
 
@@ -36,9 +36,7 @@ def run_state(n_folds, epochs=4, share=1.0, fail_first=False):
     events = [*FAKE["events"](n_folds, epochs, fail_first)]
     times = {"time": "2026-01-01T00:00:00+00:00"}
     chosen = events[: round(len(events) * share)]
-    state, bad = apply_all(TrainerState(), [{**times, **event} for event in chosen])
-    assert bad == 0
-    return state
+    return replay([{**times, **event} for event in chosen])
 
 
 @pytest.fixture
@@ -172,7 +170,7 @@ def test_tiles_flow_when_the_width_changes(show):
 def test_the_fill_is_the_held_out_accuracy(show):
     tiles = show(FoldTiles())
     fold = FoldState("a", status="done", n=10, correct=4)
-    tiles.show_state(TrainerState(folds={"a": fold}))
+    tiles.show_state(RunState(folds={"a": fold}))
     rect = tiles.tile_rect(0)
     background = Palette().background
     full, empty = blend(background, GREEN, 0.75), blend(background, GREEN, 0.2)

@@ -17,6 +17,7 @@ from napari_hep2.trainer import process as trainer_process
 from napari_hep2.trainer.widgets import setup_panel
 from napari_hep2.trainer.widgets.widget import LAST_RUN, TrainerWidget
 from training.runs.experiments import EXPERIMENTS
+from training.runs.folder import RunFolder
 
 FAKE = Path(__file__).parents[1] / "fake_trainer.py"
 WAIT = 10_000
@@ -103,8 +104,8 @@ def test_the_command_follows_every_choice(make, qtbot, data, tmp_path):
     setup.data.edit.clear()
     qtbot.keyClicks(setup.data.edit, str(data))
     assert widget.start_button.isEnabled()
-    setup.editors["epochs"].setValue(7)
-    setup.editors["width"].setValue(0.25)
+    setup.editors["epochs"].value = 7
+    setup.editors["width"].value = 0.25
     command = shlex.split(setup.command.toPlainText())
     assert command[:5] == ["python", "-m", "training", "run", "set-1"]
     assert command[5:9] == [
@@ -133,28 +134,28 @@ def test_an_experiment_brings_its_settings_and_says_what_it_needs(make):
     assert "Needs Task-1" in setup.about.text()
     assert f"{EXPERIMENTS['set-1'].paper_mca:.2f} %" in setup.about.text()
     assert not setup.leaky.isVisible()
-    assert not setup.editors["folds"].isEnabled()
+    assert not setup.editors["folds"].enabled
     setup.experiment.setCurrentText("set-1-k-fold")
     assert setup.leaky.isVisible()
     assert "optimistic" in setup.leaky.text()
-    assert setup.editors["folds"].isEnabled()
+    assert setup.editors["folds"].enabled
     assert setup.out.path.name == "set-1-k-fold-001"
     assert setup.plan().options == {}
 
 
 def test_each_classifier_has_its_own_settings(make):
     setup = make().setup
-    setup.editors["workers"].setValue(3)
+    setup.editors["workers"].value = 3
     setup.experiment.setCurrentText("shape-index")
     assert "width" not in setup.editors
-    assert setup.editors["workers"].value() == 3, "what is not of the experiment stays"
-    setup.editors["scales"].setText("1,2")
+    assert setup.editors["workers"].value == 3, "what is not of the experiment stays"
+    setup.editors["scales"].value = "1,2"
     assert setup.plan().options == {"scales": "1,2", "workers": 3}
     setup.experiment.setCurrentText("set-1")
-    assert setup.editors["width"].isVisible()
+    assert setup.editors["width"].visible
     assert "scales" not in setup.command.toPlainText()
     setup.experiment.setCurrentText("shape-index")
-    assert setup.editors["scales"].text() == "1,1.4,2,2.8,4,5.6,8"
+    assert setup.editors["scales"].value == "1,1.4,2,2.8,4,5.6,8"
 
 
 def test_extra_cells_are_asked_for_where_they_are_trained_on(make, data, tmp_path):
@@ -227,7 +228,7 @@ def test_stop_and_resume(make, qtbot, data, fake_commands):
     click(qtbot, widget.stop_button)
     wait_word(qtbot, widget, "Stopped")
     qtbot.waitUntil(widget.resume_button.isEnabled, timeout=WAIT)
-    assert not trainer_process.is_running(widget._controller.run)
+    assert not RunFolder(widget._controller.run).is_running()
     fake_commands[:] = ["--pause", "0"]
     click(qtbot, widget.resume_button)
     wait_word(qtbot, widget, "Done")
@@ -270,7 +271,7 @@ def test_the_trainer_outlives_the_widget_and_is_offered_again(
     assert not first._timer.isActive()
     first.deleteLater()
     qtbot.wait(50)
-    assert trainer_process.is_running(run)
+    assert RunFolder(run).is_running()
     second = make()
     assert "set-1-001 (in training)" in second.last_button.text()
     click(qtbot, second.last_button)

@@ -1,4 +1,4 @@
-"""What a run looks like from outside: folded from its events, like arithmetic.
+"""The state of a run, replayed from its events: for terminal, `status` and window.
 
 Everything here is frozen, so that a view can tell by identity which fold changed. The
 state is a pure function of the events of ``RUN/events.jsonl`` and of what is known of
@@ -11,14 +11,26 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from training.runs.events import (
+    EpochDone,
+    EpochProgress,
+    Event,
+    FoldDone,
+    FoldFailed,
+    FoldStarted,
+    Measured,
+    PlannedFold,
+    RunDone,
+    RunFailed,
+    RunStarted,
+    Stopped,
+)
 from training.runs.time_left import TimeLeft
 
 Status = Literal[
     "starting", "running", "stopping", "stopped", "done", "failed", "vanished"
 ]
 TileState = Literal["waiting", "running", "done", "failed"]
-Event = Mapping[str, Any]
-
 BUSY: frozenset[Status] = frozenset({"starting", "running", "stopping"})
 
 
@@ -109,7 +121,7 @@ class Metrics:
 
 
 @dataclass(frozen=True)
-class TrainerState:
+class RunState:
     """A run as it is shown.
 
     Attributes
@@ -152,6 +164,14 @@ class TrainerState:
         return sum(fold.status == status for fold in self.folds.values())
 
     @property
+    def epochs_done(self) -> int:
+        """Whole epochs done, of all folds."""
+        return sum(
+            self.epochs if fold.status == "done" else int(fold.epochs_done)
+            for fold in self.folds.values()
+        )
+
+    @property
     def work_done(self) -> float:
         """Folds' worth of work done; a failed fold is neither done nor to do."""
         return sum(
@@ -171,38 +191,32 @@ class TrainerState:
         return self.left.seconds_left(now) if self.status == "running" else None
 
 
-def apply(state: TrainerState, event: Event) -> TrainerState:
-    """Return the state after `event`; an unknown kind changes nothing.
+def replay(events: Iterable[Event], state: RunState | None = None) -> RunState:
+    """Return the state of a run after some events.
 
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        If the event does not hold what its kind promises.
+    Parameters
+    ----------
+    events
+        As `training.runs.events.parse_event` returns them. One of an unknown kind, or
+        of a fold that the run never started with, changes nothing.
+    state
+        Before them; None is that of a run without events.
     """
-    handler = _HANDLERS.get(event["kind"])
-    if handler is None:
-        return state
-    return replace(handler(state, event), left=state.left.after(event))
-
-
-def apply_all(state: TrainerState, events: Iterable[Event]) -> tuple[TrainerState, int]:
-    """Apply each event in turn; return the state and how many were unreadable."""
-    bad = 0
+    state = state or RunState()
     for event in events:
-        try:
-            state = apply(state, event)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-            bad += 1
-    return state, bad
+        handler = _HANDLERS.get(event["kind"])
+        if handler is not None and event.get("fold", "") in ("", *state.folds):
+            state = replace(handler(state, event), left=state.left.after(event))
+    return state
 
 
 def observe(
-    state: TrainerState,
+    state: RunState,
     *,
     alive: bool,
     stop_asked: bool,
     last_words: str = "",
-) -> TrainerState:
+) -> RunState:
     """Return the state corrected by what is known of the trainer's process.
 
     Only call it with ``alive=False`` when every event has been applied: a trainer that
@@ -232,17 +246,15 @@ def observe(
     return _with_status(_pause_folds(state), "vanished", last_words)
 
 
-def _with_status(
-    state: TrainerState, status: Status, message: str = ""
-) -> TrainerState:
+def _with_status(state: RunState, status: Status, message: str = "") -> RunState:
     return replace(state, status=status, message=message)
 
 
-def _with_fold(state: TrainerState, fold: FoldState) -> TrainerState:
+def _with_fold(state: RunState, fold: FoldState) -> RunState:
     return replace(state, folds={**state.folds, fold.name: fold})
 
 
-def _pause_folds(state: TrainerState) -> TrainerState:
+def _pause_folds(state: RunState) -> RunState:
     paused = {
         fold.name: replace(fold, status="waiting", begun=0.0)
         for fold in state.folds.values()
@@ -251,61 +263,56 @@ def _pause_folds(state: TrainerState) -> TrainerState:
     return replace(state, folds={**state.folds, **paused})
 
 
-def _run_started(state: TrainerState, event: Event) -> TrainerState:
+def _run_started(state: RunState, event: RunStarted) -> RunState:
     folds = [_planned_fold(state, row) for row in event["folds"]]
     return replace(
         state,
         status="running",
-        experiment=str(event["experiment"]),
-        protocol=str(event["protocol"]),
-        leaky=bool(event["leaky"]),
-        epochs=int(event["epochs"]),
-        patterns=tuple(map(str, event["patterns"])),
-        device=str(event["device"]),
-        workers=int(event["workers"]),
-        cells=None if event.get("cells") is None else int(event["cells"]),
-        source=str(event.get("source", "")),
-        notes=tuple(map(str, event.get("notes", ()))),
+        experiment=event["experiment"],
+        protocol=event["protocol"],
+        leaky=event["leaky"],
+        epochs=event["epochs"],
+        patterns=tuple(event["patterns"]),
+        device=event["device"],
+        workers=event["workers"],
+        cells=event.get("cells"),
+        source=event.get("source", ""),
+        notes=tuple(event.get("notes", ())),
         folds={fold.name: fold for fold in folds},
         message="",
         seconds=None,
     )
 
 
-def _planned_fold(state: TrainerState, row: Mapping[str, Any]) -> FoldState:
-    name = str(row["name"])
-    known = state.folds.get(name, FoldState(name))
+def _planned_fold(state: RunState, row: PlannedFold) -> FoldState:
+    known = state.folds.get(row["name"], FoldState(row["name"]))
     return replace(
         known,
-        specimens=tuple(map(str, row["specimens"])),
-        patterns=tuple(map(str, row["patterns"])),
-        n_train=int(row["n_train"]),
-        n_test=int(row["n_test"]),
+        specimens=tuple(row["specimens"]),
+        patterns=tuple(row["patterns"]),
+        n_train=row["n_train"],
+        n_test=row["n_test"],
         status="done" if row["done"] else "waiting",
         begun=0.0,
         message="",
     )
 
 
-def _fold_started(state: TrainerState, event: Event) -> TrainerState:
+def _fold_started(state: RunState, event: FoldStarted) -> RunState:
     fold = state.folds[event["fold"]]
-    kept = tuple(point for point in fold.curve if point.epoch <= int(event["epoch"]))
-    started = replace(fold, status="running", curve=kept, begun=0.0, message="")
+    curve = tuple(point for point in fold.curve if point.epoch <= event["epoch"])
+    started = replace(fold, status="running", curve=curve, begun=0.0, message="")
     return _with_fold(state, started)
 
 
-def _progress(state: TrainerState, event: Event) -> TrainerState:
+def _progress(state: RunState, event: EpochProgress) -> RunState:
     fold = state.folds[event["fold"]]
-    return _with_fold(
-        state, replace(fold, status="running", begun=float(event["share"]))
-    )
+    return _with_fold(state, replace(fold, status="running", begun=event["share"]))
 
 
-def _epoch(state: TrainerState, event: Event) -> TrainerState:
+def _epoch(state: RunState, event: EpochDone) -> RunState:
     fold = state.folds[event["fold"]]
-    point = EpochPoint(
-        int(event["epoch"]), float(event["loss"]), float(event["accuracy"])
-    )
+    point = EpochPoint(event["epoch"], event["loss"], event["accuracy"])
     curve = fold.curve
     if curve and curve[-1].epoch >= point.epoch:
         curve = tuple(old for old in curve if old.epoch < point.epoch)
@@ -313,53 +320,45 @@ def _epoch(state: TrainerState, event: Event) -> TrainerState:
     return _with_fold(state, replace(fold, status="running", curve=curve, begun=0.0))
 
 
-def _fold_done(state: TrainerState, event: Event) -> TrainerState:
-    fold = replace(
-        state.folds[event["fold"]],
-        status="done",
-        n=int(event["n"]),
-        correct=int(event["correct"]),
-        message="",
-    )
-    return _with_fold(state, fold)
-
-
-def _fold_failed(state: TrainerState, event: Event) -> TrainerState:
+def _fold_done(state: RunState, event: FoldDone) -> RunState:
     fold = state.folds[event["fold"]]
-    return _with_fold(
-        state, replace(fold, status="failed", message=str(event["message"]))
+    done = replace(
+        fold, status="done", n=event["n"], correct=event["correct"], message=""
     )
+    return _with_fold(state, done)
 
 
-def _metrics(state: TrainerState, event: Event) -> TrainerState:
-    mean, interval = event["mean_class_accuracy"], event["interval"]
+def _fold_failed(state: RunState, event: FoldFailed) -> RunState:
+    fold = state.folds[event["fold"]]
+    return _with_fold(state, replace(fold, status="failed", message=event["message"]))
+
+
+def _metrics(state: RunState, event: Measured) -> RunState:
+    interval = event["interval"]
     metrics = Metrics(
-        n=int(event["n"]),
-        mean_class_accuracy=None if mean is None else float(mean),
-        interval=None if interval is None else (float(interval[0]), float(interval[1])),
-        rates={
-            str(name): None if rate is None else float(rate)
-            for name, rate in event["rates"].items()
-        },
-        specimens={str(name): int(n) for name, n in event["specimens"].items()},
-        confusion=tuple(tuple(map(int, row)) for row in event["confusion"]),
+        n=event["n"],
+        mean_class_accuracy=event["mean_class_accuracy"],
+        interval=None if interval is None else (interval[0], interval[1]),
+        rates=event["rates"],
+        specimens=event["specimens"],
+        confusion=tuple(map(tuple, event["confusion"])),
     )
     return replace(state, metrics=metrics)
 
 
-def _stopped(state: TrainerState, _event: Event) -> TrainerState:
+def _stopped(state: RunState, _event: Stopped) -> RunState:
     return _with_status(_pause_folds(state), "stopped")
 
 
-def _run_done(state: TrainerState, event: Event) -> TrainerState:
-    return replace(state, status="done", seconds=float(event["seconds"]), message="")
+def _run_done(state: RunState, event: RunDone) -> RunState:
+    return replace(state, status="done", seconds=event["seconds"], message="")
 
 
-def _run_failed(state: TrainerState, event: Event) -> TrainerState:
-    return _with_status(_pause_folds(state), "failed", str(event["message"]))
+def _run_failed(state: RunState, event: RunFailed) -> RunState:
+    return _with_status(_pause_folds(state), "failed", event["message"])
 
 
-_HANDLERS: dict[str, Callable[[TrainerState, Event], TrainerState]] = {
+_HANDLERS: dict[str, Callable[[RunState, Any], RunState]] = {
     "run-started": _run_started,
     "fold-started": _fold_started,
     "progress": _progress,

@@ -1,13 +1,12 @@
-"""Reads the events of a run as they are appended, whatever happens to the writer."""
+"""The events of a run, read as they are appended, whatever happens to the writer."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from training.storage.reading import parse_json
+from training.runs.events import Event, parse_event
 
 CHUNK = 1 << 16
 """Bytes of events read at a time: about 400 events, 5 ms of parsing."""
@@ -29,7 +28,7 @@ class EventTail:
     offset: int = 0
     bad: int = 0
 
-    def read(self) -> list[dict[str, Any]]:
+    def read(self) -> list[Event]:
         """Return the next events, at most about `CHUNK` bytes; [] at the end.
 
         A file that is not there yet has no events; a last line without its newline is
@@ -50,6 +49,13 @@ class EventTail:
                 return found
         return []
 
+    def read_all(self) -> list[Event]:
+        """Read every event from the last call to the end of the file."""
+        events: list[Event] = []
+        while found := self.read():
+            events += found
+        return events
+
     def _block(self) -> bytes:
         """Return whole lines from the offset on."""
         size = CHUNK
@@ -68,14 +74,6 @@ class EventTail:
             return b""
 
 
-def _parsed(block: bytes) -> list[dict[str, Any] | None]:
+def _parsed(block: bytes) -> list[Event | None]:
     """Return the event of each line that is not blank, None where it is none."""
-    return [_event(line) for line in block.splitlines() if line.strip()]
-
-
-def _event(line: bytes) -> dict[str, Any] | None:
-    try:
-        event = parse_json(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) else None
+    return [parse_event(line) for line in block.splitlines() if line.strip()]
