@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
-    QAbstractSpinBox,
     QFormLayout,
     QGridLayout,
     QLabel,
@@ -32,9 +31,8 @@ S = TypeVar("S", bound=Settings)
 
 _LARGE_INT = 2**31 - 1
 _LARGE_FLOAT = 1e9
-_TINY = 1e-6
 _SPARE_DECIMALS = 2
-"""Decimals that a number box has beyond those of the value it shows first."""
+"""Decimals that a number box has beyond those of the field's default."""
 
 
 class FormTypeError(TypeError):
@@ -180,10 +178,6 @@ def make_editor(name: str, field: FieldInfo) -> ValueWidget[Any]:
     native = editor.native
     native.setObjectName(name)
     native.setAccessibleName(plain_name(name))
-    if isinstance(native, QAbstractSpinBox):
-        extra = field.json_schema_extra
-        unit = extra.get("unit") if isinstance(extra, dict) else None
-        native.setSuffix(f" {unit}" if unit else "")
     if not isinstance(editor, CheckBox):
         native.setMinimumWidth(90)
         native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -191,16 +185,20 @@ def make_editor(name: str, field: FieldInfo) -> ValueWidget[Any]:
 
 
 def _editor_of_type(name: str, field: FieldInfo) -> ValueWidget[Any]:
-    kind = field.annotation
-    shown: dict[str, Any] = {"name": name, "tooltip": field.description or ""}
+    kind, extra = field.annotation, field.json_schema_extra
+    unit = extra.get("unit") if isinstance(extra, dict) else None
+    label = plain_name(name) + (f" ({unit})" if unit else "")
+    shown: dict[str, Any] = {"name": name, "label": label}
+    shown["tooltip"] = field.description or ""
     if kind is bool:
         return CheckBox(text="", **shown)
     if kind is int:
         low, high = bounds(field, 1, -_LARGE_INT, _LARGE_INT)
         return SpinBox(min=int(low), max=int(high), value=int(low), **shown)
     if kind is float:
-        low, high = bounds(field, _TINY, -_LARGE_FLOAT, _LARGE_FLOAT)
-        box = FloatSpinBox(min=low, max=high, value=low, step=_TINY, **shown)
+        step = 10.0 ** -(_decimals(field.default) + _SPARE_DECIMALS)
+        low, high = bounds(field, step, -_LARGE_FLOAT, _LARGE_FLOAT)
+        box = FloatSpinBox(min=low, max=high, value=low, step=step, **shown)
         box.native.setStepType(box.native.StepType.AdaptiveDecimalStepType)
         return box
     if get_origin(kind) is Literal:
@@ -231,15 +229,20 @@ def bounds(
 
 
 def _show(editor: ValueWidget[Any], value: Any) -> None:
-    """Show a value with all its decimals, and some to spare."""
+    """Show a value with all its decimals."""
     if isinstance(editor, FloatSpinBox):
-        decimals = len(f"{value:.10f}".rstrip("0").partition(".")[2])
-        editor.native.setDecimals(decimals + _SPARE_DECIMALS)
+        box = editor.native
+        box.setDecimals(max(box.decimals(), _decimals(value)))
     editor.value = as_typed(value) if isinstance(editor, LineEdit) else value
 
 
+def _decimals(value: float) -> int:
+    """Return how many decimals a number needs."""
+    return len(f"{value:.10f}".rstrip("0").partition(".")[2])
+
+
 def _label(editor: ValueWidget[Any]) -> QLabel:
-    label = QLabel(plain_name(editor.name))
+    label = QLabel(editor.label)
     label.setToolTip(editor.tooltip or "")
     label.setBuddy(editor.native)
     return label

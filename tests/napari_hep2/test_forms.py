@@ -70,10 +70,10 @@ def test_types_ranges_and_units(qtbot):
     qtbot.addWidget(form)
     flag, count, rate = (form.editors[n] for n in ("flag", "count", "rate"))
     assert isinstance(flag, CheckBox)
-    assert (count.min, count.max, count.native.suffix()) == (1, 9, " pixels")
+    assert (count.min, count.max, count.label) == (1, 9, "Count (pixels)")
     assert rate.value == 0.002
     assert rate.native.text() == "0.00200"
-    assert 0 < rate.min < 1e-5
+    assert 0 < rate.min <= 1e-5
     assert isinstance(SettingsForm(TrainingSetSettings).editors["views"], ComboBox)
 
 

@@ -25,7 +25,6 @@ class SettingsPage(FieldForm):
 
     def __init__(self, classifier: type[Settings]) -> None:
         super().__init__(_fields(classifier), FIRST)
-        self.editors["workers"].native.setSpecialValueText("one a core")
 
 
 def _fields(classifier: type[Settings]) -> dict[str, FieldInfo]:
