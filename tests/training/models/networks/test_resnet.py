@@ -10,7 +10,12 @@ from torch.nn import functional
 from training.config import ImageNetSettings
 from training.errors import BadModelError, BadSettingError
 from training.models.networks.paper_network import BatchNorm
-from training.models.networks.resnet import BasicBlock, ResNet18, load_imagenet_weights
+from training.models.networks.resnet import (
+    BasicBlock,
+    ResNet18,
+    Shortcut,
+    load_imagenet_weights,
+)
 from training.models.networks.weights import StoredTensor, read_header
 
 
@@ -310,3 +315,12 @@ def test_frozen_batch_normalisation_stays_in_evaluation():
     }
     assert some.layer4.training
     assert not some.eval().layer4[0].bn1.training
+
+
+@pytest.mark.parametrize("side", [7, 8])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_shortcut_is_a_strided_convolution(side, stride):
+    shortcut = Shortcut(3, 5, stride)
+    maps = torch.rand(2, 3, side, side)
+    expected = functional.conv2d(maps, shortcut.weight, None, stride)
+    torch.testing.assert_close(shortcut(maps), expected)
