@@ -2,7 +2,7 @@
 
 The trainer outlives the window. Only files stand between the two: the events it
 appends, the lock with its process id and start time, and the stop file that asks it to
-end. Nothing here waits unless its name says so (`stop`, `reattach`).
+end. Nothing here waits unless its name says so (`stop`).
 """
 
 from __future__ import annotations
@@ -192,20 +192,6 @@ class Follower:
                 last_words="" if alive else last_words(self.run),
             )
         return bool(events)
-
-
-def reattach(run: Path) -> RunState:
-    """Return the state of a run folder with its whole history.
-
-    Raises
-    ------
-    BadRunError
-        If the folder holds no run.
-    """
-    follower = follow(run)
-    while follower.poll():
-        pass
-    return follower.state
 
 
 def follow(run: Path) -> Follower:

@@ -14,7 +14,7 @@ up afterwards in its events.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -138,13 +138,6 @@ class TimeLeft:
         """Return what is known after `event`; most kinds change nothing."""
         handler = _HANDLERS.get(event["kind"])
         return self if handler is None else handler(self, event)
-
-    def after_all(self, events: Iterable[Event]) -> TimeLeft:
-        """Return what is known after each of `events`."""
-        known = self
-        for event in events:
-            known = known.after(event)
-        return known
 
     def seconds_left(self, now: float) -> float | None:
         """Return how long the folds still take; None while no pace is known.

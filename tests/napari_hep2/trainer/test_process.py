@@ -123,7 +123,7 @@ def test_the_trainer_has_its_own_session_and_outlives_its_starter(tmp_path):
     pid = int(starter.stdout)
     wait_for(lambda: RunFolder(run).is_running())
     assert os.getsid(pid) == pid != os.getsid(0)
-    assert tp.reattach(run).status in {"starting", "running"}
+    assert drained(tp.follow(run)).status in {"starting", "running"}
     tp.stop(run)
     assert not lives(pid)
 
@@ -182,7 +182,7 @@ def test_a_broken_lock_holds_nothing(tmp_path, text):
 
 def test_reattach_brings_252_folds_with_their_whole_curves(tmp_path):
     write_events(tmp_path, folds=252, epochs=50)
-    state = tp.reattach(tmp_path)
+    state = drained(tp.follow(tmp_path))
     assert state.status == "done"
     assert {len(fold.curve) for fold in state.folds.values()} == {50}
 
@@ -199,7 +199,7 @@ def test_a_long_history_comes_in_portions(tmp_path):
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(BadRunError, match="holds no run"):
-        tp.reattach(tmp_path)
+        drained(tp.follow(tmp_path))
 
 
 # --- stop
@@ -209,7 +209,7 @@ def test_stop_asks_and_the_trainer_ends_by_itself(trainer):
     handle = trainer("--pause", "0.05")
     assert tp.stop(handle.run, handle) == "asked"
     assert handle.process.wait() == 3
-    assert tp.reattach(handle.run).status == "stopped"
+    assert drained(tp.follow(handle.run)).status == "stopped"
 
 
 def test_stop_leaves_nothing_of_a_stubborn_trainer(trainer):
@@ -218,7 +218,8 @@ def test_stop_leaves_nothing_of_a_stubborn_trainer(trainer):
     assert tp.stop(handle.run, grace=0.3) == "killed"
     assert not lives(handle.pid)
     assert not lives(child)
-    assert tp.reattach(handle.run).status == "stopped", "asked for, so not vanished"
+    state = drained(tp.follow(handle.run))
+    assert state.status == "stopped", "asked for, so not vanished"
 
 
 def test_stop_clears_the_workers_of_a_killed_trainer(trainer):

@@ -75,7 +75,7 @@ def test_start_stop_resume_and_the_same_numbers_on_both_sides(plan):
     metrics = json.loads(told.stdout)["metrics"]
     assert metrics["n"] == state.metrics.n == sum(f.n for f in states(controller))
     assert metrics["mean_class_accuracy"] == state.metrics.mean_class_accuracy
-    assert tp.reattach(plan.out).metrics == state.metrics
+    assert RunFolder(plan.out).state().metrics == state.metrics
 
 
 def test_the_real_forecast_is_understood(plan):

@@ -1,5 +1,6 @@
 """The time left of runs whose end is known: written by hand, or simulated."""
 
+import functools
 import heapq
 import subprocess
 import sys
@@ -14,6 +15,10 @@ from hypothesis import strategies as st
 from training.runs.time_left import START_SECONDS, TimeLeft
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def after_all(events):
+    return functools.reduce(TimeLeft.after, events, TimeLeft())
 
 
 def at(second, kind, **fields):
@@ -52,7 +57,7 @@ def failed(second, name):
 
 def left(events, second):
     now = (BEGIN + timedelta(seconds=second)).timestamp()
-    return TimeLeft().after_all(events).seconds_left(now)
+    return after_all(events).seconds_left(now)
 
 
 # --- by hand: no start takes any time, unless it says so
@@ -127,7 +132,7 @@ def test_of_a_resumed_run_only_this_session_counts():
     before += [begun(400, "b"), epoch(500, "b", 1), progress(510, "b", 2, 0.1)]
     before += [at(511, "stopped")]
     again = started(folds, second=1000, done="a")
-    known = TimeLeft().after_all([*before, again])
+    known = after_all([*before, again])
     assert known.seconds_left(BEGIN.timestamp() + 1000) is None
     assert known.waiting["b"].epochs == 3, "the whole epochs that it has"
     session = [again, begun(1000, "b", 1), epoch(1010, "b", 2)]
@@ -166,7 +171,7 @@ def test_late_words_of_a_fold_that_has_ended_change_nothing():
     run = started({"a": 100, "b": 100})
     events = [run, begun(0, "a"), failed(5, "a"), begun(5, "b"), epoch(15, "b", 1)]
     late = [epoch(16, "a", 1), progress(16, "a", 2, 0.5), begun(16, "a"), done(16, "a")]
-    assert TimeLeft().after_all([*events, *late]) == TimeLeft().after_all(events)
+    assert after_all([*events, *late]) == after_all(events)
 
 
 def test_the_pace_follows_a_machine_that_becomes_slower():
@@ -188,7 +193,7 @@ def test_the_share_of_the_work():
     assert TimeLeft().share == 0
     events = [run, begun(0, "a", 2), begun(0, "b"), epoch(9, "a", 3)]
     # 200 and 1200 images were ahead: 100 and 150 of them are done.
-    known = TimeLeft().after_all([*events, progress(9, "b", 1, 0.5)])
+    known = after_all([*events, progress(9, "b", 1, 0.5)])
     assert known.share == pytest.approx(250 / 1400)
 
 
@@ -202,13 +207,13 @@ def test_the_share_of_the_work():
     ],
 )
 def test_a_broken_event_is_refused(bad):
-    known = TimeLeft().after_all([started({"a": 100}), begun(0, "a")])
+    known = after_all([started({"a": 100}), begun(0, "a")])
     with pytest.raises((KeyError, TypeError, ValueError)):
         known.after(bad)
 
 
 def test_other_events_tell_nothing():
-    known = TimeLeft().after_all([started({"a": 100}), begun(0, "a")])
+    known = after_all([started({"a": 100}), begun(0, "a")])
     assert known.after({"kind": "metrics"}) is known
 
 
