@@ -130,7 +130,7 @@ def start(command: list[str], run: Path) -> TrainerHandle:
             )
     except OSError as error:
         fault = f"the trainer could not be started ({error.strerror})"
-        raise StorageError(run, fault, "choose a folder you may write to") from error
+        raise StorageError(run, fault, "choose a folder you can write to") from error
     return TrainerHandle(run, process)
 
 
@@ -257,7 +257,9 @@ def request_stop(run: Path) -> None:
         (run / "stop").touch()
     except OSError as error:
         fault = f"the stop file could not be written ({error.strerror})"
-        raise StorageError(run, fault, "free space or mend its rights") from error
+        raise StorageError(
+            run, fault, "free space or correct its permissions"
+        ) from error
 
 
 def stopping(

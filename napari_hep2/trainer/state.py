@@ -215,7 +215,7 @@ def observe(
     stop_asked
         Whether somebody asked it to stop.
     last_words
-        The last line of its log, shown where it ended without a word in its events.
+        The last line of its log, shown where it ended without a message in its events.
     """
     if alive:
         if state.status == "vanished":

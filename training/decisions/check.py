@@ -43,7 +43,7 @@ def checked_steps(path: Path, steps: Iterable[StepRecord]) -> list[StepRecord]:
 def _fault(step: StepRecord, number: int) -> str | None:
     """Return what is wrong with a step for itself, or None."""
     if step.step != number:
-        return f"step {step.step} stands where step {number} should"
+        return f"step {step.step} is where step {number} should be"
     if not step.reviewer.strip():
         return "it names no reviewer"
     if not _is_time(step.time):
@@ -55,7 +55,7 @@ def _fault(step: StepRecord, number: int) -> str | None:
         if one.verdict not in VERDICTS:
             return f"'{one.verdict}' is none of {', '.join(VERDICTS)}"
         if (one.verdict == "relabelled") != (one.pattern is not None):
-            return "a pattern goes with 'relabelled', and with nothing else"
+            return "only 'relabelled' takes a pattern"
     return None
 
 

@@ -97,9 +97,9 @@ def event_text(event: Event) -> str:
     """Return an event as a line: step, time, reviewer, and what was said."""
     said = _said(event)
     if event.kind == "undo":
-        said = f"took step {event.target} back ({said})"
+        said = f"undid step {event.target} ({said})"
     elif event.kind == "redo":
-        said = f"did step {event.target} again ({said})"
+        said = f"redid step {event.target} ({said})"
     return f"{event.step}  {event.time:%Y-%m-%d %H:%M} {event.reviewer}: {said}"
 
 
@@ -107,5 +107,5 @@ def _said(event: Event) -> str:
     if event.decision is not None:
         return decision_text(event.decision)
     if event.note is not None:
-        return f"note '{event.note}'" if event.note else "note taken off"
-    return "flagged" if event.flagged else "flag taken off"
+        return f"note '{event.note}'" if event.note else "note removed"
+    return "flagged" if event.flagged else "flag removed"

@@ -370,7 +370,7 @@ class DecisionStore:
             raise StorageError(
                 self.path,
                 "its folder is read-only, so the decision was not saved",
-                "copy the cell folder to where you may write",
+                "copy the cell folder to where you can write",
             )
         with self._faults(), transaction(self._db):
             self._refresh()

@@ -55,8 +55,9 @@ def scores_in_views(
     if scores is None:
         raise BadModelError(
             scorer.card.name,
-            "its file averages the eight views itself, which cannot be told apart",
-            "take the safetensors file of the model",
+            "its file averages the eight orientations itself, so they cannot be "
+            "scored apart",
+            "use the safetensors file of the model",
         )
     spread = scores.std(axis=0, dtype=np.float32).max(axis=1)
     return ViewScores(scores.mean(axis=0, dtype=np.float32), spread)

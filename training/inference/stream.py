@@ -95,7 +95,7 @@ def find_frames(
     if count > 1:
         raise BadSettingError(
             name,
-            f"{count} frames have this name, and what is found is named after it",
+            f"{count} frames have this name, and results are named after it",
             "predict them into folders of their own",
         )
     return frames

@@ -285,7 +285,7 @@ def _finish(
     held_out = pool_folds(run, plan, len(cells.vocabulary))
     if not held_out.results:
         raise BadRunError(
-            run.path, f"no fold could be trained ({failure})", "mend that and resume"
+            run.path, f"no fold could be trained ({failure})", "correct that and resume"
         )
     write_results(run, cells, plan, held_out)
     verdict_if_possible(run)

@@ -29,7 +29,9 @@ def find_runs(folder: Path) -> list[RunFolder]:
         ) from fault
     if not found:
         raise BadRunError(
-            folder, "it is no run folder and holds none", "give the --out of a run"
+            folder,
+            "it is not a run folder and contains none",
+            "give the --out of a run",
         )
     return [RunFolder.open(path) for path in found]
 

@@ -130,7 +130,9 @@ def find_stale(run: RunFolder) -> Staleness:
     try:
         manifests = recorded_reviews(run)
         if manifests is None:
-            raise _CannotTell("unknown", "it was started before runs kept the state")
+            raise _CannotTell(
+                "unknown", "it was started before runs recorded the state"
+            )
         changed: list[tuple[ChangedCell, bool]] = []
         for manifest in manifests:
             changed += [(cell, manifest.extra) for cell in _changes(manifest)]
@@ -139,12 +141,12 @@ def find_stale(run: RunFolder) -> Staleness:
     except Hep2Error as fault:
         return Staleness(str(run.path), "unknown", str(fault).rstrip("."))
     if not manifests:
-        reason = "its cells come from no cell folder, so that no decision touches them"
+        reason = "its cells do not come from a cell folder, so no decision affects them"
         return Staleness(str(run.path), "current", reason)
     cells = tuple(cell for cell, _ in changed)
     folds = tuple(_fold_changes(run, changed))
     if not cells:
-        reason = "no cell is other than when it was started"
+        reason = "no cell has changed since it was started"
         return Staleness(str(run.path), "current", reason, (), folds)
     stale = sum(fold.stale for fold in folds)
     reason = (
@@ -180,7 +182,9 @@ def _changes(manifest: ReviewManifest) -> list[ChangedCell]:
     folder = Path(manifest.store).parent
     table = read_cell_folder(folder).table
     if hash_table(table) != manifest.table:
-        raise _CannotTell("recut", f"the cells of {folder} were extracted anew since")
+        raise _CannotTell(
+            "recut", f"the cells of {folder} have been extracted again since"
+        )
     then = review_cells(folder, table, manifest.rule, manifest.last_step)
     if then.manifest.decisions != manifest.decisions:
         reason = f"{manifest.store} is not the file of decisions that it read"
@@ -257,7 +261,7 @@ def relabelled_predictions(run: RunFolder, said: Predictions) -> Predictions:
     outcomes = now.outcomes()
     if not set(said.ids.tolist()) <= set(outcomes):
         raise BadRunError(
-            run.path, "its cells were extracted anew since", "start a new run"
+            run.path, "its cells have been extracted again since", "start a new run"
         )
     index = {name: k for k, name in enumerate(said.patterns)}
     truth = np.array([index.get(outcomes[cell], -1) for cell in said.ids], np.int64)
@@ -290,7 +294,7 @@ def rescore(run: RunFolder) -> tuple[Metrics, dict[str, Any]]:
     if now is None:
         raise BadRunError(
             run.path,
-            "its cells come from no cell folder, so that no decision touches them",
+            "its cells do not come from a cell folder, so no decision affects them",
             "train on a cell folder, which can be reviewed",
         )
     stale = find_stale(run)

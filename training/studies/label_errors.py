@@ -177,13 +177,14 @@ def find_label_errors(run: RunFolder) -> DoubtedLabels:
     Raises
     ------
     BadRunError
-        If the run is not finished, ignored specimens, or its cells were extracted anew.
+        If the run is not finished, ignored specimens, or its cells have been extracted
+        again.
     """
     said = read_predictions(run)
     if run.config().protocol.protocol == "k-fold":
         raise BadRunError(
             run.path,
-            "its models saw the specimens of the cells that they score",
+            "its models were trained on the specimens of the cells that they score",
             "use a run under loso or group-k",
         )
     said = relabelled_predictions(run, said)

@@ -106,7 +106,7 @@ class LeftOutFits:
             raise BadRunError(
                 self.run.path,
                 f"it could not be trained without each pattern ({failure})",
-                "mend that and give the command again",
+                "correct that and repeat the command",
             )
 
     def _train(self, tasks: list[FoldTask]) -> Generator[str, None, str]:
@@ -166,7 +166,7 @@ class LeftOutFits:
             raise BadRunError(
                 self.run.path,
                 f"{task.fold.name} was not trained",
-                "give the command again",
+                "repeat the command",
             )
         found = read_result(task.folder, len(self.cells), len(self.cells.vocabulary))
         if not np.array_equal(found.rows, task.fold.test):

@@ -183,8 +183,8 @@ def _read_index(
         words = ["python", "-m", "training", "neighbours", str(weights), "--data"]
         command = f"{shlex.join(words)} TRAINING-DATA"
         note = (
-            "Training cells that look alike are not shown: this model has no index of "
-            f"them yet. This command makes it: {command}"
+            "Similar training cells are not shown: this model has no index of them "
+            f"yet. This command creates it: {command}"
         )
         return path, 0.0, None, note
     changed = path.stat().st_mtime

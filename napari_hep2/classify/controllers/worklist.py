@@ -180,7 +180,7 @@ class WorklistController:
             for one in collection.specimens:
                 if one.id == name and one.frames:
                     return self._specimen.open_folder(folder, one.frames[0].name)
-            self._state.complain(f"{folder.name} has no specimen {name} any more.")
+            self._state.complain(f"{folder.name} no longer has the specimen {name}.")
             return None
 
         return Job("Opening the folder", work, done)
@@ -210,7 +210,7 @@ class WorklistController:
         collection, specimen = state.collection, state.open_specimen
         if collection is None or specimen is None:
             state.complain(
-                "Open a folder of specimens first: a report is on all frames of one."
+                "Open a folder of specimens first: a report covers all frames of one."
             )
             return None
         if state.model is None or out is None:

@@ -230,7 +230,7 @@ class VerdictPanel(QFrame):
 def _note(decided: DecidedVerdict) -> str:
     parts = (
         (decided.rejected, "rejected, left out"),
-        (decided.relabelled, "relabelled, counted as said"),
+        (decided.relabelled, "relabelled, counted as the new pattern"),
         (decided.accepted, "accepted, as the model scored them"),
     )
     lines = ["; ".join(f"{n} {words}" for n, words in parts if n) + "."]

@@ -61,14 +61,14 @@ class DecisionVerbs(StoreKeeper):
         """
         state, review, scores = self._state, self._state.review, self.scores()
         if review is None or scores is None or state.prediction is None:
-            state.complain("Classify the frame first: there is no prediction to take.")
+            state.complain("Classify the frame first: there is no prediction to use.")
             return
         rows = np.array(state.selected, dtype=np.int64)
         rows = rows[~np.isnan(scores[rows]).any(axis=1)]
         if not len(rows):
             state.complain(
-                "The model has not scored the cells selected, or calls them by "
-                "patterns that are not among theirs."
+                "The model has not scored the selected cells, or predicts patterns "
+                "outside their vocabulary."
             )
             return
         said = _as_called(review, rows, scores[rows].argmax(axis=1))
@@ -107,7 +107,7 @@ class DecisionVerbs(StoreKeeper):
     def note(self, text: str) -> None:
         """Put a note on the selected cells; an empty one takes it off."""
         cells, words = self._selected_ids(), text.strip()
-        done = "on" if words else "taken off"
+        done = "on" if words else "removed from"
         self._save(
             lambda store: store.note(cells, words),
             f"note {done} {_noun(len(cells))}, saved",
@@ -162,11 +162,11 @@ class DecisionVerbs(StoreKeeper):
 
     def undo(self) -> None:
         """Take the reviewer's last action back."""
-        self._travel("undo", "taken back, saved")
+        self._travel("undo", "undone, saved")
 
     def redo(self) -> None:
         """Do again what was taken back."""
-        self._travel("redo", "done again, saved")
+        self._travel("redo", "redone, saved")
 
     def _travel(self, verb: Literal["undo", "redo"], text: str) -> None:
         store, state = self._store, self._state

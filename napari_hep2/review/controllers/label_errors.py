@@ -151,7 +151,7 @@ class LabelQueue:
             steps = spread_in_views(scorer, review.crops, specimens)
             while True:
                 try:
-                    yield Progress("scoring eight views", next(steps))
+                    yield Progress("scoring eight orientations", next(steps))
                 except StopIteration as end:
                     spread: ViewSpread = end.value
                     return spread
@@ -165,7 +165,7 @@ class LabelQueue:
             values = {VIEW_SPREAD: spread.spread, UNCERTAINTY: spread.spread}
             return self._keep(review, "views", found, values, "uncertainty")
 
-        return Job("Scoring the eight views", work, done)
+        return Job("Scoring the eight orientations", work, done)
 
     def _keep(
         self,
@@ -199,13 +199,14 @@ def _of_run(
 
 
 def _of_views(name: str, found: ViewSpread) -> Uncertainty:
-    said = f"{len(found.spread):,} cells scored in their eight views by {name}."
+    said = f"{len(found.spread):,} cells scored in eight orientations by {name}."
     if found.seen.any():
         said += (
-            f" It was fitted on specimens of the names of {int(found.seen.sum()):,} of "
-            "them: if they are the same, it is surer of these than of new ones."
+            " It was trained on specimens with the names of those of "
+            f"{int(found.seen.sum()):,} of them: if they are the same, it is more "
+            "certain of these than of new ones."
         )
-    return Uncertainty(f"eight views of {name}", said, found.spread)
+    return Uncertainty(f"eight orientations of {name}", said, found.spread)
 
 
 def _elsewhere(review: ReviewSet, data: str) -> str:

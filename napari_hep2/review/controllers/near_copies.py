@@ -118,7 +118,7 @@ class CopiesController:
         review, settings, within = self._state.review, self.settings, self.within
         if review is None or not review.is_folder or review.store is None:
             self._state.complain(
-                "Near copies are looked for in a cell folder: open one first."
+                "Near copies are searched for in a cell folder: open one first."
             )
             return None
         folder = review.store
@@ -183,7 +183,7 @@ class CopiesController:
         ahead = ((self.place + k) % n for k in range(1, n + 1))
         place = next((k for k in ahead if self.is_open(self.pairs[k])), None)
         if place is None:
-            self._state.tell("Something was said of every pair.")
+            self._state.tell("Every pair has been decided on.")
         else:
             self.place = place
         self.changed.emit()

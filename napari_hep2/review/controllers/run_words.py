@@ -18,7 +18,7 @@ def run_line(one: Staleness) -> str:
     """Say in a few words what later decisions did to a run."""
     name = Path(one.run).name
     if one.state != "stale":
-        words = {"recut": "its cells were extracted anew", "unknown": "not known"}
+        words = {"recut": "its cells have been extracted again", "unknown": "not known"}
         return f"{name}: {words.get(one.state, 'up to date')}"
     stale = sum(fold.stale for fold in one.folds)
     held = sum(fold.holds_out > 0 for fold in one.folds)
@@ -55,7 +55,7 @@ def rescored_text(name: str, content: Mapping[str, Any]) -> str:
     before = content["measured"]
     of = f"{content['n']:,} cells of {content['held_out_specimens']} specimens"
     measured = (
-        f"{name}: mean class accuracy {_percent(content)} by the decisions of today, "
+        f"{name}: mean class accuracy {_percent(content)} with today's decisions, "
         f"over {of}; before {_percent(before)}, over {before['n']:,} cells."
     )
     counted = (
@@ -65,7 +65,7 @@ def rescored_text(name: str, content: Mapping[str, Any]) -> str:
     )
     lines = [measured, counted]
     if content["leaky"]:
-        lines.append("Its folds ignore specimens, so that both are optimistic.")
+        lines.append("Its folds ignore specimens, so both figures are optimistic.")
     return "\n".join(lines)
 
 
@@ -74,7 +74,7 @@ def accepted_text(name: str, manifest: ReviewManifest) -> str:
     total = manifest.used + manifest.left_out
     return (
         f"{name} is in the LOSO trainer: {manifest.used:,} of {total:,} cells, those "
-        "accepted or given another pattern. A run started now records step "
+        "accepted or relabelled. A run started now records step "
         f"{manifest.last_step} of the decisions."
     )
 

@@ -141,7 +141,7 @@ class ExperimentsController:
             stale = sum(one.state in ("stale", "recut") for one in found)
             unknown = sum(one.state == "unknown" for one in found)
             text = f"{stale} of {len(found)} runs in {folder.name} are stale"
-            text += f", of {unknown} it is not known." if unknown else "."
+            text += f", {unknown} could not be checked." if unknown else "."
             self._state.tell(text)
             if len(found) == 1:
                 self.choose([0])
@@ -232,13 +232,13 @@ class ExperimentsController:
         self._say("", "")
         if folder is None:
             state.complain(
-                "A run reads decisions from a cell folder: open one with Cell folder."
+                "A run reads decisions from a cell folder: open one with Cell folder…."
             )
             return None
         if state.store is not None and state.store.resolve() != folder.resolve():
             state.complain(
                 f"The decisions lie in {state.store.name}, where a run on "
-                f"{folder.name} does not look: take its own folder for them."
+                f"{folder.name} does not look: store them in the cell folder itself."
             )
             return None
         self.desk.command = _run_command(folder)

@@ -26,7 +26,7 @@ from training.decisions.store import DecisionStore
 from training.errors import Hep2Error
 
 NOT_SAVED = "not saved"
-_PAST = "This is how it stood after step {}, for reading only: go back to now first."
+_PAST = "Shown as of step {}, read-only: press Now first."
 
 
 class StoreKeeper(CellWalk):

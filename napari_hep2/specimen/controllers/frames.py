@@ -92,7 +92,7 @@ class SpecimenController:
         if not collection.specimens:
             raise BadLayoutError(
                 collection.root,
-                "it holds cells already cut and no specimen frames",
+                "it contains cells that are already cut, not specimen frames",
                 "give it to the LOSO trainer, or open a folder of whole frames",
             )
         state = self._state
@@ -283,7 +283,9 @@ class SpecimenController:
         """Write the cells of the whole open collection as a cell folder."""
         state, collection = self._state, self._state.collection
         if collection is None:
-            state.complain("Open a folder of specimens first: cells are written of it.")
+            state.complain(
+                "Open a folder of specimens first: the cells are cut from it."
+            )
             return None
 
         def done(counts: tuple[int, int, list[str]]) -> None:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 Painted = npt.NDArray[Any]
 
-_NO_FOLDER = "Open a folder of specimens first: mended masks are kept beside it."
-_UNAPPLIED = "Apply or discard what was painted first."
+_NO_FOLDER = "Open a folder of specimens first: edited masks are stored beside it."
+_UNAPPLIED = "Apply or discard the painted changes first."
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class MendingController:
                 "was made from the image" if cells.mask_made else "came with the data"
             )
             return f"The mask {made}."
-        return f"Mended by {standing.who}: {standing.what}."
+        return f"Edited by {standing.who}: {standing.what}."
 
     # -- strokes
 
@@ -262,13 +262,13 @@ class MendingController:
     # -- states of the mask
 
     def discard(self) -> None:
-        """Leave what was painted aside."""
+        """Discard the painted changes."""
         cells, frame = self._state.cells, self._frame()
         if cells is None or frame is None or not self._pending:
             return
         self._forget(frame)
         self.frame_opened()
-        self._state.tell("What was painted was left aside.")
+        self._state.tell("The painted changes were discarded.")
 
     def apply(self) -> Job | None:
         """Save what was painted and cut the cells anew; only those touched change."""
@@ -289,7 +289,7 @@ class MendingController:
                 return history, None
             return writer.save(history, change, what), change
 
-        return self._job("Mending the mask", work)
+        return self._job("Editing the mask", work)
 
     def undo(self) -> Job | None:
         """Take the last mend of this frame back, also one made before a restart."""
@@ -371,8 +371,10 @@ def _sentence(history: MendHistory, change: LabelChange | None) -> str:
     if change is not None:
         new, gone = len(change.new), len(change.gone)
         noun = "cell" if new == 1 else "cells"
-        return f"Saved: {last.what}; {new} {noun} new, {gone} gone, all others stay."
+        return (
+            f"Saved: {last.what}; {new} {noun} new, {gone} gone, all others unchanged."
+        )
     if last.kind == "mend":
-        return "Saved: back to the original mask; an undo brings the mended one."
-    verb = "taken back" if last.kind == "undo" else "done again"
+        return "Saved: the original mask is back; Undo restores the edited one."
+    verb = "undone" if last.kind == "undo" else "redone"
     return f"Saved: {verb}: {last.what}."

@@ -186,7 +186,7 @@ class CostProbe:
         process, self._process = self._process, None
         out, complaint = process.communicate()
         if process.returncode != 0:
-            self.text = _last_line(complaint) or "The cost could not be told."
+            self.text = _last_line(complaint) or "The cost could not be estimated."
             return True
         try:
             self.text = cost_sentence(json.loads(out))
@@ -204,7 +204,7 @@ def cost_sentence(cost: Mapping[str, Any]) -> str:
     )
     known = f"on this machine at {speed:,.0f} images a second, measured just now."
     if not cost.get("measured", True):
-        known = "by the speed of another machine with the default settings."
+        known = "at the speed of another machine with the default settings."
     offer = str(cost.get("pilot") or "")
     return f"{about} {known}" + (f" {offer}." if offer else "")
 

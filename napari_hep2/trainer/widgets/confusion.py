@@ -178,7 +178,8 @@ class ConfusionView(QWidget):
                 if self.cell_rect(row, column).contains(point):
                     count, total = self._row(row)[column], sum(self._row(row))
                     return (
-                        f"{count:,} of {total:,} held-out cells of {truth} were taken "
-                        f"for {predicted}; {self.row_texts(row)[1]} in this row"
+                        f"{count:,} of {total:,} held-out cells of {truth} were "
+                        f"predicted as {predicted}; {self.row_texts(row)[1]} in this "
+                        "row"
                     )
         return ""

@@ -43,7 +43,7 @@ def run_state(**changes):
         ("starting", "starts and reads"),
         ("running", "1 of 2 folds are done, 1 in training."),
         ("stopping", "ends within one batch"),
-        ("stopped", "Resume goes on from the last whole epoch"),
+        ("stopped", "Resume continues from the last complete epoch"),
         ("done", "1 of 2 folds are done in 2 min."),
         ("failed", "disk full"),
         ("vanished", "killed or crashed; 1 of 2 folds are done"),

@@ -254,7 +254,7 @@ def test_a_cut_off_step_in_a_read_only_folder_asks_for_a_copy(path):
     fault = sqlite3.OperationalError("attempt to write a readonly database")
     fault.sqlite_errorcode = sqlite3.SQLITE_READONLY_ROLLBACK
     told = str(database.sentence(path, fault))
-    assert told.endswith("read-only; copy the whole folder to where you may write.")
+    assert told.endswith("read-only; copy the whole folder to where you can write.")
 
 
 def test_steps_among_50_000_decided_cells(path):

@@ -111,7 +111,7 @@ def extract_frame(
     mended, made = frame.mended is not None, False
     if frame.mended is not None:
         labels = read_labels(frame.mended, (height, width))
-        notes.append("the mended mask was used")
+        notes.append("the edited mask was used")
     elif frame.mask is None:
         made = True
         try:

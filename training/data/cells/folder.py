@@ -58,7 +58,7 @@ class ExtractionProgress:
     note
         What the user should know of its mended mask, or an empty string.
     mended
-        Whether the mended mask was used.
+        Whether the edited mask was used.
     """
 
     done: int
@@ -105,7 +105,7 @@ class CellFolder:
         """
         root = root or self.root
         if root is None or not root.is_dir():
-            return f"{self.path}: the frames that it was made from are not at hand."
+            return f"{self.path}: the frames it was made from were not found."
         for entry in self.source["files"]:
             change = change_of(root, entry)
             if change:
@@ -121,8 +121,8 @@ class CellFolder:
             name = path.relative_to(root).as_posix()
             if stands and name not in known and not self.source.get("original_masks"):
                 return (
-                    f"{self.path}: the mask of {path.parent.name} was mended since the "
-                    "cells were cut; extract them again."
+                    f"{self.path}: the mask of {path.parent.name} was edited since "
+                    "the cells were cut; extract them again."
                 )
         return None
 

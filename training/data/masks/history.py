@@ -156,12 +156,14 @@ def read_mends(root: Path, frame: str) -> MendHistory:
         content = read_json(path)
         if content["format"] != FORMAT:
             raise BadMaskError(
-                path, "it was written by another version", "use that one to mend it"
+                path, "it was written by another version", "use that one to edit it"
             )
         steps = tuple(_step(entry) for entry in content["steps"])
     except (OSError, ValueError, TypeError, LookupError) as fault:
         raise BadMaskError(
-            path, "it is no history of mends", "restore it, or move its folder away"
+            path,
+            "it is not a history of mask edits",
+            "restore it, or move its folder away",
         ) from fault
     return MendHistory(folder, steps)
 
@@ -213,12 +215,12 @@ def _unfit(history: MendHistory, standing: Mend, root: Path) -> str:
     for entry in standing.sources:
         change = change_of(root, entry)
         if change:
-            return f"{entry['name']} {change} since its mask was mended"
+            return f"{entry['name']} {change} since its mask was edited"
     path = history.mask_of(standing)
     if not path.is_file() or not is_inside(root, path):
-        return f"the mended mask {path.name} was removed"
+        return f"the edited mask {path.name} was removed"
     if digest_of(path.read_bytes()) != standing.sha256:
-        return f"the mended mask {path.name} is damaged"
+        return f"the edited mask {path.name} is damaged"
     return ""
 
 
@@ -253,7 +255,7 @@ def mended_notes(collection: Collection) -> tuple[str, ...]:
     """
     frames = [frame for one in collection.specimens for frame in one.frames]
     n = sum(frame.mended is not None for frame in frames)
-    noun = "1 mended mask was" if n == 1 else f"{n} mended masks were"
+    noun = "1 edited mask was" if n == 1 else f"{n} edited masks were"
     counted = (f"{noun} used",) if n else ()
     return (*counted, *(f"{one.name}: {one.note}" for one in frames if one.note))
 

@@ -145,8 +145,8 @@ class MendWriter:
         if now_there.steps != before.steps:
             raise StorageError(
                 self._frame.name,
-                "its mask was mended elsewhere meanwhile",
-                "open the frame again, then mend it",
+                "its mask was edited elsewhere in the meantime",
+                "open the frame again, then edit it",
             )
 
     def _add(self, before: MendHistory, step: Mend) -> MendHistory:

@@ -109,9 +109,7 @@ def find_maps(network: nn.Module, images: Tensor, name: str) -> nn.Module:
     with torch.no_grad(), _hooked(network, note):
         network(images)
     if not found:
-        raise BadModelError(
-            name, "its network has no maps to look at", "look at its scores alone"
-        )
+        raise BadModelError(name, "its network has no maps", "look at its scores alone")
     return found[-1]
 
 

@@ -338,6 +338,6 @@ def _check_choice(review: ReviewSet, choice: Choice) -> None:
     if choice.sort in ("uncertainty", "suspicion"):
         raise BadSettingError(
             f"order by {choice.sort}",
-            "it rests on scores, which a cell folder has not",
+            "it needs scores, which a cell folder does not have",
             "make this sheet in Review cells, where a run is loaded",
         )

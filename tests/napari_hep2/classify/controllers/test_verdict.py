@@ -118,7 +118,7 @@ def test_the_frame_is_one_of_two(verdict):
 
 def test_nuclei_that_do_not_fit_their_crops_are_told_with_the_verdict(state, verdict):
     told = verdict.judged_on()
-    assert told.startswith("Take care, and see Specimen: nuclei are 32 pixels across")
+    assert told.startswith("Caution, see Specimen: nuclei are 32 pixels across")
     cells = state.prediction.cells
     table = cells.cells.table.assign(area=1800)
     fitting = replace(cells, cells=replace(cells.cells, table=table))

@@ -62,7 +62,7 @@ def test_from_the_model_to_the_export(
 
     (model_file.parent / "other.safetensors").write_bytes(b"nothing")
     session.classify.choose_model(model_file.parent / "other.safetensors")
-    assert widget.card.text() == "Its card cannot be read."
+    assert widget.card.text() == "The model's card cannot be read."
     click(qtbot, widget.run)
     qtbot.waitUntil(lambda: bool(state.fault))
     assert "other" in widget.status.news.text()

@@ -126,7 +126,7 @@ def test_no_cell_at_all():
 
 def test_the_risk_is_of_specimens_and_of_no_cell():
     assert risk_text(card_with(fitted(figures=figures()))) == (
-        "Risk: 48 of 54 held-out specimens were given a verdict, 3 of these were "
+        "Risk: 48 of 54 held-out specimens received a verdict, 3 of these were "
         "wrong (with 95 % confidence at most 15 %). Track: specimen."
     )
     one = figures(answered_wrong=1, risk_bound=None)

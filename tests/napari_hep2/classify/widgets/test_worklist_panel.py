@@ -144,6 +144,6 @@ def test_a_row_in_words():
     assert told["probability"] == "61 %"
     assert told["second"] == "Nuclear membrane"
     assert told["withheld"] == "perhaps not one of these patterns"
-    assert told["said by readers"] == "anna: Golgi; bert: none of the patterns"
+    assert told["reviewers' decision"] == "anna: Golgi; bert: none of the patterns"
     assert told["fault"] == "one. two."
     assert told["cells"] == "1,234"

@@ -198,7 +198,7 @@ def test_a_run_that_ignores_specimens_is_called_optimistic():
         "measured": {"n": 9, "mean_class_accuracy": 0.6, "interval": [0.5, 0.7]},
     }  # fmt: skip
     said = rescored_text("r", content)
-    assert "50.0 % by the decisions of today, over 9 cells of 3 specimens" in said
+    assert "50.0 % with today's decisions, over 9 cells of 3 specimens" in said
     assert "before 60.0 % (95 % 50.0 to 70.0)" in said
     assert "2 cells have another label" in said
     assert said.endswith("both are optimistic.")

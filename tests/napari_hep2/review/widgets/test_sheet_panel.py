@@ -182,7 +182,7 @@ def test_decisions_go_to_a_table_and_come_back_from_it(
     assert state.decisions == {}
     click(qtbot, widget, panel.take)
     assert state.message == (
-        "Of 3 steps by reviewer 3 were taken, 0 were known already, none was refused."
+        "Of 3 steps by reviewer 3 were taken, 0 were present already, none was refused."
     )
     assert sorted(state.decisions) == review_ids(state, [3, 5])
     with DecisionStore(tmp_path / "other" / STORE, "reviewer") as opened:

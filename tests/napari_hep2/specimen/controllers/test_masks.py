@@ -71,7 +71,7 @@ def test_a_painted_nucleus_is_one_new_cell_and_all_others_stay(state, mending):
     assert after.loc[:7].equals(before)
     np.testing.assert_array_equal(state.cells.cells.crops[:7], crops)
     assert after.loc[8, "y"] == GAP[0]
-    assert state.message == "Saved: painted; 1 cell new, 0 gone, all others stay."
+    assert state.message == "Saved: painted; 1 cell new, 0 gone, all others unchanged."
     assert not mending.pending
     assert mending.status() == "Mended by reviewer: painted."
 
@@ -123,7 +123,7 @@ def test_undo_redo_and_the_original_survive_a_restart(state, mending, specimens)
     assert table(state).index.tolist() == [1, 2, 3, 4, 6, 7, 9, 10]
 
     state, mending = reopened(specimens)
-    assert "the mended mask was used" in state.message
+    assert "the edited mask was used" in state.message
     assert table(state).index.tolist() == [1, 2, 3, 4, 6, 7, 9, 10]
     run_here(mending.undo())
     assert state.message == "Saved: taken back: 1 nucleus removed; nucleus split in 2."
@@ -169,7 +169,7 @@ def test_a_draft_is_not_lost_by_an_undo(state, mending):
     run_here(mending.apply())
     paint(mending, 120, 120)
     assert mending.undo() is None
-    assert state.fault == "Apply or discard what was painted first."
+    assert state.fault == "Apply or discard the painted changes first."
     assert mending.pending
 
 

@@ -119,9 +119,9 @@ def test_nuclei_are_removed():
     labels = discs((20, 20), (20, 60), (60, 40))
     found = after(labels, remove_nuclei(labels, [1, 3]))
     np.testing.assert_array_equal(found, np.where(labels == 2, 2, 0))
-    with pytest.raises(BadMaskError, match="no nucleus is chosen"):
+    with pytest.raises(BadMaskError, match="no nucleus is selected"):
         remove_nuclei(labels, [9])
-    with pytest.raises(BadMaskError, match="no nucleus is chosen"):
+    with pytest.raises(BadMaskError, match="no nucleus is selected"):
         remove_nuclei(labels, [0])
 
 

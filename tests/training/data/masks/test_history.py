@@ -66,7 +66,7 @@ def test_a_mended_mask_is_taken_and_only_the_cell_touched_is_new(data, frame, me
     mend(add)
     after = cut(frame, data)
     assert after.cells.table["label"].tolist() == [1, 2, 3, 4]
-    assert after.notes == ("the mended mask was used",)
+    assert after.notes == ("the edited mask was used",)
     assert not after.mask_made
     same = ["label", "y", "x", "area"]
     assert after.cells.table[same][:3].equals(before.cells.table[same])
@@ -265,7 +265,7 @@ def test_cell_folders_use_mended_masks_and_say_so(data, mend, tmp_path):
     assert [step.mended for step in steps] == [True, False, False, False]
     assert [step.kept for step in steps] == [4, 3, 3, 3]
     folder = read_cell_folder(out)
-    assert folder.source["notes"] == ["00001_p0: the mended mask was used"]
+    assert folder.source["notes"] == ["00001_p0: the edited mask was used"]
     names = [entry["name"] for entry in folder.source["files"]]
     assert "mended/00001_p0/mends.json" in names
     assert folder.stale() is None
@@ -297,7 +297,7 @@ def test_training_on_frames_uses_mended_masks(data, mend, tmp_path, monkeypatch)
     mend(add)
     cells = load_cell_set(data)
     assert len(cells) == 13
-    assert "1 mended mask was used" in cells.notes
+    assert "1 edited mask was used" in cells.notes
 
 
 def test_the_folder_of_mended_masks_is_no_specimen(tmp_path, write_plain):
@@ -312,7 +312,7 @@ def test_the_folder_of_mended_masks_is_no_specimen(tmp_path, write_plain):
     MendWriter(collection.root, frame, "ann").save(history, change, "painted")
     again = with_mended(read_collection(root))
     assert [one.id for one in again.specimens] == ["s1", "s2"]
-    assert mended_notes(again) == ("1 mended mask was used",)
+    assert mended_notes(again) == ("1 edited mask was used",)
 
 
 def test_a_specimen_that_is_named_mended_stays_one(tmp_path, write_plain):

@@ -141,7 +141,7 @@ def test_all_frames_are_pooled_into_one_verdict(tmp_path, write_task2):
     assert "no probability" in page
     assert page.count("data:image/jpeg") == 8
     assert "mean class accuracy 75.6 %" in page
-    assert "Research use only, to be confirmed by a trained reader." in page
+    assert "Research use only, to be confirmed by a trained reviewer." in page
     assert "--only 1" in page
     assert "2026-01-02T03:04:05" in page
     assert "http" not in re.sub(r"http://www.w3.org\S*", "", page)
