@@ -80,7 +80,7 @@ class Runner(QObject):
 
     @property
     def is_running(self) -> bool:
-        """Whether a job runs."""
+        """Return whether a job runs."""
         return self._worker is not None
 
     def _begin(self, job: Job) -> None:

@@ -149,7 +149,7 @@ def _creation_flags() -> int:
 
 
 def is_running(run: Path) -> bool:
-    """Whether the process that the run's lock names is alive."""
+    """Return whether the process that the run's lock names is alive."""
     return lock_holder(run) is not None
 
 
@@ -187,7 +187,7 @@ class Follower:
 
     @property
     def alive(self) -> bool:
-        """Whether the trainer runs, its lock written or not yet."""
+        """Return whether the trainer runs, its lock written or not yet."""
         if self.handle is not None and self.handle.exit_code is None:
             return True
         return is_running(self.run)
@@ -198,7 +198,7 @@ class Follower:
         self.state = replace(self.state, status="starting", message="")
 
     def poll(self) -> bool:
-        """Take in one portion of events; return whether there may be more."""
+        """Read one portion of events; return whether there may be more."""
         alive = self.alive
         events = self.tail.read()
         self.state, bad = apply_all(self.state, events)

@@ -1,4 +1,4 @@
-"""What a run looks like from outside: folded from its events, like arithmetic.
+"""State of a run as seen from outside: folded from its events.
 
 Everything here is frozen, so that a view can tell by identity which fold changed. The
 state is a pure function of the events of ``RUN/events.jsonl`` and of what is known of
@@ -76,7 +76,7 @@ class FoldState:
         return (self.curve[-1].epoch if self.curve else 0) + self.begun
 
     def share(self, epochs: int) -> float:
-        """How much of the fold's work is done, 0 to 1."""
+        """Share of the fold's work that is done, 0 to 1."""
         if self.status == "done":
             return 1.0
         return min(self.epochs_done / epochs, 1.0) if epochs else 0.0

@@ -25,7 +25,7 @@ def duration(seconds: float) -> str:
 
 
 def status_sentence(state: TrainerState, step: StopStep | None = None) -> str:
-    """Say in a plain sentence where a run stands."""
+    """Return the progress of a run as a sentence."""
     done, folds = state.count("done"), len(state.folds)
     so_far = f"{done} of {folds} folds are done"
     words = f" Last message: {state.message}" if state.message else ""
@@ -64,7 +64,7 @@ def warnings(state: TrainerState, unreadable: int = 0) -> list[str]:
 
 
 def accuracy_sentence(metrics: Metrics) -> str:
-    """Say the mean class accuracy with its interval and what it rests on."""
+    """Return the mean class accuracy with its interval and its basis."""
     specimens = sum(metrics.specimens.values())
     if not metrics.n:
         return "No fold is finished yet: there are no figures."

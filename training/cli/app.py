@@ -60,7 +60,7 @@ def main() -> None:
 
 @contextmanager
 def going_on(what: object, remedy: str) -> Iterator[None]:
-    """Say of an interruption what was interrupted, and how it goes on."""
+    """Report what was interrupted, and how to continue it."""
     try:
         yield
     except InterruptedRunError as stop:

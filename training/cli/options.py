@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Protocol(StrEnum):
-    """How folds are made."""
+    """Protocols by which cells are divided into folds."""
 
     loso = "loso"
     group_k = "group-k"
@@ -22,7 +22,7 @@ class Protocol(StrEnum):
 
 
 class Device(StrEnum):
-    """Where networks train."""
+    """Devices to compute on."""
 
     auto = "auto"
     cpu = "cpu"
@@ -30,7 +30,7 @@ class Device(StrEnum):
 
 
 class Backend(StrEnum):
-    """What computes the scores of a model."""
+    """Libraries that compute the scores of a model."""
 
     auto = "auto"
     torch = "torch"

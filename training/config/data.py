@@ -14,7 +14,7 @@ CROP_SIZES = (9, 255)
 
 
 class ExtractionSettings(Settings):
-    """How cells are cut from a frame and its mask."""
+    """Settings of the extraction of cells from a frame and its mask."""
 
     size: int = Field(
         77,
@@ -85,7 +85,7 @@ class ExtractionSettings(Settings):
 
 
 class SegmentationSettings(Settings):
-    """How nuclei are found in an image that has no mask."""
+    """Settings of the segmentation of an image that has no mask."""
 
     diameter: float = Field(
         0,
@@ -204,7 +204,7 @@ class QualitySettings(Settings):
 
 
 class NearCopySettings(Settings):
-    """When two cells count as near copies."""
+    """Settings of the search for near copies."""
 
     correlation: float = Field(
         0.9,
@@ -237,7 +237,7 @@ class NearCopySettings(Settings):
 
 
 class SheetSettings(Settings):
-    """How a picture sheet is drawn."""
+    """Settings of a picture sheet."""
 
     width: int = Field(
         2000,
@@ -262,7 +262,7 @@ class SheetSettings(Settings):
 
 
 class SimulationSettings(Settings):
-    """How specimens are simulated."""
+    """Settings of simulated specimens."""
 
     specimens: int = Field(
         24, ge=1, le=10_000, description="Specimens to simulate, each its own serum."

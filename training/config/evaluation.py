@@ -10,7 +10,7 @@ from training.config.base import Settings, as_choice
 
 
 class TrainingSetSettings(Settings):
-    """Which cells a fold trains on, and in which views (the paper's sets 1 to 3)."""
+    """Settings of a fold's training set (the paper's sets 1 to 3)."""
 
     views: Literal[1, 8] = Field(
         1,
@@ -75,7 +75,7 @@ class TrainingSetSettings(Settings):
 
 
 class ProtocolSettings(Settings):
-    """How folds are made."""
+    """Settings of the folds."""
 
     protocol: Literal["loso", "group-k", "inner-k", "k-fold"] = Field(
         "loso",

@@ -10,7 +10,7 @@ from training.config.base import Settings, as_numbers, unit
 
 
 class FeatureSettings(Settings):
-    """What these systems share."""
+    """Settings common to the feature systems."""
 
     epochs: ClassVar[int] = 1
     """They are not fitted in epochs; a fit tells of itself once."""

@@ -10,7 +10,7 @@ from training.config.base import Settings, as_choice, unit
 
 
 class NetworkSettings(Settings):
-    """What all networks share: input and recipe (Li et al. 2016, section 3)."""
+    """Settings common to all networks: input and recipe (Li et al. 2016, section 3)."""
 
     input_size: int = Field(
         60,

@@ -1,4 +1,4 @@
-"""What the decisions of reviewers change in the cells of a cell folder."""
+"""Decisions of reviewers applied to the cells of a cell folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a list of steps can be a log of decisions, step by step."""
+"""Validation of a list of steps as a log of decisions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the reviewers of a cell say together: the same, settled by most, or open.
+"""Consensus of the reviewers of a cell: unanimous, by majority, or open.
 
 The rule: what more than half of the reviewers who decided on a cell say of it is taken.
 Where no word has more than half, the cell is open, and no rule of ours decides.
@@ -20,7 +20,7 @@ Together = Literal["undecided", "alike", "settled", "open"]
 
 @dataclass(frozen=True)
 class Settled:
-    """What some reviewers say of a cell together.
+    """Consensus of some reviewers on a cell.
 
     Attributes
     ----------

@@ -119,7 +119,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def can_write(path: Path) -> bool:
-    """Tell whether the file and its folder, where the journal goes, can be written."""
+    """Return whether the file and its folder, where the journal goes, are writable."""
     folder = path.parent
     if not path.exists():
         return os.access(folder, os.W_OK)

@@ -37,7 +37,7 @@ _Words = tuple[str | None, ...]
 
 
 class Imported(NamedTuple):
-    """What an import did: steps in the file, steps that were new, and who made them."""
+    """Result of an import: steps in the file, new steps, and their reviewers."""
 
     steps: int
     added: int

@@ -1,4 +1,4 @@
-"""What reviewers say of cells: decisions, marks, and the lines of a cell's history."""
+"""Reviewers' decisions and marks on cells, and the lines of a cell's history."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EventKind = Literal["decide", "flag", "note", "undo", "redo"]
 
 @dataclass(frozen=True)
 class Decision:
-    """What a reviewer said of a cell.
+    """Decision of a reviewer on a cell.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Mark:
-    """What a reviewer put beside a cell: it changes nothing in training.
+    """Flag or note of a reviewer on a cell: it changes nothing in training.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""From the scores of cells to one verdict on their specimen, or to none.
+"""Verdict on a specimen from the scores of its cells, or none.
 
 A *fitted* verdict has constants that were fitted on held-out specimens (see
 `training.evaluation.verdict_fit`): its probabilities are those of specimens, it is
@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SpecimenVerdict:
-    """What the cells of one specimen say together.
+    """Verdict on a specimen, from all its cells.
 
     Attributes
     ----------

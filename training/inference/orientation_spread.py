@@ -1,4 +1,4 @@
-"""How far a model's scores of cells differ over their eight views, piece by piece."""
+"""Spread of a model's scores over the eight orientations of cells, piece by piece."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHUNK = 250
 
 @dataclass(frozen=True)
 class ViewScores:
-    """What a model says of each cell in its eight views.
+    """Scores of a model for each cell in its eight orientations.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ def scores_in_views(
 
 @dataclass(frozen=True)
 class ViewSpread:
-    """What the eight views tell of each cell.
+    """Spread of the scores of each cell over its eight orientations.
 
     Attributes
     ----------

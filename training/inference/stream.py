@@ -29,7 +29,7 @@ from training.storage.shown_paths import shown_fault
 
 @dataclass(frozen=True)
 class FrameStep:
-    """What became of one frame; it holds no pixels.
+    """Result for one frame; it holds no pixels.
 
     Attributes
     ----------

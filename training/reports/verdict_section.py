@@ -1,4 +1,4 @@
-"""What a report says of a run's specimens: track specimen, and apart transductive."""
+"""Specimens in the report of a run: track specimen, and apart transductive."""
 
 from __future__ import annotations
 

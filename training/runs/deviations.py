@@ -1,4 +1,4 @@
-"""What of a run deviates from its recipe and from the paper, and how to do it again."""
+"""Deviations of a run from its recipe and from the paper, and its command."""
 
 from __future__ import annotations
 

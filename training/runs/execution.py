@@ -271,7 +271,7 @@ class _ToldEpochs:
             self._told.add((event["fold"], event["epoch"]))
 
     def tell_kept(self, fold: str, history: Sequence[Event]) -> Iterator[Event]:
-        """Tell those epochs of a fold's checkpoint or result that were not."""
+        """Report the epochs of a fold's checkpoint or result not yet reported."""
         for record in history:
             if (fold, record["epoch"]) not in self._told:
                 event = self._run.append("epoch", fold=fold, **record)

@@ -289,7 +289,7 @@ def configure(
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a run will cost.
+    """Forecast of the cost of a run.
 
     Attributes
     ----------
@@ -346,7 +346,7 @@ def forecast_content(cost: Forecast) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class PaperCost:
-    """What an experiment costs on the official data.
+    """Cost of an experiment on the official data.
 
     Attributes
     ----------

@@ -18,7 +18,7 @@ from training.storage.writing import write_array, write_json
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What a finished fold leaves.
+    """Result of a finished fold.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ def write_result(folder: Path, result: FoldResult) -> None:
 
 
 def has_result(folder: Path) -> bool:
-    """Whether the fold in this folder is finished."""
+    """Return whether the fold in this folder is finished."""
     return (folder / "scores.npy").is_file()
 
 

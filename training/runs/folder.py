@@ -80,7 +80,7 @@ class RunConfig(Settings):
 
 
 class _Description(BaseModel):
-    """What `config.yaml` holds."""
+    """Contents of `config.yaml`."""
 
     config: dict[str, Any]
     data_fingerprint: str
@@ -94,7 +94,7 @@ _CONFIG_FAULTS = (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError
 
 @dataclass(frozen=True)
 class RunStatus:
-    """Where a run stands, from its events alone.
+    """Progress of a run, from its events alone.
 
     Attributes
     ----------
@@ -264,7 +264,7 @@ class RunFolder:
         return locked(self.path, stale=(STOP,))
 
     def is_running(self) -> bool:
-        """Whether a trainer that is alive works in this folder."""
+        """Return whether a trainer that is alive works in this folder."""
         return lock_holder(self.path) is not None
 
     def request_stop(self) -> None:
@@ -277,7 +277,7 @@ class RunFolder:
         return self.path.absolute() / STOP
 
     def status(self) -> RunStatus:
-        """Tell where the run stands."""
+        """Return the progress of the run."""
         events = self.events()
         starts = [event for event in events if event["kind"] == "run-started"]
         folds = starts[-1]["folds"] if starts else []

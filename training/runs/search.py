@@ -46,7 +46,7 @@ def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def find_stale_runs(runs: Sequence[RunFolder]) -> Iterator[tuple[float, Staleness]]:
-    """Tell of each run what `find_stale` does; a damaged one is told as unknown.
+    """Yield the staleness of each run; a damaged one is reported as unknown.
 
     Yields
     ------

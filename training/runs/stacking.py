@@ -37,7 +37,7 @@ _BOUNDS = (0.0, 5.0)
 
 @dataclass(frozen=True)
 class RunScores:
-    """What a finished run said of each cell of a cell set.
+    """Scores of a finished run for each cell of a cell set.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What later decisions on its cells do to a run: stale folds, rescored metrics.
+"""Effect of later decisions on a run: stale folds, rescored metrics.
 
 A decision that changes a cell touches the models of all folds that train on it, and of
 the fold that holds it out only the metrics, which are measured again without training.
@@ -54,7 +54,7 @@ class ChangedCell:
 
 @dataclass(frozen=True)
 class StaleFold:
-    """What changed cells are to a fold.
+    """Effect of changed cells on a fold.
 
     Attributes
     ----------
@@ -71,13 +71,13 @@ class StaleFold:
 
     @property
     def stale(self) -> bool:
-        """Whether its model would be another one today."""
+        """Return whether the fold would give another model today."""
         return self.trains_on > 0
 
 
 @dataclass(frozen=True)
 class Staleness:
-    """Whether the decisions on a run's cells have changed since it was started.
+    """Changes of the decisions on a run's cells since it was started.
 
     Attributes
     ----------
@@ -120,7 +120,7 @@ class _CannotTell(Exception):  # noqa: N818 - an answer, no fault
 
 
 def find_stale(run: RunFolder) -> Staleness:
-    """Tell which cells and folds of a run later decisions have changed.
+    """Return the cells and folds of a run that later decisions have changed.
 
     Raises
     ------

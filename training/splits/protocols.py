@@ -1,4 +1,4 @@
-"""How folds are made; `training.splits.leaks` has the proof that nothing leaks.
+"""Folds of each protocol; `training.splits.leaks` has the proof that nothing leaks.
 
 The specimen is the unit: cells of one specimen look alike, so a fold that trains on
 some of them and tests on others measures memory. No function here splits without

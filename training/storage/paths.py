@@ -9,7 +9,7 @@ from training.errors import BadLayoutError
 
 
 def is_inside(root: Path, path: Path) -> bool:
-    """Whether `path`, links followed, lies in `root`."""
+    """Return whether `path`, links followed, lies in `root`."""
     return path.resolve().is_relative_to(root.resolve())
 
 

@@ -100,7 +100,7 @@ def _check_regular(path: Path) -> None:
 
 
 def _are_characters(words: npt.NDArray[np.str_]) -> bool:
-    """Whether words are made of characters that Unicode has."""
+    """Return whether words are made of characters that Unicode has."""
     codes = np.ascontiguousarray(words).view(np.uint32)
     surrogates = (codes >= 0xD800) & (codes < 0xE000)
     return not (surrogates | (codes > 0x10FFFF)).any()

@@ -31,7 +31,7 @@ FEWEST = 10
 
 @dataclass(frozen=True)
 class Doubts:
-    """How far the label of each cell is doubted.
+    """Doubt about the label of each cell.
 
     Attributes
     ----------
@@ -236,7 +236,7 @@ def crops_of(run: RunFolder, ids: npt.NDArray[np.str_]) -> npt.NDArray[Any]:
 
 @dataclass(frozen=True)
 class QueueQuality:
-    """How well a queue finds labels that are known to be wrong.
+    """Performance of a queue at finding labels that are known to be wrong.
 
     Attributes
     ----------

@@ -160,7 +160,7 @@ class CurveStudy:
         return value, float(low), float(high)
 
     def sentence(self) -> str:
-        """Say which buys more."""
+        """Return a sentence on which helps more."""
         _, low, high = self.difference()
         verdict = "the runs do not show which helps more"
         if low > 0:
@@ -176,7 +176,7 @@ class CurveStudy:
         )
 
     def comparison(self) -> str:
-        """Say what was measured where both curves train on as many cells."""
+        """Return the measured difference where both curves train on as many cells."""
         pairs = [
             (one, other)
             for one, other in product(self.of("specimens"), self.of("cells"))

@@ -125,7 +125,7 @@ def _recipe(config: RunConfig) -> dict[str, Any]:
 
 
 def is_simulated(run: RunFolder) -> bool:
-    """Tell whether the cells of a run are simulated, by its notes."""
+    """Return whether the cells of a run are simulated, by its notes."""
     starts = [event for event in run.events() if event["kind"] == "run-started"]
     notes = starts[-1].get("notes", []) if starts else []
     return any("simulated" in note for note in notes)

@@ -1,4 +1,4 @@
-"""What the prediction on the screen says: cells by doubt, the verdict as decided."""
+"""Derived from the prediction shown: cells by doubt, the verdict with decisions."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class VerdictController:
         return "" if review is None or row is None else str(review.ids[row])
 
     def can_show(self, cell: str) -> bool:
-        """Tell whether a cell is under review; says what to do where it is not."""
+        """Return whether a cell is under review; complain if not."""
         review = self._state.review
         if review is not None and cell in review.row_of:
             return True

@@ -74,7 +74,7 @@ class WhyController:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the current cell can be explained and was not tried yet."""
+        """Return whether the current cell can be explained and was not tried yet."""
         cell = self.cell()
         return bool(cell) and cell not in self._kept and cell not in self._tried
 

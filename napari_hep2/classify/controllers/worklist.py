@@ -61,7 +61,7 @@ class WorklistController:
     # -- what is chosen
 
     def choose_folder(self, folder: Path) -> None:
-        """Take the specimens of another folder."""
+        """Select the specimens of another folder."""
         if folder != self.found.folder:
             self._forget()
             self.found.folder = folder
@@ -78,7 +78,7 @@ class WorklistController:
         self.found.rows, self.found.total, self.found.is_whole = (), 0, False
 
     def take_open_folder(self) -> None:
-        """Take the open folder where none was chosen yet."""
+        """Select the open folder if none is selected yet."""
         if self.found.folder is None and self._state.collection is not None:
             self.choose_folder(self._state.collection.root)
 

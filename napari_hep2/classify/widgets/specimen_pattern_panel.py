@@ -1,4 +1,4 @@
-"""What a reviewer says of the open specimen: a pattern with a name."""
+"""Panel of a reviewer's decision on the open specimen: a pattern with a name."""
 
 from __future__ import annotations
 

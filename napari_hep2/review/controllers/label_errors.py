@@ -74,7 +74,7 @@ class LabelQueue:
 
     @property
     def sources(self) -> dict[Source, Uncertainty]:
-        """What is known of the cells under review, by whose it is."""
+        """Known uncertainties of the cells under review, by source."""
         review = self._state.review
         return dict(self._found) if review is not None and review is self._of else {}
 
@@ -96,7 +96,7 @@ class LabelQueue:
         return self._show("uncertainty") if self._show else None
 
     def load_job(self, run_folder: Path) -> Job:
-        """Take suspicion, disagreement and uncertainty of cells from a finished run.
+        """Load suspicion, disagreement and uncertainty of cells from a finished run.
 
         Cells that the run did not hold out get nan. Labels are those that stand in the
         run's cell folder now. Uncertainty is the disagreement of the epochs that voted;

@@ -27,7 +27,7 @@ _SEED = 0
 
 
 class ReaderVerbs(DecisionVerbs):
-    """What is known of other reviewers and of the past, without changing either."""
+    """Read-only views of other reviewers' decisions and of earlier steps."""
 
     _now: Standing
 

@@ -140,7 +140,7 @@ class QualityController:
 
     @property
     def is_measured(self) -> bool:
-        """Whether the cells under review were measured."""
+        """Return whether the cells under review were measured."""
         return self._measured() is not None
 
     def why(self, row: int) -> str:

@@ -1,4 +1,4 @@
-"""Where decisions are kept, and how the screen follows what the store confirms."""
+"""Storage of decisions, and the display of what the store confirms."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class StoreKeeper(CellWalk):
     # -- where decisions are kept
 
     def use_store(self, folder: Path | None) -> None:
-        """Keep decisions in this folder; those already there are shown.
+        """Store decisions in this folder; those already there are shown.
 
         The file is not made before the first decision.
         """
@@ -139,7 +139,7 @@ class StoreKeeper(CellWalk):
         self._absorb(found.store)
 
     def _fits(self, found: Standing, review: ReviewSet, folder: Path) -> bool:
-        """Tell whether what was read is still what is wanted; else leave it."""
+        """Return whether what was read is still what is wanted; else leave it."""
         state = self._state
         fits = (
             state.review is review

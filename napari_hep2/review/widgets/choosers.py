@@ -1,4 +1,4 @@
-"""What is shown in the gallery, in which order, and how: the choosers above it."""
+"""Choosers above the gallery: its filter, order and display."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Choosers(QWidget):
         self.show_state()
 
     def turn_contrast(self) -> None:
-        """Take the contrast from the specimens, or from each cell again."""
+        """Switch the contrast between per specimen and per cell."""
         self._contrast_chosen(self._state.contrast == "cell")
 
     def _contours_chosen(self, wanted: bool) -> None:

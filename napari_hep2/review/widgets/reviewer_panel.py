@@ -1,4 +1,4 @@
-"""Who reviews, where decisions are kept, what others said, and how it once stood."""
+"""Panel of the reviewer: name, decision store, other reviewers, earlier steps."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _UNAPPLIED = "Apply or discard the painted changes first."
 
 @dataclass(frozen=True)
 class _Mended:
-    """What a job of mending gives back."""
+    """Result of a mask-edit job."""
 
     history: MendHistory
     cells: FrameCells
@@ -45,7 +45,7 @@ class _Mended:
 
 
 class MendingController:
-    """What can be done to the mask of the open frame.
+    """Edits of the mask of the open frame.
 
     What is painted is a draft until it is applied. A draft is kept while other frames
     are open, not over a restart; what was applied is on the disk.
@@ -98,7 +98,7 @@ class MendingController:
     # -- what is open
 
     def frame_opened(self) -> None:
-        """Take the mask of the frame that was opened, or its draft."""
+        """Load the mask of the frame that was opened, or its draft."""
         cells, frame = self._state.cells, self._frame()
         self.painted, self.history, self._said = None, None, []
         self._fault = _NO_FOLDER
@@ -134,7 +134,7 @@ class MendingController:
 
     @property
     def pending(self) -> bool:
-        """Whether something was painted that is not applied yet."""
+        """Return whether there are painted changes that are not applied yet."""
         return self._pending
 
     def _is_painted(self) -> bool:
@@ -144,7 +144,7 @@ class MendingController:
         return not np.array_equal(cells.labels, self.painted)
 
     def status(self) -> str:
-        """Say in a sentence which mask is shown and what was painted."""
+        """Return a sentence on which mask is shown and what was painted."""
         cells, history = self._state.cells, self.history
         if cells is None or history is None:
             return self._fault
@@ -161,14 +161,14 @@ class MendingController:
     # -- strokes
 
     def begin(self) -> bool:
-        """Tell whether the open frame can be mended; complain where it cannot."""
+        """Return whether the open frame's mask can be edited; complain if not."""
         if self.history is None or self.painted is None:
             self._state.complain(self._fault)
             return False
         return True
 
     def edited(self, painted: Painted) -> None:
-        """Take note that the user painted on the mask."""
+        """Note that the user painted on the mask."""
         frame = self._frame()
         if self.painted is None or frame is None:
             return
@@ -203,7 +203,7 @@ class MendingController:
             self._stroke(lambda painted: add_nucleus(image, painted, at, area))
 
     def remove(self, labels: Collection[int] | None = None) -> None:
-        """Take nuclei out: these, or the selected cells."""
+        """Remove nuclei: these, or the selected cells."""
         from training.data.masks.editing import remove_nuclei
 
         chosen = self.chosen() if labels is None else labels
@@ -292,11 +292,11 @@ class MendingController:
         return self._job("Editing the mask", work)
 
     def undo(self) -> Job | None:
-        """Take the last mend of this frame back, also one made before a restart."""
+        """Undo the last mask edit of this frame, also one from before a restart."""
         return self._travel(lambda writer, history: writer.undo(history))
 
     def redo(self) -> Job | None:
-        """Take up again what was undone last."""
+        """Redo the last undone mask edit."""
         return self._travel(lambda writer, history: writer.redo(history))
 
     def original(self) -> Job | None:

@@ -32,7 +32,7 @@ BUDGET = 0.02
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What the user has chosen before the start.
+    """Choices of the user for a run, before its start.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class RunPlan:
 
     @property
     def uses_extra(self) -> bool:
-        """Whether cells are needed that are trained on and never tested."""
+        """Return whether extra cells are needed, for training only."""
         own = self.experiment.training_set.use_extra
         return bool(self.settings.get("use_extra", own))
 
@@ -75,12 +75,12 @@ class RunPlan:
 
     @property
     def uses_folds(self) -> bool:
-        """Whether the number of folds is chosen; ``loso`` has one a specimen."""
+        """Return whether the number of folds is chosen; ``loso`` has one a specimen."""
         return self.protocol != "loso"
 
     @property
     def leaky(self) -> bool:
-        """Whether the protocol ignores specimens."""
+        """Return whether the protocol ignores specimens."""
         return self.protocol == "k-fold"
 
     def command(self) -> list[str]:
@@ -96,7 +96,7 @@ class RunPlan:
         return [*command[:at], *command[at + 2 :], "--forecast", "--json"]
 
     def obstacle(self) -> str:
-        """Say what keeps the run from being started, or ''."""
+        """Return why the run cannot be started, or ''."""
         if self.data is None:
             return "Choose the folder of the cells."
         if not self.data.is_dir():
@@ -154,7 +154,7 @@ class CostProbe:
 
     @property
     def asking(self) -> bool:
-        """Whether an answer is awaited."""
+        """Return whether an answer is awaited."""
         return self._process is not None
 
     def ask(self, command: list[str]) -> None:
@@ -196,7 +196,7 @@ class CostProbe:
 
 
 def cost_sentence(cost: Mapping[str, Any]) -> str:
-    """Say what ``run --forecast --json`` has told."""
+    """Return the output of ``run --forecast --json`` as a sentence."""
     steps, speed = int(cost["image_steps"]), float(cost["images_per_second"])
     about = (
         f"{int(cost['folds'])} folds, {_many(steps)} training images; about "
@@ -242,17 +242,17 @@ class TrainerController:
 
     @property
     def state(self) -> TrainerState | None:
-        """What is known of the run, or None where none is followed."""
+        """State of the run that is followed, or None."""
         return self._follower.state if self._follower else None
 
     @property
     def busy(self) -> bool:
-        """Whether a trainer starts, runs or stops."""
+        """Return whether a trainer starts, runs or stops."""
         return self.state is not None and self.state.status in BUSY
 
     @property
     def can_resume(self) -> bool:
-        """Whether there are folds to train and nobody trains them."""
+        """Return whether there are folds to train and no trainer is running."""
         state = self.state
         if state is None or self._stopping is not None:
             return False
@@ -329,7 +329,7 @@ class TrainerController:
         return self._follower.handle if self._follower else None
 
     def poll(self) -> bool:
-        """Take in what has happened; return whether there is more to read at once."""
+        """Read new events; return whether there are more to read at once."""
         if self._follower is None:
             return False
         if self._stopping is not None:

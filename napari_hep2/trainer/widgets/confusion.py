@@ -76,7 +76,7 @@ class ConfusionView(QWidget):
         return QRectF(left + column * width, top + row * height, width, height)
 
     def event(self, event: QEvent) -> bool:
-        """Say in words what the cell under the mouse counts."""
+        """Show what the cell under the mouse counts."""
         if event.type() == QEvent.Type.ToolTip:
             text = self._tooltip(QPointF(event.pos()))
             QToolTip.showText(event.globalPos(), text, self)

@@ -45,7 +45,7 @@ from training.storage.shown_paths import recorded_root
 
 @dataclass(frozen=True)
 class ExtractionProgress:
-    """What became of one frame.
+    """Result of the extraction of one frame.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class CellFolder:
         return source_root(self.path, self.source)
 
     def stale(self, root: Path | None = None) -> str | None:
-        """Tell in a sentence whether a source has changed since, or None.
+        """Return a sentence on a source that has changed since, or None.
 
         Parameters
         ----------
@@ -196,7 +196,7 @@ def read_cell_folder(path: Path) -> CellFolder:
 
 
 def is_cell_folder(path: Path) -> bool:
-    """Whether a folder holds the files of a cell folder."""
+    """Return whether a folder holds the files of a cell folder."""
     return path.is_dir() and all(current(path, name).is_file() for name in FILES)
 
 

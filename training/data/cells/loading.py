@@ -198,7 +198,7 @@ class _Gathered:
     def finish(
         self, notes: list[str], reviews: tuple[ReviewManifest, ...] = ()
     ) -> None:
-        """Put the cells in place, with what the user should read of them.
+        """Return the cells at their place, with the notes for the user.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Which files lie in a data folder; nothing outside it is ever followed."""
+"""Files of a data folder; nothing outside it is ever followed."""
 
 from __future__ import annotations
 

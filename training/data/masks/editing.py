@@ -1,4 +1,4 @@
-"""What one stroke of mending changes in a mask; no Qt, no napari, nothing is written.
+"""Changes of a mask by one stroke; no Qt, no napari, nothing is written.
 
 Each verb takes the mask as it is painted now and gives the pixels to set, so that the
 viewer's own undo of strokes holds for them too.
@@ -122,7 +122,7 @@ def add_nucleus(
 
 
 def remove_nuclei(labels: Labels, chosen: Collection[int]) -> Stroke:
-    """Take nuclei out of the mask.
+    """Remove nuclei from the mask.
 
     Raises
     ------

@@ -246,7 +246,7 @@ def mended_files(root: Path) -> Iterator[tuple[Path, bool]]:
 
 
 def mended_notes(collection: Collection) -> tuple[str, ...]:
-    """Say how many frames have a mended mask, and which were left aside and why.
+    """Return how many frames have an edited mask, and which were ignored and why.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where in a crop a network found what speaks for a pattern: Grad-CAM.
+"""Regions of a crop that support a pattern: Grad-CAM.
 
 Selvaraju et al. 2017 (arXiv:1610.02391). The maps looked at are the last that a network
 makes before positions are pooled away; they are found by running it once, so that any

@@ -292,7 +292,7 @@ def file_hash(path: Path) -> str:
 
 
 def _fits(header: dict[str, StoredTensor]) -> bool:
-    """Whether the shapes go together, before anything large is read."""
+    """Return whether the shapes go together, before anything large is read."""
     kinds = {name: stored.dtype for name, stored in header.items()}
     if kinds != {
         "about": "U8",

@@ -46,7 +46,7 @@ def explain_cells(
     top: int | None = None,
     index: NeighbourIndex | None = None,
 ) -> Reasons:
-    """Say why cells were given their patterns, as far as the model lets it be told.
+    """Explain the patterns of cells, as far as the model allows.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ _MAX_HEADER = 1_000_000
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """What a header says of one tensor.
+    """Description of one tensor in a header.
 
     Attributes
     ----------

@@ -54,7 +54,7 @@ CONTRASTS = {
 
 @dataclass(frozen=True)
 class Shown:
-    """What a sheet shows.
+    """Cells that a sheet shows.
 
     Attributes
     ----------

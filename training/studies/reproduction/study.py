@@ -57,7 +57,7 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True)
 class Study:
-    """What a reproduction is made of.
+    """Plan of a reproduction.
 
     Attributes
     ----------

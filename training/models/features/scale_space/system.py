@@ -41,7 +41,7 @@ _CELLS_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class _Fitted:
-    """What a fold leaves: an encoder a sigma, and the SVMs."""
+    """Fitted parts of a fold: an encoder a sigma, and the SVMs."""
 
     encoders: list[Encoder]
     weights: Floats

@@ -26,7 +26,7 @@ _KERNEL_CACHE = 500
 
 @dataclass(frozen=True)
 class Choice:
-    """What the inner folds say.
+    """Choice made on the inner folds.
 
     Attributes
     ----------
