@@ -18,7 +18,7 @@ from training.decisions.applied import STORE
 from training.decisions.store import DecisionStore
 from training.patterns import MIVIA
 
-UNFORESEEN = "not foreseen"
+UNFORESEEN = "failed unexpectedly"
 
 
 @pytest.fixture(scope="module")

@@ -86,4 +86,4 @@ def test_a_number_never_travels_alone():
     assert "no interval" in accuracy_sentence(replace(metrics, interval=None))
     undefined = replace(metrics, mean_class_accuracy=None, rates={"Golgi": None})
     assert "Not defined yet: no held-out cell of Golgi" in accuracy_sentence(undefined)
-    assert "nothing is measured" in accuracy_sentence(Metrics())
+    assert "there are no figures" in accuracy_sentence(Metrics())

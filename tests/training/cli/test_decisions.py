@@ -71,7 +71,7 @@ def test_history(folder):
     events = json.loads(run("history", folder / STORE, "d", "--json"))
     assert [event["kind"] for event in events] == ["decide", "decide", "flag"]
     assert events[0]["decision"]["reviewer"] == "ann"
-    assert run("history", folder, "zz") == "Nothing was said of zz.\n"
+    assert run("history", folder, "zz") == "There are no decisions on zz.\n"
 
 
 def test_the_past(folder):
@@ -106,7 +106,7 @@ def test_a_third_reader_settles(folder):
     text = run("agreement", folder, "--cells")
     assert text.endswith(
         "2 cells are disagreed on: 1 settled by most reviewers, 1 open.\n"
-        "b: Settled by 2 of 3 reviewers: rejected.\nc: Open: 2 reviewers disagree.\n"
+        "b: Consensus of 2 of 3 reviewers: rejected.\nc: Open: 2 reviewers disagree.\n"
     )
     found = json.loads(run("agreement", folder, "--json"))
     assert found["together"]["b"] == {

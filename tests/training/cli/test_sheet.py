@@ -133,7 +133,10 @@ def test_decisions_may_lie_in_another_folder(folder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        (("--filter", "good"), "--filter good: it is none; use one of all"),
+        (
+            ("--filter", "good"),
+            "--filter good: there is no such choice; use one of all",
+        ),
         (("--filter", "dropped"), "no cell is there"),
         (("--specimen", "77"), "specimen 77"),
         (("--sort", "similarity"), "name the cell"),

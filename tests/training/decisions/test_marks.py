@@ -195,8 +195,8 @@ def test_the_history_of_a_cell_in_words(path):
         f"3  {start}note 'odd'",
         f"4  {start}took step 3 back (note 'odd')",
         f"5  {start}relabelled as Golgi",
-        f"6  {start}flag taken off",
-        f"7  {start}note taken off",
+        f"6  {start}flag removed",
+        f"7  {start}note removed",
     ]
 
 

@@ -24,7 +24,7 @@ def test_a_pattern_is_said_with_name_and_time(state, saying, specimens):
     (said,) = saying.found.sayings
     assert (said.reviewer, said.pattern, said.time) == ("Anna", "NuMem", TIME)
     assert saying.lines()[0].startswith("Nuclear membrane, says Anna, 2026-01-02 ")
-    assert state.message == "What Anna says of specimen 1 is saved."
+    assert state.message == "The decision of Anna on specimen 1 is saved."
     assert (specimens / SPECIMENS).is_file()
     assert not (specimens / STORE).exists()
 
@@ -48,7 +48,7 @@ def test_it_is_said_anew_and_taken_back(state, saying):
     saying.take_back()
     assert saying.own() is None
     assert saying.found.sayings == ()
-    assert state.message.endswith("is taken back.")
+    assert state.message.endswith("is withdrawn.")
     saying.take_back()
     assert saying.own() is None
 

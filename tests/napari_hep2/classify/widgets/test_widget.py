@@ -167,7 +167,7 @@ def test_the_selected_cell_is_explained_by_the_worker(qtbot, opened):
             timeout=30_000,
         )
         assert cell in why.name.text()
-        assert " of 8 views agree" in why.views.text()
+        assert " of 8 orientations agree" in why.views.text()
         assert not why.map.pixmap().isNull()
         assert "python -m training neighbours" in why.notes.text()
         assert not why.near.isVisible()

@@ -114,7 +114,7 @@ def test_what_is_withheld_says_why(counts, calibration, title):
     assert words.pattern is None
     assert words.group == ""
     if calibration is not None:
-        assert words.probability.startswith("Not told: ")
+        assert words.probability.startswith("Most likely ")
 
 
 def test_no_cell_at_all():

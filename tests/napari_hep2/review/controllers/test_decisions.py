@@ -327,7 +327,7 @@ def test_a_third_reader_settles_a_disagreement(state, review, eva):
     review.set_filter("settled")
     assert state.shown.tolist() == [1]
     review.select(1)
-    assert review.settled_of_current() == "Settled by 2 of 3 reviewers: rejected."
+    assert review.settled_of_current() == "Consensus of 2 of 3 reviewers: rejected."
     told = []
     run_here(review.compare_reviewers(told.extend))
     assert told[-1] == (

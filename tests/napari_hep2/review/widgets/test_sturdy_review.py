@@ -63,7 +63,7 @@ def test_all_cells_are_decided_by_a_key_and_taken_back(qtbot, widget, monkeypatc
     assert widget.progress.bar.format() == f"{n} of {n}"
     qtbot.keyClick(view, Qt.Key.Key_Z)
     idle(qtbot, widget)
-    assert widget.progress.saved.text() == f"{n} cells taken back, saved"
+    assert widget.progress.saved.text() == f"{n} cells undone, saved"
     assert stored(widget) == state.decisions == {}
 
 
@@ -133,7 +133,7 @@ def test_a_third_reader_settles_what_two_disagree_on(qtbot, widget):
     assert state.shown.tolist() == [1]
     review.select(1)
     qtbot.waitUntil(
-        lambda: "Settled by 2 of 3 reviewers: rejected." in widget.detail.facts.text()
+        lambda: "Consensus of 2 of 3 reviewers: rejected." in widget.detail.facts.text()
     )
 
 

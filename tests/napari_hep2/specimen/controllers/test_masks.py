@@ -73,7 +73,7 @@ def test_a_painted_nucleus_is_one_new_cell_and_all_others_stay(state, mending):
     assert after.loc[8, "y"] == GAP[0]
     assert state.message == "Saved: painted; 1 cell new, 0 gone, all others unchanged."
     assert not mending.pending
-    assert mending.status() == "Mended by reviewer: painted."
+    assert mending.status() == "Edited by reviewer: painted."
 
 
 def test_the_mask_of_the_data_is_as_it_was(state, mending, specimens):
@@ -126,7 +126,7 @@ def test_undo_redo_and_the_original_survive_a_restart(state, mending, specimens)
     assert "the edited mask was used" in state.message
     assert table(state).index.tolist() == [1, 2, 3, 4, 6, 7, 9, 10]
     run_here(mending.undo())
-    assert state.message == "Saved: taken back: 1 nucleus removed; nucleus split in 2."
+    assert state.message == "Saved: undone: 1 nucleus removed; nucleus split in 2."
     assert table(state).index.tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
     run_here(mending.undo())
     assert table(state).index.tolist() == [1, 2, 3, 4, 5, 6, 7]
@@ -194,11 +194,11 @@ def test_a_mask_that_changed_since_is_told(state, specimen, mending, specimens):
 @pytest.mark.parametrize(
     ("verb", "sentence"),
     [
-        (lambda m: m.split([[100, 100], [100, 110]]), "The line meets no nucleus"),
+        (lambda m: m.split([[100, 100], [100, 110]]), "The line crosses no nucleus"),
         (lambda m: m.add([60, 60]), "A nucleus is here already"),
         (lambda m: m.add([999, 60]), "The click is outside"),
         (lambda m: m.remove([99]), "No nucleus is chosen"),
-        (lambda m: m.merge([2, 3]), "These nuclei lie apart"),
+        (lambda m: m.merge([2, 3]), "These nuclei do not touch"),
         (lambda m: m.apply(), "Nothing was painted"),
     ],
 )

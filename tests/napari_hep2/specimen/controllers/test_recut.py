@@ -146,7 +146,7 @@ def test_a_folder_of_other_frames_is_left_alone(
     run_here(specimen.open_folder(more))
     content = (cells / "cells.csv").read_bytes()
     remove(mending)
-    assert state.message.endswith("is older: write it again.")
+    assert state.message.endswith("is out of date: write it again.")
     assert (cells / "cells.csv").read_bytes() == content
 
 

@@ -69,10 +69,10 @@ def test_the_current_nucleus_is_split_where_the_line_meets_two():
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ([[5, 5], [5, 9]], "meets no nucleus"),
+        ([[5, 5], [5, 9]], "crosses no nucleus"),
         ([[40, 30], [40, 30]], "no length"),
         ([[40, 30]], "no length"),
-        ([[-9, -9], [200, -9]], "meets no nucleus"),
+        ([[-9, -9], [200, -9]], "crosses no nucleus"),
         ([[39, 20], [30, 30]], "does not part"),
     ],
 )
@@ -137,7 +137,7 @@ def test_halves_are_merged_and_a_narrow_gap_is_filled():
 
 def test_nuclei_apart_are_not_merged():
     labels = discs((20, 20), (20, 60))
-    with pytest.raises(BadMaskError, match="lie apart"):
+    with pytest.raises(BadMaskError, match="do not touch"):
         merge_nuclei(labels, [1, 2], 300.0)
     with pytest.raises(BadMaskError, match="one nucleus alone"):
         merge_nuclei(labels, [1], 300.0)
