@@ -85,7 +85,7 @@ def copies(
     for note in cells.notes:
         console.print(note, highlight=False)
     steps = named_copies(data, cells, within, limits)
-    found = in_order(_drawn(steps, "% of pairs looked at"))
+    found = in_order(_drawn(steps, "% of pairs compared"))
     table = found.assign(view=[VIEWS[view] for view in found["view"]])
     if out is not None:
         _write_table(out, table)
@@ -141,7 +141,10 @@ def views(
         tell({"cells": len(table), "seen": int(found.seen.sum()), "queue": rows}, True)
         return
     for row in table.head(top).itertuples(index=False):
-        print(f"{row.id} (specimen {row.specimen}): views differ {row.view_spread:.2f}")
+        print(
+            f"{row.id} (specimen {row.specimen}): orientations differ "
+            f"{row.view_spread:.2f}"
+        )
     if found.seen.any():
         print(f"the model trained on the specimens of {int(found.seen.sum())} cells")
 

@@ -253,5 +253,5 @@ def _opened(cells: Path, must_exist: bool = True) -> "DecisionStore":
 
     path = cells / STORE if cells.is_dir() else cells
     if must_exist and not path.is_file():
-        raise BadCellsError(path, "nothing was decided here", "check the folder")
+        raise BadCellsError(path, "there are no decisions here", "check the folder")
     return DecisionStore(path, "training")

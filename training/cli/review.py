@@ -160,7 +160,7 @@ def _print_queue(rows: list[dict[str, Any]]) -> None:
             f"of specimen {100 * row['of_specimen']:.0f} %",
         ]
         if "view_spread" in row:
-            words.append(f"views differ {row['view_spread']:.2f}")
+            words.append(f"orientations differ {row['view_spread']:.2f}")
         print(
             f"{row['id']} (specimen {row['specimen']}): "
             f"{row['label']} {row['label_score']:.2f} or "

@@ -98,7 +98,7 @@ def sheet(
     )
     contrast = _one_of("contrast", contrast, CONTRASTS)
     steps = shown_steps(review, choice, contrast, reviewer, as_of)
-    shown = _drawn(steps, "% of cells looked at")
+    shown = _drawn(steps, "% of cells read")
     made = _drawn(sheet_steps(out, shown, settings), "% of cells drawn")
     _tell_sheet(made, review.ids[shown.rows].tolist(), as_json)
 

@@ -154,7 +154,7 @@ def _answer(content: dict[str, Any], skipped: int, out: Path, as_json: bool) -> 
             "worklist": str(out / "worklist.html"),
             "specimens": len(content["specimens"]),
             "with verdict": content["with_verdict"],
-            "already there": skipped,
+            "up to date": skipped,
             "frames left out": content["faults"],
         },
         as_json,

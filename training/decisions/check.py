@@ -47,13 +47,13 @@ def _fault(step: StepRecord, number: int) -> str | None:
     if not step.reviewer.strip():
         return "it names no reviewer"
     if not _is_time(step.time):
-        return f"'{step.time}' is no time with its zone"
+        return f"'{step.time}' is not a time with a zone"
     cells = [*(one.cell for one in step.decisions), *(one.cell for one in step.marks)]
     if len(set(cells)) < len(cells):
         return f"step {step.step} names a cell twice"
     for one in step.decisions:
         if one.verdict not in VERDICTS:
-            return f"'{one.verdict}' is none of {', '.join(VERDICTS)}"
+            return f"'{one.verdict}' is not one of {', '.join(VERDICTS)}"
         if (one.verdict == "relabelled") != (one.pattern is not None):
             return "only 'relabelled' takes a pattern"
     return None

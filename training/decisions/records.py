@@ -262,6 +262,6 @@ def check_cells(cells: Sequence[str]) -> None:
 def check_verdict(verdict: str, pattern: str | None) -> None:
     """Raise a ValueError unless the verdict is known and the pattern goes with it."""
     if verdict not in VERDICTS:
-        raise ValueError(f"{verdict!r} is none of {', '.join(VERDICTS)}")
+        raise ValueError(f"{verdict!r} is not one of {', '.join(VERDICTS)}")
     if (verdict == "relabelled") != (pattern is not None):
         raise ValueError("only 'relabelled' takes a pattern")

@@ -268,7 +268,7 @@ def _distributions(scores: npt.NDArray[np.float32]) -> Floats:
             "the scores of the run",
             f"{np.count_nonzero(~fit)} of {len(fit)} cells have scores that are "
             "negative, not finite or do not sum to 1",
-            "do the folds again",
+            "run the folds again",
         )
     return scores64
 

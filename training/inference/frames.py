@@ -71,7 +71,7 @@ class FramePrediction:
             return self.cells.notes
         unfit, size = self.cells.cells.notes, self.crops.shape[1]
         rest = tuple(note for note in self.cells.notes if note not in unfit)
-        return (*rest, f"the model was shown crops of {size} pixels, as it was fitted")
+        return (*rest, f"the model scored crops of {size} pixels, as in its training")
 
     @property
     def predicted(self) -> npt.NDArray[np.int64]:

@@ -271,7 +271,7 @@ def configure(
         )
     if extra and not training_set.use_extra:
         raise BadSettingError(
-            "--extra", f"{name} does not train on it", "leave it out, or run set-3"
+            "--extra", f"{name} does not train on it", "omit it, or run set-3"
         )
     return RunConfig(
         experiment=name,

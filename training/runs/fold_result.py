@@ -101,4 +101,4 @@ def _check_result(found: FoldResult, cells: int | None, patterns: int | None) ->
         and np.isfinite(disagreement).all()
     )
     if not fits:
-        raise ValueError("these are no scores of held-out cells")
+        raise ValueError("these are not scores of held-out cells")

@@ -327,7 +327,7 @@ def _short_text(path: Path) -> str:
     with path.open(encoding="utf-8") as stream:
         text = stream.read(_MAX_CONFIG + 1)
     if len(text) > _MAX_CONFIG or text.count("[") + text.count("{") > _MAX_BRACKETS:
-        raise ValueError("it is no configuration of a run")
+        raise ValueError("it is not a configuration of a run")
     return text
 
 

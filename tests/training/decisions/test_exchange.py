@@ -248,7 +248,10 @@ DAMAGE = {
     "no time": (lambda r: r[3].__setitem__(2, "noon"), "line 4: 'noon' is no time"),
     "no zone": (lambda r: r[3].__setitem__(2, "2026-01-01"), "line 4: .*is no time"),
     "no kind": (lambda r: r[3].__setitem__(3, "eat"), "line 4: the kind|line 4: 'eat'"),
-    "no verdict": (lambda r: r[3].__setitem__(7, "eaten"), "line 4: 'eaten' is none"),
+    "no verdict": (
+        lambda r: r[3].__setitem__(7, "eaten"),
+        "line 4: 'eaten' is not one",
+    ),
     "no pattern": (lambda r: r[3].__setitem__(8, ""), "line 4: a pattern goes with"),
     "no flag": (lambda r: r[4].__setitem__(10, "ja"), "line 5: the kind 'flag' does"),
     "no cell": (lambda r: r[4].__setitem__(6, ""), "line 5: 'flag' goes with a cell"),

@@ -111,7 +111,7 @@ def read_table(path: Path) -> pd.DataFrame:
     kinds = dict.fromkeys(_WORDS, "str")
     try:
         if not path.is_file():
-            raise ValueError("it is no file")
+            raise ValueError("it is not a file")
         _check_shape(path)
         table = pd.read_csv(path, dtype=kinds, keep_default_na=False, encoding="utf-8")
         table = table[list(CELL_COLUMNS)].astype(

@@ -173,10 +173,10 @@ def _step(entry: dict[str, Any]) -> Mend:
     for source in step.sources:
         way = PurePosixPath(source["name"])
         if way.is_absolute() or ".." in way.parts or not set(source) >= _PRINT:
-            raise ValueError(f"{way} is no file of the data")
+            raise ValueError(f"{way} is not a file of the data")
     mask = step.mask
     if mask is not None and (Path(mask).name != mask or not mask.endswith(".tif")):
-        raise ValueError(f"{mask} is no name of a mask")
+        raise ValueError(f"{mask} is not the name of a mask")
     if not all(isinstance(label, int) for label in (*step.new, *step.gone)):
         raise TypeError("a label is a number")
     return replace(

@@ -198,7 +198,10 @@ def _draw_top(pen: ImageDraw.ImageDraw, sheet: Sheet) -> None:
         x = _legend(pen, x, y, pattern.letter, pattern.colour, pattern.title)
     x = _legend(pen, x + 12, y, TICK, GOOD, "accepted")
     x = _legend(pen, x, y, CROSS, BAD, "rejected")
-    said = "letter at the upper right: given that pattern; dimmed: rejected or dropped;"
+    said = (
+        "letter at the upper right: relabelled as that pattern; dimmed: rejected "
+        "or dropped;"
+    )
     pen.text((x, y), said, DIM, font(13))
     x += round(font(13).getlength(said)) + 10
     _draw_flag(pen, x, y)

@@ -79,7 +79,7 @@ class SlurmEngine:
             raise EngineError(
                 "--engine slurm",
                 "sbatch is not found on this machine",
-                "run this where jobs are submitted, or take another engine",
+                "run this where jobs are submitted, or use another engine",
             )
         self._parameters = parameters
         self._executor: AutoExecutor | None = None
