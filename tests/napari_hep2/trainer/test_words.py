@@ -40,7 +40,7 @@ def run_state(**changes):
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        ("starting", "starts and reads"),
+        ("starting", "is starting and reading"),
         ("running", "1 of 2 folds are done, 1 in training."),
         ("stopping", "ends within one batch"),
         ("stopped", "Resume continues from the last complete epoch"),
@@ -56,8 +56,8 @@ def test_every_state_has_a_sentence(status, words):
 
 def test_a_trainer_that_is_being_killed_is_told_apart():
     state = run_state(status="stopping")
-    assert "being ended" in status_sentence(state, "killed")
-    assert "being ended" not in status_sentence(state, "asked")
+    assert "being terminated" in status_sentence(state, "killed")
+    assert "being terminated" not in status_sentence(state, "asked")
 
 
 def test_leaky_protocols_failed_folds_and_notes_are_told():

@@ -91,7 +91,7 @@ def test_agreement(folder):
     assert "ann and bob: 2 of 4 cells alike (50%), Cohen's kappa 0.00" in text
     assert "0.627" in text
     assert text.endswith(
-        "2 cells are disagreed on: 0 settled by most reviewers, 2 open.\n"
+        "2 cells are disagreed on: 0 with a consensus, 2 open.\n"
         "b: Open: 2 reviewers disagree.\nc: Open: 2 reviewers disagree.\n"
     )
     found = json.loads(run("agreement", folder, "--json"))
@@ -105,7 +105,7 @@ def test_a_third_reader_settles(folder):
         eva.decide(["b"], "rejected")
     text = run("agreement", folder, "--cells")
     assert text.endswith(
-        "2 cells are disagreed on: 1 settled by most reviewers, 1 open.\n"
+        "2 cells are disagreed on: 1 with a consensus, 1 open.\n"
         "b: Consensus of 2 of 3 reviewers: rejected.\nc: Open: 2 reviewers disagree.\n"
     )
     found = json.loads(run("agreement", folder, "--json"))

@@ -59,9 +59,7 @@ def test_it_is_told():
     apart_now = settle([said("accepted"), said("rejected")], "Golgi")
     assert settled_text(apart_now) == "Open: 2 reviewers disagree."
     assert settled_text(settle([said("accepted")])) == ""
-    assert apart_text(1, 2) == (
-        "3 cells are disagreed on: 1 settled by most reviewers, 2 open."
-    )
+    assert apart_text(1, 2) == ("3 cells are disagreed on: 1 with a consensus, 2 open.")
     assert apart_text(0, 0) == "0 cells are disagreed on."
 
 

@@ -88,7 +88,7 @@ def test_a_click_opens_the_specimen(state, work, specimens):
 
 def test_a_specimen_that_is_gone_is_told(state, work):
     run_here(work.open_specimen("99"))
-    assert state.fault.endswith("has no specimen 99 any more.")
+    assert state.fault.endswith("no longer has the specimen 99.")
 
 
 def test_the_command_gives_the_same(state, work, tmp_path):

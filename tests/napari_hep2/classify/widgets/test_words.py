@@ -132,7 +132,9 @@ def test_the_risk_is_of_specimens_and_of_no_cell():
     one = figures(answered_wrong=1, risk_bound=None)
     assert "1 of these was wrong." in risk_text(card_with(fitted(figures=one)))
     none = figures(answered=0, answered_wrong=0)
-    assert "none was given a verdict" in risk_text(card_with(fitted(figures=none)))
+    assert "none of 54 held-out specimens received a verdict" in risk_text(
+        card_with(fitted(figures=none))
+    )
     assert "not measured" in risk_text(card_with(None))
     assert "not measured" in risk_text(card_with(fitted()))
     assert risk_text(None) == ""

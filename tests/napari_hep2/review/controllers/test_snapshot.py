@@ -171,7 +171,7 @@ def test_a_large_store_that_is_damaged_is_told(state, review, specimens, jobs):
     path.write_bytes(b"x" * 2_000_000)
     review.use_store(specimens)
     run_here(jobs[0])
-    assert "damaged or no store" in state.fault
+    assert "damaged or not a store" in state.fault
     assert state.saved == saving.NOT_SAVED
 
 

@@ -183,7 +183,7 @@ def test_a_mask_that_changed_since_is_told(state, specimen, mending, specimens):
     run_here(specimen.open_frame(0, 0))
     assert state.fault == (
         "00001_p0: 4 of 5 cells kept; train/00001_p0_Mask.tif has changed since its "
-        "mask was mended; the original mask was used."
+        "mask was edited; the original mask was used."
     )
     # The change can be mended anew, with labels above all that were ever used.
     paint(mending)
@@ -195,9 +195,9 @@ def test_a_mask_that_changed_since_is_told(state, specimen, mending, specimens):
     ("verb", "sentence"),
     [
         (lambda m: m.split([[100, 100], [100, 110]]), "The line crosses no nucleus"),
-        (lambda m: m.add([60, 60]), "A nucleus is here already"),
+        (lambda m: m.add([60, 60]), "There is already a nucleus here"),
         (lambda m: m.add([999, 60]), "The click is outside"),
-        (lambda m: m.remove([99]), "No nucleus is chosen"),
+        (lambda m: m.remove([99]), "No nucleus is selected"),
         (lambda m: m.merge([2, 3]), "These nuclei do not touch"),
         (lambda m: m.apply(), "Nothing was painted"),
     ],
@@ -225,9 +225,9 @@ def test_a_broken_history_is_told(state, specimen, mending, specimens):
     path = specimens / "mended" / "00001_p0" / "mends.json"
     path.write_text("{}")
     run_here(specimen.open_frame(0, 0))
-    assert "no history of mends" in state.fault
+    assert "not a history of mask edits" in state.fault
     mending.remove([1])
-    assert "no history of mends" in state.fault
+    assert "not a history of mask edits" in state.fault
     assert path.read_text() == "{}"
 
 

@@ -168,7 +168,7 @@ def test_table_and_json_say_what_the_page_says(tmp_path, write_task2, model):
     shown = {one["cell"] for one in content["typical"]}
     assert not shown & {one["cell"] for one in content["doubtful"]}
     assert content["given_pattern"] == "Golgi"
-    assert content["notes"][0].startswith("The model was fitted on a specimen")
+    assert content["notes"][0].startswith("The model was trained on a specimen")
 
 
 def test_hostile_names_are_words_and_nothing_else(tmp_path, write_plain, model):
