@@ -83,7 +83,9 @@ def test_a_number_never_travels_alone():
     )
     part = replace(metrics, rates={"Golgi": 0.784, "NuMem": None})
     assert accuracy_sentence(part).endswith("of 23 specimens, over 1 of 2 patterns.")
-    assert "no interval" in accuracy_sentence(replace(metrics, interval=None))
+    assert "too few specimens for an interval" in accuracy_sentence(
+        replace(metrics, interval=None)
+    )
     undefined = replace(metrics, mean_class_accuracy=None, rates={"Golgi": None})
     assert "Not defined yet: no held-out cell of Golgi" in accuracy_sentence(undefined)
     assert "there are no figures" in accuracy_sentence(Metrics())

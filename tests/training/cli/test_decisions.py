@@ -119,7 +119,7 @@ def test_a_third_reader_settles(folder):
 
 def test_where_nothing_was_decided(tmp_path):
     for words in (("history", tmp_path, "a"), ("agreement", tmp_path / "no")):
-        assert "there are no decisions yet" in run(*words, fault=BadCellsError)
+        assert "there are no decisions here" in run(*words, fault=BadCellsError)
     assert not (tmp_path / STORE).exists()
 
 

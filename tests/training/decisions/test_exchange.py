@@ -246,7 +246,7 @@ DAMAGE = {
     "half a step": (lambda r: r[3].__setitem__(0, "2.5"), "line 4: '2.5' in 'step'"),
     "no reviewer": (lambda r: r[3].__setitem__(1, " "), "line 4: it names no reviewer"),
     "no time": (lambda r: r[3].__setitem__(2, "noon"), "line 4: 'noon' is not a time"),
-    "no zone": (lambda r: r[3].__setitem__(2, "2026-01-01"), "line 4: .*is no time"),
+    "no zone": (lambda r: r[3].__setitem__(2, "2026-01-01"), "line 4: .*is not a time"),
     "no kind": (lambda r: r[3].__setitem__(3, "eat"), "line 4: the kind|line 4: 'eat'"),
     "no verdict": (
         lambda r: r[3].__setitem__(7, "eaten"),

@@ -177,7 +177,7 @@ def test_a_store_whose_own_description_is_damaged_is_refused(path):
 def test_somebody_elses_database_is_refused_and_left_alone(path):
     _script(path, "CREATE TABLE things (x)")
     before = path.read_bytes()
-    with pytest.raises(BadCellsError, match="no store of decisions"):
+    with pytest.raises(BadCellsError, match="not a store of decisions"):
         DecisionStore(path, "ann")
     assert path.read_bytes() == before
 

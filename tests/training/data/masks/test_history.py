@@ -167,7 +167,7 @@ def test_a_mask_that_changed_since_is_told_and_taken(data, frame, mend):
     found = mended_frame(frame, data.resolve())
     assert found.mended is None
     assert found.note == (
-        "train/00001_p0_Mask.tif has changed since its mask was mended; "
+        "train/00001_p0_Mask.tif has changed since its mask was edited; "
         "the original mask was used"
     )
     assert found.note in extract_frame(found, *HOW).notes
@@ -288,7 +288,7 @@ def test_a_mend_after_the_cells_were_cut_makes_them_stale(data, mend, tmp_path):
     list(write_cell_folder(read_collection(data), out, *HOW))
     assert read_cell_folder(out).stale() is None
     mend(add)
-    assert "the mask of 00001_p0 was mended" in read_cell_folder(out).stale()
+    assert "the mask of 00001_p0 was edited" in read_cell_folder(out).stale()
 
 
 def test_training_on_frames_uses_mended_masks(data, mend, tmp_path, monkeypatch):
