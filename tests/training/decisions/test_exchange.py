@@ -233,8 +233,14 @@ def put(table, rows):
 
 
 DAMAGE = {
-    "a line of a step is missing": (lambda r: r.pop(1), "line 2: .*not the 2 cells"),
-    "a line is doubled": (lambda r: r.insert(1, r[1]), "line 2: .*not the 2 cells"),
+    "a line of a step is missing": (
+        lambda r: r.pop(1),
+        "line 2: .*not have the 2 cells",
+    ),
+    "a line is doubled": (
+        lambda r: r.insert(1, r[1]),
+        "line 2: .*not have the 2 cells",
+    ),
     "an undo is doubled": (lambda r: r.insert(6, r[5]), "line 6: .*one line without"),
     "a step is missing": (lambda r: r.pop(3), "line 4: step 3 is where step 2"),
     "two lines changed places": (
