@@ -29,7 +29,7 @@ demo: $(VENV)/.demo-ready
 test: $(VENV)/.test-ready
 	$(QUICKLY) $(BIN)/python -m pytest $(SIDE_BY_SIDE) --dist loadfile $(PYTEST_FLAGS)
 
-# Every promise at its full count; writes docs/reliability.md.
+# Every promise at its full count; writes docs/reliability.md and its figures.
 trust: $(VENV)/.test-ready
 	$(QUICKLY) $(BIN)/python -m pytest tests/trust --long --record --timeout 3000 \
 	  $(SIDE_BY_SIDE) --dist load $(PYTEST_FLAGS)

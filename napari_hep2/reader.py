@@ -88,7 +88,7 @@ def _read_folder(folder: Path) -> list[LayerData]:
     if not collection.specimens:
         raise BadLayoutError(
             folder,
-            "it holds cells already cut and no specimen frames",
+            "it contains cells that are already cut, not specimen frames",
             "give it to the LOSO trainer",
         )
     specimen = collection.specimens[0]

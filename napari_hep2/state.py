@@ -1,4 +1,4 @@
-"""What is open, selected, decided and running: evented, without Qt or napari.
+"""Session state (open, selected, decided, running): evented, without Qt or napari.
 
 A controller writes it, a view reads it and redraws on its events. Events are emitted
 in the thread that writes, which is the window's: no worker writes a state.

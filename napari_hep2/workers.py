@@ -80,7 +80,7 @@ class Runner(QObject):
 
     @property
     def is_running(self) -> bool:
-        """Whether a job runs."""
+        """Return whether a job runs."""
         return self._worker is not None
 
     def _begin(self, job: Job) -> None:
@@ -138,8 +138,8 @@ class Runner(QObject):
         _log.error("%s failed", title, exc_info=fault)
         kind = type(fault).__name__
         self._state.complain(
-            f"{title} failed in a way that was not foreseen ({kind}: {fault}); the "
-            "log has the details, and nothing that was saved is lost."
+            f"{title} failed unexpectedly ({kind}: {fault}); see the log. Nothing "
+            "that was saved is lost."
         )
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong, each as one sentence: which file, what is wrong, what to do."""
+"""Expected faults, each as one sentence: which file, what is wrong, what to do."""
 
 _LONGEST = 500
 """Characters of a part of a sentence; it may quote a word out of a file."""
@@ -72,7 +72,7 @@ class BadRunError(Hep2Error):
 
 
 class EngineError(Hep2Error):
-    """Where folds should run does not answer, or cannot train them."""
+    """An engine does not answer, or cannot train its folds."""
 
 
 class RunLockedError(Hep2Error):

@@ -43,7 +43,7 @@ class Pattern:
     aliases: tuple[str, ...] = ()
 
     def spelled(self, text: str) -> bool:
-        """Whether `text` names this pattern, in any case and with stray blanks."""
+        """Return whether `text` names this pattern, in any case, blanks ignored."""
         return _plain(text) in {_plain(self.name), _plain(self.title), *self.aliases}
 
 

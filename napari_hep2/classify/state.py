@@ -1,4 +1,4 @@
-"""What *Classify* shows beside the prediction: evented, without Qt or napari.
+"""State of *Classify* beside the prediction: evented, without Qt or napari.
 
 As `napari_hep2.state`: a controller writes it, a view redraws on its events.
 """
@@ -115,7 +115,7 @@ class WorklistState:
 
 @dataclass
 class SayingState:
-    """What reviewers say of the open specimen as a whole, one a reviewer."""
+    """Reviewers' decisions on the open specimen as a whole, one a reviewer."""
 
     sayings: tuple[Decision, ...] = ()
 

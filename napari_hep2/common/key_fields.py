@@ -14,7 +14,7 @@ class EscapableField(QLineEdit):
     escaped = Signal()
 
     def keyPressEvent(self, event: Any) -> None:
-        """Say that Escape was pressed; other keys write."""
+        """Signal Escape; other keys are entered."""
         if event.key() == Qt.Key.Key_Escape:
             self.escaped.emit()
             return

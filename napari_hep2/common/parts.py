@@ -96,7 +96,7 @@ def disconnect_all(wires: list[Wire], *_: object) -> None:
 
 
 def scrolled(content: QWidget, minimum_width: int = 300) -> QScrollArea:
-    """Put a widget into an area that scrolls downwards only."""
+    """Place a widget in an area that scrolls downwards only."""
     area = QScrollArea()
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
@@ -107,7 +107,7 @@ def scrolled(content: QWidget, minimum_width: int = 300) -> QScrollArea:
 
 
 def capped(content: QWidget, height: int = 130) -> QScrollArea:
-    """Put a widget into an area that scrolls and never takes more than `height`."""
+    """Place a widget in an area that scrolls and never takes more than `height`."""
     area = scrolled(content, minimum_width=80)
     area.setFixedHeight(height)
     return area
@@ -230,7 +230,7 @@ class Folds(QWidget):
 
     @property
     def is_open(self) -> bool:
-        """Whether a section is open."""
+        """Return whether a section is open."""
         return any(toggle.isChecked() for toggle in self.toggles)
 
     def fold_away(self) -> None:
@@ -295,7 +295,7 @@ class CommandLine(QWidget):
 
 
 class StatusStrip(QWidget):
-    """What runs, with progress and Cancel, and the last good or bad news."""
+    """Strip with the running job, its progress and Cancel, and the latest news."""
 
     def __init__(self, session: ViewerSession) -> None:
         super().__init__()

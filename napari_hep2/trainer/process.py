@@ -117,7 +117,7 @@ def start(command: list[str], run: Path) -> TrainerHandle:
             )
     except OSError as error:
         fault = f"the trainer could not be started ({error.strerror})"
-        raise StorageError(run, fault, "choose a folder you may write to") from error
+        raise StorageError(run, fault, "choose a folder you can write to") from error
     return TrainerHandle(run, process)
 
 
@@ -169,7 +169,7 @@ class Follower:
 
     @property
     def alive(self) -> bool:
-        """Whether the trainer runs, its lock written or not yet."""
+        """Return whether the trainer runs, its lock written or not yet."""
         if self.handle is not None and self.handle.exit_code is None:
             return True
         return RunFolder(self.run).is_running()
@@ -180,7 +180,7 @@ class Follower:
         self.state = replace(self.state, status="starting", message="")
 
     def poll(self) -> bool:
-        """Take in one portion of events; return whether there may be more."""
+        """Read one portion of events; return whether there may be more."""
         alive = self.alive
         events = self.tail.read()
         self.state = replay(events, self.state)

@@ -25,24 +25,24 @@ def duration(seconds: float) -> str:
 
 
 def status_sentence(state: RunState, step: StopStep | None = None) -> str:
-    """Say in a plain sentence where a run stands."""
+    """Return the progress of a run as a sentence."""
     done, folds = state.count("done"), len(state.folds)
     so_far = f"{done} of {folds} folds are done"
-    words = f" Its last words: {state.message}" if state.message else ""
+    words = f" Last message: {state.message}" if state.message else ""
     sentences = {
-        "starting": "The trainer starts and reads the cells.",
+        "starting": "The trainer is starting and reading the cells.",
         "running": f"{so_far}, {state.count('running')} in training.",
-        "stopping": "The trainer was asked to stop and ends within one batch.",
-        "stopped": f"{so_far}. Resume goes on from the last whole epoch.",
+        "stopping": "The trainer is stopping; it ends within one batch.",
+        "stopped": f"{so_far}. Resume continues from the last complete epoch.",
         "done": f"{so_far}{_in_time(state)}.",
-        "failed": state.message or "The trainer ended; its log says why.",
+        "failed": state.message or "The trainer has ended; its log gives the reason.",
         "vanished": (
-            f"The trainer was killed or crashed; {so_far}. Resume goes on from the "
-            f"last whole epoch.{words}"
+            f"The trainer was killed or crashed; {so_far}. Resume continues from the "
+            f"last complete epoch.{words}"
         ),
     }
     if state.status == "stopping" and step in {"terminated", "killed"}:
-        return "The trainer did not stop by itself and is being ended."
+        return "The trainer did not stop and is being terminated."
     return sentences[state.status]
 
 
@@ -56,26 +56,24 @@ def warnings(state: RunState, unreadable: int = 0) -> list[str]:
     failed = state.count("failed")
     if failed:
         folds = "1 fold" if failed == 1 else f"{failed} folds"
-        told.append(
-            f"{folds} failed: not in these numbers, see the tiles with a cross."
-        )
+        told.append(f"{folds} failed and not included, see the tiles with a cross.")
     if unreadable:
         lines = "1 line" if unreadable == 1 else f"{unreadable} lines"
-        told.append(f"{lines} of the events could not be read and are left out.")
+        told.append(f"{lines} of the events could not be read and were skipped.")
     return [*told, *(f"{note.rstrip('.')}." for note in state.notes)]
 
 
 def accuracy_sentence(metrics: Metrics) -> str:
-    """Say the mean class accuracy with its interval and what it rests on."""
+    """Return the mean class accuracy with its interval and its basis."""
     specimens = sum(metrics.specimens.values())
     if not metrics.n:
-        return "No fold is done yet: nothing is measured."
+        return "No fold is finished yet: there are no figures."
     rests = f"{metrics.n:,} held-out cells of {_specimens(specimens)}"
     if metrics.mean_class_accuracy is None:
         lacking = [name for name, rate in metrics.rates.items() if rate is None]
         names = ", ".join(lacking)
         return f"Not defined yet: no held-out cell of {names}; {rests} so far."
-    interval = "no interval from so few specimens"
+    interval = "too few specimens for an interval"
     if metrics.interval is not None:
         low, high = (100 * bound for bound in metrics.interval)
         interval = f"95 % interval over specimens {low:.1f} to {high:.1f} %"

@@ -1,4 +1,4 @@
-"""How the boxes around cells look: features, colours, lines and texts."""
+"""Appearance of the boxes around cells: features, colours, lines and texts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ROOMY = 60
 
 @dataclass(frozen=True)
 class BoxStyle:
-    """How the boxes of a frame look; row k belongs to row k of the frame's table.
+    """Appearance of a frame's boxes; row k belongs to row k of the frame's table.
 
     Attributes
     ----------

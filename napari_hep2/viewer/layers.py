@@ -321,7 +321,7 @@ class LayerLink:
             self._viewer.scene.camera.center = tuple(self.boxes.data_to_world(place))
 
     def _in_view(self, place: npt.NDArray[np.float64]) -> bool:
-        """Whether a whole box is seen, at a place in pixels of the frame."""
+        """Return whether a whole box is seen, at a place in pixels of the frame."""
         low, high = np.asarray(self._image.corner_pixels, dtype=np.float64)
         bottom = np.asarray(self._image.data.shape[:2]) - 1
         half = float(np.max(self.boxes.size)) / 2

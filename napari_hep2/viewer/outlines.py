@@ -39,7 +39,7 @@ def window(image: npt.NDArray[Any], y: float, x: float, side: int) -> npt.NDArra
 
 
 def frame_is_open(state: SessionState, row: int) -> bool:
-    """Tell whether a cell under review lies in the frame that is open."""
+    """Return whether a cell under review lies in the frame that is open."""
     cells, review = state.cells, state.review
     if cells is None or review is None:
         return False

@@ -75,7 +75,7 @@ def test_an_unforeseen_fault_is_shown_and_logged(qtbot, state, runner, caplog):
 
     runner.start(Job("Dividing", work, lambda _: None))
     qtbot.waitUntil(finished(runner))
-    assert state.fault.startswith("Dividing failed in a way that was not foreseen")
+    assert state.fault.startswith("Dividing failed unexpectedly")
     assert "by nought" in caplog.text
 
 
@@ -96,7 +96,7 @@ def test_an_unforeseen_fault_while_the_result_is_taken_is_shown(
 
     runner.start(Job("Drawing", counting(1), done))
     qtbot.waitUntil(lambda: bool(state.fault))
-    assert "Drawing failed in a way that was not foreseen (KeyError" in state.fault
+    assert "Drawing failed unexpectedly (KeyError" in state.fault
     assert "KeyError" in caplog.text
     assert state.busy == ""
 

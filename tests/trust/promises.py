@@ -1,8 +1,9 @@
-"""What must hold, and the figures that show it.
+"""The promises of reliability, and the pages that report their figures.
 
-Each test of this folder names its promise by `@pytest.mark.promise("KEY")` and says
-what it reached by the fixture `promise`. `pytest tests/trust --long --record` writes
-the figures to `figures.json` and, from them, `docs/reliability.md`.
+Each test of this folder names its promise by `@pytest.mark.promise("KEY")` and reports
+its figure through the fixture `promise`. `pytest tests/trust --long --record` writes
+the figures to `figures.json` and, from them, two pages: `docs/reliability.md` with one
+figure a promise, and `docs/reliability-figures.md` with all of them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = Path(__file__).with_name("figures.json")
 PAGE = ROOT / "docs" / "reliability.md"
+DETAILS = ROOT / "docs" / "reliability-figures.md"
 
 DECISIONS = "Decisions of the reviewers"
 TRAINING = "Training"
@@ -26,30 +29,33 @@ PACKAGE = "What is installed"
 
 @dataclass(frozen=True)
 class Promise:
-    """One thing that must hold.
+    """One property that must hold, and the figure to reach.
 
     Attributes
     ----------
-    key : the word by which tests name it
-    part : heading of the table in which it stands
+    key : name by which tests refer to it
+    part : heading of the table that lists it
     words : the promise
-    goal : the figure to reach, with those of the quick suite and of the long one
+    goal : the figure to reach, in the quick suite and in the long one
+    main : start of the name of the test whose figure the summary shows; the first
+        test where empty
     """
 
     key: str
     part: str
     words: str
     goal: str
+    main: str = ""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What one test reached.
+    """Figure that one test reached.
 
     Attributes
     ----------
     promise : key of the promise
-    test : the test, `FILE::NAME`
+    test : `FILE::NAME`
     reached : the figure in words
     suite : `quick` or `long`
     date : day of the run, ISO
@@ -68,7 +74,7 @@ class Figure:
 
 @dataclass
 class Reached:
-    """What a test says of its promise.
+    """Figures that a test reports for its promise.
 
     Attributes
     ----------
@@ -93,177 +99,196 @@ PROMISES = (
     Promise(
         "kill",
         DECISIONS,
-        "A saved decision survives kill -9",
+        "A saved decision survives SIGKILL",
         "1,000 kills of a writer; 50 of the real window (long): 0 lost, 0 corrupt",
+        "test_no_saved_decision_is_lost_by_kill",
     ),
     Promise(
         "power-cut",
         DECISIONS,
-        "A saved decision survives a power cut that drops and reorders what was not "
-        "synced",
+        "A saved decision survives a power cut that drops and reorders unsynced writes",
         "2,000 cuts, 0 lost (long); 200 quick",
+        "test_no_saved_decision_is_lost_by_a_power_cut",
     ),
     Promise(
         "two-reviewers",
         DECISIONS,
-        "Two reviewers work in one file",
-        "2 processes x 5,000 decisions with undo (long), 200 quick, both killed at "
-        "random: 0 lost, no refusal, both reviewers kept",
+        "Two reviewers can work in one file at the same time",
+        "2 processes of 5,000 decisions with undo (long), 200 quick, both killed at "
+        "random: 0 lost, none refused, both reviewers present",
     ),
     Promise(
         "full-disk",
         DECISIONS,
-        "A full disk or a read-only folder costs nothing that was saved",
-        "earlier work intact, unsaved shown as unsaved; opened read-only, 0 tracebacks",
+        "A full disk or a read-only folder loses nothing that was saved",
+        "earlier work intact, unsaved work shown as unsaved; opened read-only, 0 "
+        "tracebacks",
+        "test_on_a_full_disk_what_was_saved_stays",
     ),
     Promise(
         "clock",
         DECISIONS,
-        "A clock that jumps changes no order",
+        "A clock that jumps does not change the order of steps",
         "0 reorderings",
     ),
     Promise(
         "history",
         DECISIONS,
-        "Deciding, undoing, redoing, relabelling and opening anew follow the model",
+        "Random sequences of decide, undo, redo, relabel and reopen match a reference "
+        "model",
         "200 random histories, quick",
     ),
     Promise(
         "old-files",
         DECISIONS,
-        "Files of earlier formats are read; those of later ones are refused",
-        "a file of each format; killed while it is brought up: old or new, never half",
+        "Files of earlier formats are read; those of later formats are refused",
+        "a file of each format; killed during the upgrade: old or new, never half",
+        "test_killed_while_it_is_brought_up",
     ),
     Promise(
         "speed",
         DECISIONS,
-        "A key is a decision on the disk before it is felt",
-        "50,000 cells loaded (long): key press to committed and the next cell drawn, "
-        "95th percentile at most 50 ms",
+        "A decision is on disk before the delay is noticed",
+        "50,000 cells loaded (long): key press to commit and next cell drawn, 95th "
+        "percentile at most 50 ms",
     ),
     Promise(
         "resume",
         TRAINING,
-        "Killed and started again, training gives the same model",
+        "Training that is killed and resumed gives the same model",
         "bit-identical, 20 of 20 quick, 100 of 100 long; at most one epoch lost",
     ),
     Promise(
         "torn-checkpoint",
         TRAINING,
-        "A torn checkpoint is survived",
-        "200 of 200 cut or flipped at random fall back to the one before",
+        "A damaged checkpoint does not end a run",
+        "200 of 200 truncated or altered at random fall back to the previous one",
     ),
     Promise(
         "worker-death",
         TRAINING,
-        "The death of a worker costs one fold at most",
-        "83 of 83 folds done (long; 4 of local processes and 8 of Dask quick), each "
+        "The death of a worker costs at most one fold",
+        "83 of 83 folds done (long; quick: 4 with local processes, 8 with Dask), each "
         "counted once, finished folds not trained again",
+        "test_local_workers_that_are_killed_cost_no_fold",
     ),
     Promise(
         "gpu-memory",
         TRAINING,
-        "Out of GPU memory: smaller pieces of the same batch, or the fold fails alone",
-        "raised by hand at each batch in turn: the effective batch kept",
+        "Out of GPU memory: the batch is computed in smaller parts, or only that fold "
+        "fails",
+        "raised artificially at each batch in turn: the effective batch is unchanged",
+        "test_a_step_that_does_not_fit_is_taken_in_smaller_pieces",
     ),
     Promise(
         "divergence",
         TRAINING,
-        "A loss that is not finite is caught in its step and never hidden in a mean",
-        "NaN pixel, learning rate 1e6: fold marked diverged (on a GPU, which would "
-        "have to be waited for, at the end of the epoch)",
+        "A loss that is not finite is detected in its step and never hidden in a mean",
+        "NaN pixel, learning rate 1e6: fold marked as diverged (on a GPU at the end of "
+        "the epoch, to avoid a synchronisation in each step)",
+        "test_a_nan_pixel_is_caught_in_its_step",
     ),
     Promise(
         "detached",
         TRAINING,
         "The trainer outlives its window",
-        "reattached within 2 s with the whole curve; Stop leaves no process after 5 s",
+        "reattached within 2 s with the complete curve; Stop leaves no process after "
+        "5 s",
     ),
     Promise(
         "stream",
         TRAINING,
-        "A reader of the metrics follows writers that are killed",
+        "The metrics stay readable while their writers are killed",
         "0 parse errors, no gap, the window never blocked over 50 ms",
     ),
     Promise(
         "leak",
         TRAINING,
-        "No cell of a held-out specimen, nor a copy of its pixels, is trained on",
+        "No cell of a held-out specimen, nor a pixel duplicate of one, is trained on",
         "0 in every fold of 1,000 random tables (long); of 300 quick",
     ),
     Promise(
         "two-trainers",
         TRAINING,
-        "Two trainers cannot write one run folder",
-        "the second ends with a clear line; the lock of a killed one clears itself",
+        "Two trainers cannot write to one run folder",
+        "the second ends with a clear message; the lock of a killed one is released",
+        "test_of_trainers_that_start_at_once_one_holds_the_folder",
     ),
     Promise(
         "model-files",
         INPUT,
         "A model file never runs code",
-        "60 hostile files and more: 0 side effects, refused within 1 s",
+        "at least 60 hostile files: 0 side effects, refused within 1 s",
+        "test_no_model_file_runs_code",
     ),
     Promise(
         "images",
         INPUT,
-        "An image cannot eat memory or kill the window",
+        "An image cannot exhaust memory or crash the window",
         "0 crashes, 0 over 10 s, memory at most 1 GiB over the cap; file and reason "
         "shown, the next file opened",
+        "test_no_picture_eats_memory_or_time",
     ),
     Promise(
         "window",
         INPUT,
-        "The window may be closed in the middle of anything",
+        "The window can be closed during any work",
         "15 kinds of work, 120 windows closed at random moments (long): nothing "
-        "raised, no half file",
+        "raised, no half-written file",
     ),
     Promise(
         "careless",
         INPUT,
-        "A careless act in the window costs a sentence, and no work",
-        "folder pulled away, frame renamed, text named .png, 3 GB TIFF, mask of "
-        "another image, foreign models, store moved: each told, none unforeseen",
+        "A careless action in the window costs an error message, and no work",
+        "folder removed, frame renamed, text named .png, 3 GB TIFF, mask of another "
+        "image, foreign models, store moved: each reported, none unforeseen",
     ),
     Promise(
         "paths",
         INPUT,
         "Paths in a table stay inside the data folder",
-        "200 cases and more, 0 read outside",
+        "at least 200 cases, 0 read outside",
     ),
     Promise(
         "spreadsheets",
         INPUT,
         "An exported table is safe in a spreadsheet",
-        "10,000 strings: 0 live formulas, all come back unchanged",
+        "10,000 strings: 0 live formulas, all read back unchanged",
+        "test_a_table_holds_no_formula_and_gives_every_word_back[decisions]",
     ),
     Promise(
         "identity",
         INPUT,
-        "No identity leaves by accident",
-        "500 planted names, 0 found in what is written",
+        "No identity is disclosed by accident",
+        "500 planted names, 0 found in any output",
     ),
     Promise(
         "network",
         INPUT,
         "Nothing is downloaded or sent",
-        "the quick suite without a network (long): 0 connects outside of the loopback",
+        "the quick suite without a network (long): 0 connections beyond the loopback",
+        "test_the_whole_suite_passes_without_a_network",
     ),
     Promise(
         "sentences",
         INPUT,
-        "Wrong input gets one sentence: which file, what is wrong, what to do",
+        "Invalid input is reported in one sentence: which file, what is wrong, what to "
+        "do",
         "each class of error has a test of its text; 0 tracebacks",
+        "test_every_command_answers_wrong_input_with_a_sentence",
     ),
     Promise(
         "fuzzing",
         INPUT,
-        "Random bytes find nothing new",
-        "one hour of `make fuzz` over all readers: 0 faults but the known sentences",
+        "Random bytes crash no file reader",
+        "one hour of `make fuzz` over all readers: 0 faults other than the documented "
+        "messages",
+        "run.py",
     ),
     Promise(
         "floors",
         PACKAGE,
-        "No dependency is older than the last release that mends a known hole",
+        "No dependency is older than the release that fixes a known vulnerability",
         "torch 2.10, Pillow 13.0, safetensors 0.5; none of the ruled-out packages",
     ),
     Promise(
@@ -276,8 +301,8 @@ PROMISES = (
         "wheel",
         PACKAGE,
         "The wheel works on its own",
-        "installed in an empty environment: plugin found by napari, the demo's files "
-        "written",
+        "installed in an empty environment: napari finds the plugin, the demo writes "
+        "its files",
     ),
 )
 
@@ -299,96 +324,147 @@ def read_figures(path: Path = FIGURES) -> dict[str, Figure]:
 
 
 def write_figures(
-    figures: Iterable[Figure], path: Path = FIGURES, page: Path = PAGE
+    figures: Iterable[Figure],
+    path: Path = FIGURES,
+    page: Path = PAGE,
+    details: Path = DETAILS,
 ) -> None:
-    """Put `figures` in the place of those recorded before, and write the page.
+    """Replace the recorded figures by `figures`, and write both pages.
 
-    Figures of promises that did not run are kept; those of promises that are no
-    longer made are dropped.
+    Figures of promises that did not run stay; those of promises that no longer exist
+    are dropped.
     """
     known = {promise.key for promise in PROMISES}
-    kept = read_figures(path)
-    kept.update({f"{one.test} {one.suite}": one for one in figures})
-    rows = [one for _, one in sorted(kept.items()) if one.promise in known]
+    recorded = read_figures(path)
+    recorded.update({f"{one.test} {one.suite}": one for one in figures})
+    rows = [one for _, one in sorted(recorded.items()) if one.promise in known]
     path.write_text(
         json.dumps([asdict(one) for one in rows], indent=1) + "\n", encoding="utf-8"
     )
     page.write_text(page_of(rows), encoding="utf-8")
+    details.write_text(details_of(rows), encoding="utf-8")
 
 
 HEAD = """\
 # Reliability
 
-What must hold, the test that shows it, and the figure last reached. "Loses nothing"
-means: after any crash the state is the one before or the one after the last action
-that was acknowledged; never between, never earlier.
+What must hold, and the latest figure that shows it. "Loses nothing" means: after a
+crash, the state is that of before or after the last acknowledged action; never in
+between, never earlier.
 
-This page is written by the tests: `make test` runs them quickly, `make trust` (long) at
-their full count, whose figure stands here where there is one. Each test drives the real
-part: the real store, the real trainer process, the real window.
+The tests write this page. `make test` runs them with small counts, `make trust` (long)
+with the full ones; the long figure is shown where there is one. Each test drives the
+real component: the real store, the real trainer process, the real window. Each figure
+links to [all figures and tests](reliability-figures.md) of its promise.
 
 """
 
 TAIL = """\
 ## Not tested
 
-* **Real network folders** (NFS, SMB): locking there is the server's. The store uses
-  SQLite's rollback journal, which is made for them; nothing was tried.
-* **Real power cuts**: simulated below SQLite, by a file system that loses and reorders
-  what was not synced, with the SQLite that apsw brings, not Python's own. That a disk
-  does what it says when it syncs is not tested.
-* **Windows and macOS**: nothing was run there. The tests that need kill -9, a mount or
-  a network namespace are for Linux and are skipped elsewhere.
-* **A GPU**: out of memory is raised by hand, not by a full card.
+* **Network file systems** (NFS, SMB): locking is the server's. The store uses SQLite's
+  rollback journal, which is made for them; none was tried.
+* **Real power cuts**: they are simulated below SQLite, by a file system that drops and
+  reorders unsynced writes, with the SQLite that apsw bundles rather than Python's own.
+  Whether a disk really syncs when it reports so is not tested.
+* **Windows and macOS**: nothing was run there. Tests that need SIGKILL, a mount or a
+  network namespace are for Linux and are skipped elsewhere.
+* **A GPU**: running out of memory is raised artificially, not by a full card.
+"""
+
+DETAILS_HEAD = """\
+# Reliability: all figures
+
+The tests behind each promise of [the summary](reliability.md), with the latest figure
+of each and the seconds it takes in the quick and in the long suite. The tests write
+this page.
+
 """
 
 
 def page_of(figures: Iterable[Figure]) -> str:
-    """Write the page of all promises, Markdown."""
+    """Return the summary: one row and one figure a promise, Markdown."""
+    by_promise = _by_promise(figures)
+    parts = [HEAD]
+    for part, promises in _by_part().items():
+        parts.append(
+            f"## {part}\n\n| promise | goal | latest figure |\n|---|---|---|\n"
+        )
+        parts += [
+            f"| {one.words} | {one.goal} | {_main_figure(one, by_promise)} |\n"
+            for one in promises
+        ]
+        parts.append("\n")
+    return "".join([*parts, TAIL])
+
+
+def details_of(figures: Iterable[Figure]) -> str:
+    """Return the page of all figures: one table a promise, Markdown."""
+    by_promise = _by_promise(figures)
+    parts = [DETAILS_HEAD]
+    for part, promises in _by_part().items():
+        parts.append(f"## {part}\n\n")
+        parts += [_table(one, by_promise.get(one.key, [])) for one in promises]
+    return "".join(parts).rstrip("\n") + "\n"
+
+
+def _by_part() -> dict[str, list[Promise]]:
+    parts: dict[str, list[Promise]] = {}
+    for promise in PROMISES:
+        parts.setdefault(promise.part, []).append(promise)
+    return parts
+
+
+def _by_promise(figures: Iterable[Figure]) -> dict[str, list[Figure]]:
     by_promise: dict[str, list[Figure]] = {}
     for one in figures:
         by_promise.setdefault(one.promise, []).append(one)
-    parts = [HEAD]
-    for part in dict.fromkeys(promise.part for promise in PROMISES):
-        parts.append(f"## {part}\n\n| promise | to reach | reached |\n|---|---|---|\n")
-        parts += [
-            f"| {promise.words} | {promise.goal} | {_reached(promise, by_promise)} |\n"
-            for promise in PROMISES
-            if promise.part == part
-        ]
-        parts.append("\n")
-    parts += [TAIL, "\n", _where(by_promise)]
-    return "".join(parts)
+    return by_promise
 
 
-def _reached(promise: Promise, by_promise: Mapping[str, list[Figure]]) -> str:
-    """Say what each test of a promise reached, at the highest count that it was run."""
+def _best(figures: Iterable[Figure]) -> dict[str, Figure]:
+    """Return the figure of each test, that of the long suite where there is one."""
     best: dict[str, Figure] = {}
-    for one in by_promise.get(promise.key, []):
+    for one in figures:
         if one.test not in best or one.suite == "long":
             best[one.test] = one
+    return best
+
+
+def _main_figure(promise: Promise, by_promise: Mapping[str, list[Figure]]) -> str:
+    """Return the figure of the promise's main test, with a link to the others."""
+    best = list(_best(by_promise.get(promise.key, [])).values())
     if not best:
         return "**not measured**"
-    return "<br>".join(
-        f"{one.reached} ({one.suite}, {one.date})" for one in best.values()
-    )
+    main = [one for one in best if _name(one.test).startswith(promise.main)]
+    shown = (main or best)[0]
+    place = f"reliability-figures.md#{_anchor(promise.words)}"
+    return f"{shown.reached} ([{shown.suite}, {shown.date}]({place}))"
 
 
-def _where(by_promise: Mapping[str, list[Figure]]) -> str:
-    """Say how long each test takes in each suite, and on what that was."""
-    lines = [
-        "## Where each is tested\n\n",
-        "| test | seconds quick | seconds long | on |\n|---|---|---|---|\n",
+def _name(test: str) -> str:
+    """Return the name of a test without its file, or the file of a script."""
+    return test.split("::")[-1].rsplit("/", 1)[-1]
+
+
+def _anchor(heading: str) -> str:
+    """Return the anchor of a heading, as GitHub and the site make it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def _table(promise: Promise, figures: list[Figure]) -> str:
+    """Return the heading of a promise and the table of its tests."""
+    head = f"### {promise.words}\n\n"
+    if not figures:
+        return f"{head}**not measured**\n\n"
+    seconds: dict[str, dict[str, str]] = {}
+    for one in figures:
+        seconds.setdefault(one.test, {})[one.suite] = f"{one.seconds:.0f}"
+    rows = [
+        f"| {one.reached} ({one.suite}, {one.date}) | `{one.test}` | "
+        f"{seconds[one.test].get('quick', '')} | {seconds[one.test].get('long', '')} | "
+        f"{one.machine} |\n"
+        for one in _best(figures).values()
     ]
-    for promise in PROMISES:
-        seconds: dict[str, dict[str, str]] = {}
-        machines: dict[str, str] = {}
-        for one in by_promise.get(promise.key, []):
-            seconds.setdefault(one.test, {})[one.suite] = f"{one.seconds:.0f}"
-            machines[one.test] = one.machine
-        lines += [
-            f"| `{test}` | {took.get('quick', '')} | {took.get('long', '')} | "
-            f"{machines[test]} |\n"
-            for test, took in seconds.items()
-        ]
-    return "".join(lines)
+    columns = "| figure | test | seconds, quick | seconds, long | machine |\n"
+    return f"{head}{columns}|---|---|---|---|---|\n{''.join(rows)}\n"

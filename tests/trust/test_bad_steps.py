@@ -111,8 +111,9 @@ def test_a_step_that_does_not_fit_is_taken_in_smaller_pieces(
         for name, scores in _scores(run).items():
             furthest = max(furthest, float(abs(scores - expected[name]).max()))
     promise.reached(
-        f"{same} of {count} batches, each refused in turn, taken in halves that make "
-        f"the whole batch; scores within {furthest:.0e} of those of whole batches",
+        f"{same} of {count} batches, each refused in turn, computed in halves that "
+        f"add up to the whole batch; scores within {furthest:.0e} of those of whole "
+        "batches",
         met=same == count and furthest < 1e-4,
     )
 
@@ -148,8 +149,8 @@ def test_what_does_not_fit_in_any_piece_fails_its_fold_alone(
         )
         assert (metrics["folds_done"], len(kept)) == (FOLDS - 1, FOLDS - 1)
     promise.reached(
-        f"{alone} of {FOLDS} folds that fit in no piece failed alone, and were trained "
-        "when there was room",
+        f"{alone} of {FOLDS} folds that did not fit at any size failed alone, and were "
+        "trained once memory was free",
         met=alone == FOLDS,
     )
 
@@ -204,8 +205,8 @@ def test_a_nan_pixel_is_caught_in_its_step_and_stays_out_of_every_mean(
         hidden += not _measured_without(run, metrics, name, rows=16)
         assert all(np.array_equal(s, expected[n]) for n, s in _scores(run).items())
     promise.reached(
-        f"NaN pixel in each of {count} batches: {caught} caught before another step, "
-        f"{hidden} hidden in a mean",
+        f"NaN pixel in each of {count} batches: {caught} detected before the next "
+        f"step, {hidden} hidden in a mean",
         met=caught == count and hidden == 0,
     )
 
@@ -241,6 +242,6 @@ def test_a_learning_rate_of_a_million_marks_every_fold_as_diverged(
         wrong += any((task.folder / "scores.npy").exists() for task in tasks)
     promise.reached(
         f"learning rate 1e6, {batch_size} cells a step: {diverged} of {8 * FOLDS} "
-        f"folds diverged, {wrong} left scores",
+        f"folds marked as diverged, {wrong} wrote scores",
         met=diverged == 8 * FOLDS and not wrong,
     )

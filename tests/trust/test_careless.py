@@ -18,7 +18,7 @@ from training.decisions.applied import STORE
 from training.decisions.store import DecisionStore
 from training.patterns import MIVIA
 
-UNFORESEEN = "not foreseen"
+UNFORESEEN = "failed unexpectedly"
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +212,7 @@ def test_a_careless_act_costs_a_sentence_and_no_work(desk, promise):
     silent = [name for name, words in desk.told.items() if not words]
     unforeseen = [name for name, words in desk.told.items() if UNFORESEEN in words]
     promise.reached(
-        f"{len(desk.told)} careless acts in the window: {len(silent)} without a "
-        f"sentence, {len(unforeseen)} unforeseen; the work goes on after each",
+        f"{len(desk.told)} careless actions in the window: {len(silent)} without a "
+        f"message, {len(unforeseen)} unforeseen; the work continues after each",
         met=not silent and not unforeseen,
     )

@@ -225,7 +225,7 @@ def test_a_table_saved_again_is_read_rightly_or_refused(
     title = make.__name__.replace("_", " ")
     promise.reached(
         f"{title}, saved in {len(SAVED)} ways: {len(SAVED) - len(refused)} read, "
-        f"{len(refused)} refused in a sentence, {len(wrong)} read wrongly "
+        f"{len(refused)} refused with a message, {len(wrong)} misread "
         f"{wrong or ''}".strip(),
         met=not wrong and len(refused) < len(SAVED),
     )

@@ -133,7 +133,7 @@ def test_the_trainer_goes_on_without_its_window_and_stops_when_told(promise, aba
     stopped, left = time.monotonic() - started, len(_processes_in(pid))
     promise.reached(
         f"window killed: {sum(map(len, before.values())) - at_death} epochs later "
-        f"reattached in {attached:.2f} s with {len(curves)} whole curves; Stop left "
+        f"reattached in {attached:.2f} s with {len(curves)} complete curves; Stop left "
         f"{left} of {group} processes after {stopped:.1f} s",
         met=attached <= 2
         and whole
@@ -244,8 +244,8 @@ def test_a_reader_of_killed_writers_reads_every_event_once(promise, times, tmp_p
     promise.reached(
         f"{writers} writers killed in {len(found):,} events, half of them within a "
         f"line: {bad} parse errors, "
-        f"{lost} acknowledged ones missed, {broken} curves with a gap; a look held the "
-        f"window {1000 * longest:.0f} ms at most",
+        f"{lost} acknowledged events missed, {broken} curves with a gap; reading "
+        f"blocked the window for at most {1000 * longest:.0f} ms",
         met=(bad, lost, broken, in_order) == (0, 0, 0, True)
         and len(found) > 10 * writers
         and longest <= 0.05,

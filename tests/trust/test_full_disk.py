@@ -141,8 +141,8 @@ def test_on_a_full_disk_what_was_saved_stays_and_the_rest_is_called_unsaved(
     bad = sum(counts[one] for one in (*wrong, "refused with space"))
     promise.reached(
         f"2 MB disk filled {rounds} times: {counts['saved']:,} steps saved, "
-        f"{counts['refused']:,} refused and called unsaved, {bad} where screen and "
-        f"file differ, {len(faults)} corrupt, 0 tracebacks",
+        f"{counts['refused']:,} refused and shown as unsaved, {bad} differences "
+        f"between screen and file, {len(faults)} corrupt, 0 tracebacks",
         met=bad == 0
         and not faults
         and min(counts["saved"], counts["refused"]) > rounds,
@@ -186,8 +186,8 @@ def test_in_a_read_only_folder_all_is_shown_and_nothing_is_called_saved(
         again.review.close()
     same = before == {path: path.read_bytes() for path in specimens.glob("*.sqlite")}
     promise.reached(
-        f"read-only folder: opened, all work shown, {wrong or 0} of 10 verbs not "
-        "refused in a sentence, 2 files unchanged, 0 tracebacks",
+        f"read-only folder: opened, all work shown, {wrong or 0} of 10 actions not "
+        "refused with a message, 2 files unchanged, 0 tracebacks",
         met=seen and not writable and not wrong and same and len(before) == 2,
     )
 
@@ -210,7 +210,7 @@ def test_a_step_that_was_cut_off_in_a_folder_now_read_only_is_told(
     with DecisionStore(copy / STORE, "reader") as store:
         kept = steps_kept(store.records(), "ann")
     promise.reached(
-        f"killed within a step, then made read-only: told in a sentence, and a copy of "
+        f"killed within a step, then made read-only: reported in a message; a copy of "
         f"the folder has {saved - min(saved, kept)} of {saved} steps lost",
         met="copy the whole folder" in told
         and (called, shown) == (NOT_SAVED, ({}, {}, []))

@@ -57,6 +57,6 @@ def test_the_fuzzer_tells_each_kind_of_fault(promise):
     ]
     promise.reached(
         f"{len(expected) - len(missed)} of {len(expected)} planted faults found "
-        f"({', '.join(missed) or 'exception, wait, loop, crash, memory, exit'})",
+        f"({', '.join(missed) or 'exception, hang, loop, crash, memory, exit'})",
         met=not missed,
     )

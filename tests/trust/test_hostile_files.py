@@ -41,7 +41,7 @@ def test_no_model_file_runs_code(tmp_path, promise):
     marks = [path.name for path in tmp_path.rglob(hostile_models.MARK)]
     promise.reached(
         f"{len(found)} hostile files: {len(seen) + len(marks)} side effects, "
-        f"{len(kept)} not refused, the slowest in {slowest:.2f} s",
+        f"{len(kept)} not refused, the slowest within {slowest:.2f} s",
         met=len(found) >= 60 and not seen + kept + marks and slowest <= 1,
     )
 
@@ -159,8 +159,8 @@ def test_no_picture_eats_memory_or_time(tmp_path, promise, times):
     promise.reached(
         f"{len(found)} hostile pictures: {len(crashed)} crashes, the slowest "
         f"{slowest:.1f} s, at most {most:.2f} GiB (the cap is {cap:.2f}), "
-        f"{len(unnamed)} without name and reason, the next file opened after all but "
-        f"{len(after)}",
+        f"{len(unnamed)} reported without name and reason, "
+        f"{len(after)} after which the next file did not open",
         met=len(found) >= 40
         and not crashed + unnamed + after
         and slowest <= 10
@@ -176,7 +176,7 @@ def test_a_folder_with_hostile_pictures_gives_the_cells_of_the_others(
     sentences = [one.fault for one in told if one.fault]
     named = [one for one in told if one.fault and f"{one.frame}." in one.fault]
     promise.reached(
-        f"{len(sentences)} of {len(told)} frames told by name and reason, "
+        f"{len(sentences)} of {len(told)} frames reported with name and reason, "
         f"{len(cells)} cells cut from the others",
         met=len(sentences) == len(named) == len(told) - 2 and len(cells) > 0,
     )

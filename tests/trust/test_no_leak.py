@@ -105,6 +105,6 @@ def test_no_cell_of_a_held_out_specimen_nor_a_copy_is_trained_on(promise, times)
     honest = sum(folds.values()) - folds["k-fold"]
     promise.reached(
         f"{leaks} leaks in {honest:,} folds of {tables:,} tables, {copied} of them "
-        f"with copies; {shown:,} of {folds['k-fold']:,} folds of k-fold leak",
+        f"with duplicates; {shown:,} of {folds['k-fold']:,} folds of k-fold leak",
         met=leaks == 0 and min(folds.values()) > tables and shown > 0,
     )

@@ -40,7 +40,8 @@ def test_no_planted_name_is_in_a_file_that_the_commands_write(promise):
             found.append(str(path.relative_to(done.home)))
     promise.reached(
         f"{done.planted} names planted, {done.commands} commands, {n} files: "
-        f"{len(found)} with a name or where none was asked for {found or ''}".strip(),
+        f"{len(found)} with a planted name or in an unrequested place "
+        f"{found or ''}".strip(),
         met=not found and done.planted >= 500 and n > 40,
     )
 
@@ -112,7 +113,7 @@ def test_the_main_commands_reach_no_other_machine(promise):
     done = commands_done()
     promise.reached(
         f"{done.commands} commands, watched: {done.watched}: {len(done.reached)} "
-        f"connects outside of the loopback {done.reached[:3] or ''}".strip(),
+        f"connections beyond the loopback {done.reached[:3] or ''}".strip(),
         met=not done.reached,
     )
 
@@ -163,6 +164,6 @@ def test_the_whole_suite_passes_without_a_network(promise, tmp_path):
     last = done.stdout.strip().splitlines()[-1]
     promise.reached(
         f"the suite without a network: {last}; {lines.count('started')} processes, "
-        f"{len(reached)} connects outside of the loopback {reached[:3]}",
+        f"{len(reached)} connections beyond the loopback {reached[:3]}",
         met=done.returncode == 0 and not reached,
     )

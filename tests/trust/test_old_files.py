@@ -123,7 +123,7 @@ def test_a_store_of_each_format_is_read_and_gone_on_with(put, promise):
             wrong.append(number)
         assert faults_of(path) == []
     promise.reached(
-        f"a file of each of {len(FORMATS)} formats read, brought up and gone on with: "
+        f"a file of each of {len(FORMATS)} formats read, upgraded and added to: "
         f"{len(wrong)} wrong",
         met=not wrong,
     )
@@ -160,7 +160,7 @@ def test_killed_while_it_is_brought_up_a_store_is_old_or_new(
         found.append(_is_old_or_new(path, 1))
     old, new = (sum(one and one[0] == k for one in found) for k in (1, 2))
     promise.reached(
-        f"{len(found)} kills of a program that brings a store up, {statements} of them "
+        f"{len(found)} kills during the upgrade of a store, {statements} of them "
         f"before or after each statement: {old} old, {new} new, "
         f"{len(found) - old - new} neither",
         met=old + new == len(found) and min(old, new) > 3 and statements > 20,
@@ -193,7 +193,7 @@ def test_a_store_of_a_later_format_is_refused_in_a_sentence(put, write_task2, pr
         if sentence not in " ".join(words.split()) or "Traceback" in words
     ]
     promise.reached(
-        f"a later format refused in a sentence {len(told) - len(rude)} of {len(told)} "
+        f"a later format refused with a message {len(told) - len(rude)} of {len(told)} "
         "times: store, specimens, command, window; files unchanged",
         met=not rude and before == (path.read_bytes(), specimens.read_bytes()),
     )

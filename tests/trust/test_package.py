@@ -71,7 +71,7 @@ def test_nothing_is_older_than_its_floor_and_nothing_ruled_out_is_there(
     brought = set().union(*by_extra.values()) | set(pinned)
     promise.reached(
         f"{len(FLOORS)} floors declared, {len(late)} too low; "
-        f"{len(both)} requirements, {len(below)} pinned or installed outside of them; "
+        f"{len(both)} requirements, {len(below)} pinned or installed below them; "
         f"{len(brought & RULED_OUT)} of {len(RULED_OUT)} ruled-out packages in "
         f"{len(brought)}",
         met=not late and not below and not brought & RULED_OUT,
@@ -110,9 +110,9 @@ def test_every_licence_is_known_and_copyleft_comes_with_qt_alone(by_extra, promi
     }
     promise.reached(
         f"{len(every)} packages, {len(unknown)} without a licence, "
-        f"{len(set().union(*stray.values()))} copyleft outside of the extras of PyQt; "
-        f"{len(by_file)} under MPL-2.0 ({', '.join(sorted(by_file))}), none of them "
-        "without an extra",
+        f"{len(set().union(*stray.values()))} copyleft outside the extras of PyQt; "
+        f"{len(by_file)} under MPL-2.0 ({', '.join(sorted(by_file))}), all of them "
+        "in extras",
         met=not unknown
         and not any(stray.values())
         and not any(map(_is_by_file, by_extra[""].values())),

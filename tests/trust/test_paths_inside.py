@@ -27,8 +27,8 @@ def test_no_word_link_pipe_or_device_leads_out_of_the_data(tmp_path, promise):
     stumbled = [one["case"] for one in found if one["said"].startswith("!")]
     places = len(strange_paths.NAMED)
     promise.reached(
-        f"{len(found)} cases in {places} kinds of column and in the place of files: "
-        f"{len(outside)} read outside, {len(stumbled)} tracebacks or waits"
+        f"{len(found)} cases in {places} kinds of column and as files: "
+        f"{len(outside)} read outside, {len(stumbled)} tracebacks or hangs"
         f"{'; '.join(['', *outside, *stumbled])}",
         met=len(found) >= 200 and not outside + stumbled,
     )

@@ -86,7 +86,7 @@ def test_no_saved_decision_is_lost_by_a_power_cut(path, times, promise):
     counts = _cut(path, cuts)
     promise.reached(
         f"{cuts:,} cuts, {counts['within']:,} of them within a step, "
-        f"{counts['kept']:,} steps kept: {counts['lost']} lost, "
+        f"{counts['kept']:,} steps saved: {counts['lost']} lost, "
         f"{counts['corrupt']} corrupt",
         met=counts["lost"] == counts["corrupt"] == 0
         and counts["within"] > cuts // 5
@@ -100,7 +100,7 @@ def test_a_store_of_an_earlier_format_survives_power_cuts_too(path, times, promi
     cuts = times(100, 1000)
     counts = _cut(path, cuts, OLD.read_bytes())
     promise.reached(
-        f"{cuts:,} cuts of a store of format 1 as it is brought up and after: "
+        f"{cuts:,} cuts during and after the upgrade of a store of format 1: "
         f"{counts['lost'] + counts['old lost']} lost, {counts['corrupt']} corrupt",
         met=counts["lost"] == counts["old lost"] == counts["corrupt"] == 0
         and counts["kept"] > cuts,
@@ -139,7 +139,7 @@ def test_a_step_on_many_cells_is_kept_whole_or_not_at_all(path, times, promise):
         counts["lost"] += sizes not in ([], [500], both)[2 if saved else 0 :]
     promise.reached(
         f"{cuts} cuts of a step on {len(MANY):,} cells, {whole.changes:,} changes of "
-        f"the disk: {counts['kept']} kept, {counts['lost']} lost or half there",
+        f"the disk: {counts['kept']} saved, {counts['lost']} lost or incomplete",
         met=counts["lost"] == 0 and counts["kept"] > 0 and counts["within"] > cuts // 2,
     )
 

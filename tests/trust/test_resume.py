@@ -76,8 +76,9 @@ def test_killed_and_started_again_a_run_gives_the_same_model(
             epochs != list(range(1, EPOCHS + 1)) for epochs in curves_of(run).values()
         )
     promise.reached(
-        f"{same} of {done} runs bit-identical after {kills} kills, {lost} told epochs "
-        f"trained again at most, {gaps} curves with a gap, {len(others)} other files",
+        f"{same} of {done} runs bit-identical after {kills} kills, at most {lost} "
+        f"reported epochs trained again, {gaps} curves with a gap, {len(others)} other "
+        "files",
         met=same == done and lost <= 1 and gaps == 0,
     )
 
@@ -143,7 +144,7 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before(promise, tmp_path, one_t
         if number % 20 == 0:
             ends += _content(_fit_on(state, cells)) == _content(straight)
     promise.reached(
-        f"{back} of {tried} cut, turned or blanked files fell back to the epoch "
-        f"before; {ends} of 10 went on to the same model",
+        f"{back} of {tried} truncated, altered or blanked files fell back to the "
+        f"previous epoch; {ends} of 10 resumed to the same model",
         met=back == tried and ends == 10,
     )

@@ -207,8 +207,9 @@ def test_each_class_of_error_is_met_by_an_act_and_told_in_a_sentence(promise, tm
         if not (right and is_sentence(said)):
             wrong.append(f"{name}: {type(told.value).__name__}: {said}")
     promise.reached(
-        f"{len(ACTS)} classes of error, {len(missing)} without an act "
-        f"{sorted(missing) or ''}, {len(wrong)} not told in a sentence {wrong or ''}",
+        f"{len(ACTS)} classes of error, {len(missing)} without a test"
+        f"{sorted(missing) or ''}, {len(wrong)} not reported in a sentence"
+        f"{wrong or ''}",
         met=not missing and not wrong,
     )
 
@@ -266,8 +267,8 @@ def test_every_command_answers_wrong_input_with_a_sentence(
             if code != 2 or not is_sentence(last) or bad.stem not in last:
                 wrong.append(f"{template} with {kind}: {code}: {last}")
     promise.reached(
-        f"{len(TEMPLATES)} ways to give a command {len(inputs)} kinds of wrong input: "
-        f"{n} calls, {len(wrong)} without a sentence and exit code 2 {wrong or ''}",
+        f"{len(TEMPLATES)} command lines with {len(inputs)} kinds of invalid input: "
+        f"{n} calls, {len(wrong)} without a message and exit code 2{wrong or ''}",
         met=not wrong,
     )
 

@@ -91,8 +91,8 @@ def test_the_window_may_be_closed_in_the_middle_of_anything(
         half += _half_files(folder / "out")
     caught = sum(window["running"] for window in windows)
     promise.reached(
-        f"{len(windows)} windows closed, {caught} with the work under way: "
-        f"{len(faults)} faults, {len(half)} half files",
+        f"{len(windows)} windows closed, {caught} of them during work: "
+        f"{len(faults)} faults, {len(half)} half-written files",
         met=not faults and not half and caught > 0,
     )
 

@@ -103,8 +103,8 @@ def _judge(promise, run, killer, straight, folds, where) -> None:
     same = sum(_scores(run).get(fold) == one for fold, one in straight.items())
     promise.reached(
         f"{where}: {len(done)} of {folds} folds done and counted once after "
-        f"{killer.kills} workers were killed, {same} with the scores of a quiet run, "
-        f"{again} finished ones trained again",
+        f"{killer.kills} workers were killed, {same} with the scores of an "
+        f"undisturbed run, {again} finished folds trained again",
         met=set(done.values()) == {1}
         and (len(done), same, again) == (folds, folds, 0)
         and (metrics["folds_done"], metrics["n"]) == (folds, 2 * folds)
@@ -203,8 +203,8 @@ def test_of_trainers_that_start_at_once_one_holds_the_folder(promise, times, tmp
         clear += sum("works in this folder; wait for it" in one for one in found)
     promise.reached(
         f"{races} times 4 trainers at once, {killed} of them on the lock of a killed "
-        f"one: one alone held the folder {alone} times, {clear} of {3 * races} others "
-        "ended with the sentence",
+        f"one: exactly one held the folder {alone} times, {clear} of {3 * races} "
+        "others ended with the message",
         met=alone == races and clear == 3 * races,
     )
 
@@ -230,8 +230,8 @@ def test_the_command_that_comes_second_ends_with_a_sentence(promise, tmp_path):
     untouched = run.events() == before
     list(events)
     promise.reached(
-        f"the second command ended with code {second.returncode} and the sentence, "
-        "the first went on",
+        f"the second command ended with code {second.returncode} and the message, "
+        "the first continued",
         met=(second.returncode, last, untouched) == (2, expected, True)
         and "Traceback" not in second.stderr
         and run.status().state == "done",

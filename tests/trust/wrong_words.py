@@ -67,7 +67,7 @@ ONCE = (
     ("sheet {cells} --out {out}.gif", ".gif"),
     ("sheet {cells} --out {out}.png --filter odd", "odd"),
     ("sheet {cells} --out {out}.png --like nobody --sort similarity", "nobody"),
-    ("decisions at {cells} 99", "curation.sqlite: nothing was decided here"),
+    ("decisions at {cells} 99", "curation.sqlite: there are no decisions here"),
     ("extract {frame} --out {out}", "there is no such folder"),
     ("specimens {frame} --model {model} --out {out}", "there is no such folder"),
 )

@@ -35,7 +35,7 @@ class Commands(typer.Typer):
 
 app = Commands(
     name="python -m training",
-    help="Specimen-honest training and evaluation of HEp-2 cell classifiers.",
+    help="Train and evaluate HEp-2 cell classifiers on held-out specimens.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -60,7 +60,7 @@ def main() -> None:
 
 @contextmanager
 def going_on(what: object, remedy: str) -> Iterator[None]:
-    """Say of an interruption what was interrupted, and how it goes on."""
+    """Report what was interrupted, and how to continue it."""
     try:
         yield
     except InterruptedRunError as stop:
@@ -71,5 +71,5 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise InterruptedRunError(
         "python -m training",
         "it was interrupted",
-        "a run goes on with: python -m training resume RUN",
+        "continue a run with: python -m training resume RUN",
     )

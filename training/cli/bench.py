@@ -42,13 +42,13 @@ _SIGNS = {"at least": ">=", "at most": "<=", "under": "<"}
 def bench(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help=f"Of: {', '.join(BENCHMARKS)}; all by default."),
+        typer.Argument(help=f"Benchmarks: {', '.join(BENCHMARKS)}; all by default."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure speed and growth against the goals, beside what a user would write.
+    """Measure speed and scaling against goals and against straightforward code.
 
-    Each benchmark is a process of its own with one thread. Let nothing else run.
+    Each benchmark runs in its own process with one thread. Run nothing else meanwhile.
     """
     folder = _folder()
     for name in names or ():
@@ -93,7 +93,7 @@ def _measure(folder: Path, name: str) -> Iterator[dict[str, Any]]:
         check=False,
     )
     if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["it ended without a word"]
+        last = done.stderr.strip().splitlines()[-1:] or ["it ended without a message"]
         raise BenchmarkError(
             f"benchmark {name}",
             last[0],

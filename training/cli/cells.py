@@ -12,13 +12,15 @@ from training.cli.terminal import console, progress, tell
 
 @app.command()
 def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder to make.")],
-    specimens: Annotated[int, typer.Option(min=1, help="How many.")] = 24,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same pixels.")] = 0,
+    out: Annotated[Path, typer.Argument(help="Folder to create.")],
+    specimens: Annotated[int, typer.Option(min=1, help="Number of specimens.")] = 24,
+    seed: Annotated[
+        int, typer.Option(min=0, help="The same seed gives the same pixels.")
+    ] = 0,
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:
-    """Make simulated specimens: frames, masks and the truth, in the Task-2 layout."""
+    """Simulate specimens: frames, masks and ground truth, in the Task-2 layout."""
     from training.config import SimulationSettings
     from training.data.simulation import simulate as make
 
@@ -31,15 +33,15 @@ def simulate(
 @app.command()
 def extract(
     specimens: Annotated[Path, typer.Argument(help="Folder of specimens.")],
-    out: Annotated[Path, typer.Option(help="Cell folder to make.")],
+    out: Annotated[Path, typer.Option(help="Cell folder to create.")],
     layout: Layout = "auto",
     original_masks: Annotated[
-        bool, typer.Option("--original-masks", help="Leave mended masks aside.")
+        bool, typer.Option("--original-masks", help="Ignore edited masks.")
     ] = False,
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:
-    """Cut 77 x 77 crops out of every frame, with a reason for each cell dropped."""
+    """Cut a 77 x 77 crop around each nucleus, with a reason for each cell dropped."""
     from training.data.cells.folder import write_cell_folder
     from training.data.layouts import read_collection
 

@@ -22,9 +22,9 @@ def quality(
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:
-    """Measure the quality of every cell, and propose which to reject and why.
+    """Measure the quality of every cell and propose rejections, with reasons.
 
-    Nothing is decided: the proposals are reviewed in the window.
+    No decision is made: review the proposals in Review cells.
     """
     from training.config import QualitySettings
     from training.curation.proposals import propose_rejections
@@ -60,19 +60,21 @@ def quality(
 
 @app.command()
 def copies(
-    data: Annotated[Path, typer.Argument(help="A cell folder, or any layout.")],
+    data: Annotated[
+        Path, typer.Argument(help="Cell folder, or a data folder in any layout.")
+    ],
     out: Out = None,
     within: Annotated[
-        bool, typer.Option("--within", help="Look inside specimens too.")
+        bool, typer.Option("--within", help="Also compare cells of the same specimen.")
     ] = False,
     layout: Layout = "auto",
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:
-    """List pairs of cells of two specimens that show nearly the same picture.
+    """List near copies: pairs of cells of two specimens with almost the same picture.
 
-    In any of the eight rotations and mirrors, moved by a few pixels, brighter or
-    dimmer. Looked at are the cells that training would use.
+    Cells are compared in all eight orientations, shifted by a few pixels, brighter or
+    dimmer. Only cells that training would use are compared.
     """
     from training.config import NearCopySettings
     from training.curation.named_copies import cells_to_compare, named_copies
@@ -83,7 +85,7 @@ def copies(
     for note in cells.notes:
         console.print(note, highlight=False)
     steps = named_copies(data, cells, within, limits)
-    found = in_order(_drawn(steps, "% of pairs looked at"))
+    found = in_order(_drawn(steps, "% of pairs compared"))
     table = found.assign(view=[VIEWS[view] for view in found["view"]])
     if out is not None:
         _write_table(out, table)
@@ -106,15 +108,17 @@ def _tell_pairs(cells: int, table: "pd.DataFrame", as_json: bool) -> None:
 @app.command()
 def views(
     cells: Annotated[Path, typer.Argument(help="A cell folder.")],
-    model: Annotated[Path, typer.Option(help="Scores them: NAME.safetensors.")],
+    model: Annotated[
+        Path, typer.Option(help="Model that scores the cells: NAME.safetensors.")
+    ],
     out: Out = None,
-    top: Annotated[int, typer.Option(min=1, help="So many cells.")] = 20,
+    top: Annotated[int, typer.Option(min=1, help="Number of cells to list.")] = 20,
     device: DeviceOption = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """Rank cells by how far a model's scores differ over their eight views.
+    """Rank cells by how much a model's scores vary over their eight orientations.
 
-    A cell has no up or down, so that a model that is sure of it says the same of each.
+    A cell has no up or down, so a reliable model scores all orientations alike.
     """
     from training.data.cells.folder import read_cell_folder
     from training.inference.orientation_spread import spread_in_views
@@ -137,7 +141,10 @@ def views(
         tell({"cells": len(table), "seen": int(found.seen.sum()), "queue": rows}, True)
         return
     for row in table.head(top).itertuples(index=False):
-        print(f"{row.id} (specimen {row.specimen}): views differ {row.view_spread:.2f}")
+        print(
+            f"{row.id} (specimen {row.specimen}): orientations differ "
+            f"{row.view_spread:.2f}"
+        )
     if found.seen.any():
         print(f"the model trained on the specimens of {int(found.seen.sum())} cells")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from training.decisions.consensus import Settled
     from training.decisions.store import Decision, DecisionStore
 
-_ABOUT = "What reviewers decided: to a table and back, the past, and their agreement."
+_ABOUT = "Export, import, history and agreement of the reviewers' decisions."
 
 decisions = Commands(no_args_is_help=True)
 app.add_typer(decisions, name="decisions", help=_ABOUT, short_help=_ABOUT)
@@ -30,7 +30,7 @@ app.add_typer(decisions, name="decisions", help=_ABOUT, short_help=_ABOUT)
 Cells = Annotated[
     Path, typer.Argument(help="Cell folder, folder of decisions, or the file itself.")
 ]
-Reviewer = Annotated[str, typer.Option(help="Whose decisions; all if not given.")]
+Reviewer = Annotated[str, typer.Option(help="Reviewer of the decisions; default: all.")]
 
 
 @decisions.command("export")
@@ -39,7 +39,7 @@ def export_table(
     out: Annotated[Path, typer.Option(help="Table to write: .csv or .parquet.")],
     as_json: Json = False,
 ) -> None:
-    """Write every step, with who, when, what and why, without loss."""
+    """Export every step with reviewer, time, decision and reason, without loss."""
     from training.decisions.exchange import export_decisions
 
     with _opened(cells) as store:
@@ -49,15 +49,15 @@ def export_table(
 
 @decisions.command("import")
 def import_table(
-    table: Annotated[Path, typer.Argument(help="Table that export wrote.")],
+    table: Annotated[Path, typer.Argument(help="Table written by export.")],
     into: Annotated[Path, typer.Option(help="Cell folder, or folder of decisions.")],
     rename: Annotated[
         list[str] | None,
-        typer.Option(metavar="OLD=NEW", help="Take a reviewer under another name."),
+        typer.Option(metavar="OLD=NEW", help="Import a reviewer under another name."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Add the steps that are not there yet; the same table twice adds nothing."""
+    """Import the steps that are missing; the same table twice adds nothing."""
     from training.decisions.exchange import import_decisions, read_decisions
 
     read_decisions(table)  # a table that is refused leaves no empty store behind
@@ -81,7 +81,7 @@ def history(
     cell: Annotated[str, typer.Argument(help="Id of the cell.")],
     as_json: Json = False,
 ) -> None:
-    """Print all that was said of a cell, by whom and when, oldest first."""
+    """Print the history of a cell, with reviewers and times, oldest first."""
     from training.decisions.model import event_text
 
     with _opened(cells) as store:
@@ -92,7 +92,7 @@ def history(
     for event in events:
         print(event_text(event))
     if not events:
-        print(f"Nothing was said of {cell}.")
+        print(f"There are no decisions on {cell}.")
 
 
 @decisions.command()
@@ -102,7 +102,7 @@ def at(
     reviewer: Reviewer = "",
     as_json: Json = False,
 ) -> None:
-    """Print the decisions that stood after a step."""
+    """Print the decisions as of a step."""
     with _opened(cells) as store:
         if step > store.last_step:
             raise BadSettingError(
@@ -138,15 +138,15 @@ def at(
 def agreement(
     cells: Cells,
     as_json: Json = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the bootstrap.")] = 0,
     show: Annotated[
-        bool, typer.Option("--cells", help="Print the cells that they disagree on.")
+        bool, typer.Option("--cells", help="Also list the cells they disagree on.")
     ] = False,
 ) -> None:
-    """Print how far each two reviewers agree: Cohen's kappa, with intervals.
+    """Print the agreement of each pair of reviewers: Cohen's kappa, with intervals.
 
-    A cell that they disagree on is settled by what more than half of them say, else it
-    is open, and training leaves it out.
+    Where they disagree on a cell, more than half of them make a consensus; without one
+    the cell is open, and training leaves it out.
     """
     import numpy as np
 
@@ -174,7 +174,7 @@ def agreement(
     for names, result in found.items():
         print("\n".join(agreement_text(*names, result)))
     if not found:
-        print("There are no two reviewers.")
+        print("There are fewer than two reviewers.")
     settled = sum(one.together == "settled" for one in apart.values())
     print(apart_text(settled, len(apart) - settled))
     for cell, together in apart.items() if show else ():
@@ -253,5 +253,5 @@ def _opened(cells: Path, must_exist: bool = True) -> "DecisionStore":
 
     path = cells / STORE if cells.is_dir() else cells
     if must_exist and not path.is_file():
-        raise BadCellsError(path, "nothing was decided here", "check the folder")
+        raise BadCellsError(path, "there are no decisions here", "check the folder")
     return DecisionStore(path, "training")

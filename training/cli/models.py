@@ -25,7 +25,9 @@ from training.errors import BadSettingError
 
 @app.command()
 def fit(
-    experiment: Annotated[str, typer.Argument(help="See: python -m training list.")],
+    experiment: Annotated[
+        str, typer.Argument(help="Experiment; see python -m training list.")
+    ],
     data: Data,
     extra: Extra = None,
     *,
@@ -33,13 +35,14 @@ def fit(
     epochs: Epochs = None,
     device: DeviceOption = Device.auto,
     measured: Annotated[
-        Path | None, typer.Option(help="Run folder whose figures go on the card.")
+        Path | None,
+        typer.Option(help="Run folder whose held-out figures go on the model card."),
     ] = None,
     layout: Layout = "auto",
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:
-    """Fit one model on all cells, for the plugin and for predict."""
+    """Train one model on all cells, for the plugin and for predict."""
     from training.config import NetworkSettings
     from training.data.cells.nucleus_share import nucleus_share
     from training.inference.cards import add_verdict, read_card
@@ -79,7 +82,7 @@ def fit(
         measured=figures,
         nucleus_share=nucleus_share(Path(config.data), config.layout),
     )
-    with going_on(out, "the same command goes on from its last epoch"):
+    with going_on(out, "repeat the command to continue from its last epoch"):
         list(progress(records, config.classifier.epochs, "epochs"))
     card = read_card(out.with_suffix(".json"))
     if verdict is not None:
@@ -94,7 +97,7 @@ def export(
     out: Annotated[Path, typer.Option(help="File to write, NAME.onnx.")],
     as_json: Json = False,
 ) -> None:
-    """Write a model as ONNX, its card inside, and check that it scores the same."""
+    """Export a model with its card as ONNX, and check that it scores the same."""
     from training.inference.model_file import load_model
     from training.inference.onnx_export import export_onnx
 
@@ -104,22 +107,25 @@ def export(
 
 @app.command()
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="Frames, or folders of them.")],
+    images: Annotated[list[Path], typer.Argument(help="Frames, or folders of frames.")],
     model: Annotated[Path, typer.Option(help="NAME.safetensors or NAME.onnx.")],
-    out: Annotated[Path, typer.Option(help="Folder for what is found.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")],
     mask: Annotated[
         list[Path] | None,
-        typer.Option(help="Mask of each frame, in order; none: made from the image."),
+        typer.Option(
+            help="Mask of each frame, in the same order; default: segment the nuclei."
+        ),
     ] = None,
     backend: Annotated[
-        Backend, typer.Option(help="What computes the scores; auto: by the model file.")
+        Backend,
+        typer.Option(help="Library that computes the scores; auto: by model file."),
     ] = Backend.auto,
     device: DeviceOption = Device.auto,
     layout: Layout = "auto",
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:
-    """Classify every cell of frames and give each a verdict."""
+    """Classify the cells of frames and give each frame a verdict."""
     from training.inference.scorers import load_scorer
     from training.inference.stream import find_frames, predict_frames
 

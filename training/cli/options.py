@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Protocol(StrEnum):
-    """How folds are made."""
+    """Protocols by which cells are divided into folds."""
 
     loso = "loso"
     group_k = "group-k"
@@ -22,7 +22,7 @@ class Protocol(StrEnum):
 
 
 class Device(StrEnum):
-    """Where networks train."""
+    """Devices to compute on."""
 
     auto = "auto"
     cpu = "cpu"
@@ -30,25 +30,30 @@ class Device(StrEnum):
 
 
 class Backend(StrEnum):
-    """What computes the scores of a model."""
+    """Libraries that compute the scores of a model."""
 
     auto = "auto"
     torch = "torch"
     onnx = "onnx"
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Data = Annotated[
-    Path, typer.Option("--data", help="An official layout, a cell or a plain folder.")
+    Path,
+    typer.Option(
+        "--data",
+        help="Data folder: an official layout, a cell folder or a plain folder.",
+    ),
 ]
 Layout = Annotated[
-    str, typer.Option(help="auto, task1, task2, mivia or plain; auto sniffs.")
+    str,
+    typer.Option(help="Data layout: auto (detected), task1, task2, mivia or plain."),
 ]
 Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeatable."),
 ]
-DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
+DeviceOption = Annotated[Device, typer.Option(help="Device to compute on.")]
 EngineOption = Annotated[
     str,
     typer.Option(
@@ -57,16 +62,20 @@ EngineOption = Annotated[
         help="Where folds run: local, dask://HOST:PORT or slurm.",
     ),
 ]
-Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the cells.")]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Passes over the training cells.")
+]
 Extra = Annotated[
     Path | None,
-    typer.Option("--extra", help="Cells that are trained on and never tested."),
+    typer.Option("--extra", help="Folder of extra cells, for training only."),
 ]
 Pilot = Annotated[
-    int | None, typer.Option(min=1, help="Only so many folds, over all patterns.")
+    int | None,
+    typer.Option(min=1, help="Train only this many folds, drawn over all patterns."),
 ]
 Workers = Annotated[
-    int, typer.Option(min=0, help="Folds at once; 0: one a core, 4 on a GPU.")
+    int,
+    typer.Option(min=0, help="Folds trained at once; 0: one per core, or 4 on a GPU."),
 ]
 
 

@@ -30,22 +30,30 @@ if TYPE_CHECKING:
 
 @app.command()
 def reproduce(
-    out: Annotated[Path, typer.Option(help="Folder of the study; one goes on.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the study; an existing one is continued.")
+    ],
     data: Annotated[
-        Path | None, typer.Option("--data", help="Task-1; none: simulated specimens.")
+        Path | None,
+        typer.Option("--data", help="Task-1 folder; default: simulated specimens."),
     ] = None,
     extra: Extra = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="An experiment; repeatable. All else.")
+        list[str] | None,
+        typer.Option(help="Run only this experiment; repeatable. Default: all."),
     ] = None,
-    protocol: Annotated[Protocol | None, typer.Option(help="How to fold.")] = None,
-    folds: Annotated[int | None, typer.Option(min=2, help="Not for loso.")] = None,
+    protocol: Annotated[
+        Protocol | None, typer.Option(help="How cells are divided into folds.")
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Number of folds; not for loso.")
+    ] = None,
     epochs: Epochs = None,
     specimens: Annotated[
-        int, typer.Option(min=12, help="Simulated in place of Task-1.")
+        int, typer.Option(min=12, help="Specimens simulated in place of Task-1.")
     ] = 36,
     extra_specimens: Annotated[
-        int, typer.Option(min=12, help="Simulated in place of Task-2.")
+        int, typer.Option(min=12, help="Specimens simulated in place of Task-2.")
     ] = 108,
     device: DeviceOption = Device.auto,
     workers: Workers = 0,
@@ -54,12 +62,12 @@ def reproduce(
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:
-    """Do every table of the paper again, ours beside theirs.
+    """Reproduce every table of the paper, with our figures beside the published ones.
 
-    Without --extra the rows that need Task-2 are left out; without --data the same
-    tables are made of simulated specimens and say so. --set NAME=VALUE changes every
-    experiment that has the setting, --set EXPERIMENT.NAME=VALUE one. The same command
-    goes on with a study that was stopped.
+    Without --extra, rows that need Task-2 are left out; without --data, the tables are
+    of simulated specimens and marked so. --set NAME=VALUE changes every
+    experiment that has the setting, --set EXPERIMENT.NAME=VALUE one. Repeat the
+    command to continue a study that was stopped.
     """
     from training.data.simulation import simulated_specimens
     from training.studies.reproduction.page import read_results, write_reproduction

@@ -36,10 +36,10 @@ def stale(
     runs: Annotated[list[Path], typer.Argument(help="Runs, or folders of runs.")],
     as_json: Json = False,
 ) -> None:
-    """Tell which cells of runs were decided on otherwise since, and what is stale.
+    """List cells whose labels changed after a run, and the folds affected.
 
-    A changed cell makes every fold stale that trains on it. Of the fold that holds it
-    out only the metrics change: rescore measures them again at once.
+    A fold that trains on a changed cell is stale. For the fold that holds it out only
+    the metrics change: rescore updates them without training.
     """
     from training.runs.search import find_runs, find_stale_runs
 
@@ -77,9 +77,9 @@ def _print_stale(one: "Staleness") -> None:
 def rescore(
     run: Annotated[Path, typer.Argument(help="Run folder.")], as_json: Json = False
 ) -> None:
-    """Measure a run's held-out cells with the labels as they stand now; no training.
+    """Measure a run's held-out cells again with the current labels, without training.
 
-    Writes metrics-rescored.json and confusion-rescored.csv beside what was measured.
+    Writes metrics-rescored.json and confusion-rescored.csv beside the original ones.
     """
     from training.runs import staleness
     from training.runs.folder import RunFolder
@@ -104,17 +104,20 @@ def rescore(
 @app.command("label-errors")
 def label_errors(
     run: Annotated[Path, typer.Argument(help="Finished run folder.")],
-    top: Annotated[int, typer.Option(min=1, help="So many cells.")] = 20,
+    top: Annotated[int, typer.Option(min=1, help="Number of cells to list.")] = 20,
     model: Annotated[
         Path | None,
-        typer.Option(help="Scores these cells in their eight views: NAME.safetensors."),
+        typer.Option(
+            help="Model that also scores these cells in eight orientations: "
+            "NAME.safetensors."
+        ),
     ] = None,
     device: DeviceOption = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """Rank cells by the doubt of models that never saw their specimen on their label.
+    """Rank held-out cells by how strongly models contradict their label.
 
-    It changes nothing: what is wrong is relabelled or rejected in the review.
+    The models never saw the specimen. Nothing changes: relabel or reject in the review.
     """
     from training.inference.orientation_spread import scores_in_views
     from training.inference.scorers import load_scorer
@@ -157,7 +160,7 @@ def _print_queue(rows: list[dict[str, Any]]) -> None:
             f"of specimen {100 * row['of_specimen']:.0f} %",
         ]
         if "view_spread" in row:
-            words.append(f"views differ {row['view_spread']:.2f}")
+            words.append(f"orientations differ {row['view_spread']:.2f}")
         print(
             f"{row['id']} (specimen {row['specimen']}): "
             f"{row['label']} {row['label_score']:.2f} or "
@@ -170,23 +173,32 @@ def learning_curve(
     runs: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Finished runs or folders of them; none: some are planned on --data."
+            help="Finished runs, or folders of runs; default: plan runs on --data."
         ),
     ] = None,
     *,
-    out: Annotated[Path, typer.Option(help="Folder of the page; one goes on.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the page; an existing one is continued.")
+    ],
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="An official layout, a cell or a plain folder."),
+        typer.Option(
+            "--data",
+            help="Data folder: an official layout, a cell folder or a plain folder.",
+        ),
     ] = None,
     experiment: Annotated[
-        str, typer.Option(help="What is trained; see: python -m training list.")
+        str, typer.Option(help="Experiment to train; see python -m training list.")
     ] = "shape-index",
     shares: Annotated[
-        str, typer.Option(help="Of the specimens, and of the cells of each.")
+        str, typer.Option(help="Shares of the specimens, and of the cells of each.")
     ] = "0.25,0.5,1",
-    seeds: Annotated[int, typer.Option(min=1, max=20, help="Draws of each.")] = 2,
-    folds: Annotated[int, typer.Option(min=2, help="Groups of specimens.")] = 4,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=20, help="Random draws of each share.")
+    ] = 2,
+    folds: Annotated[
+        int, typer.Option(min=2, help="Number of groups of specimens.")
+    ] = 4,
     epochs: Epochs = None,
     device: DeviceOption = Device.auto,
     workers: Workers = 0,
@@ -194,7 +206,7 @@ def learning_curve(
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:
-    """Tell whether more specimens or more cells of each would buy more accuracy.
+    """Estimate whether more specimens or more cells of each would help accuracy more.
 
     The same held-out cells are scored by models trained on a share of the specimens,
     and by models trained on a share of the cells of each specimen.

@@ -27,50 +27,52 @@ def sheet(
         str,
         typer.Option(
             "--filter",
-            help="all, undecided, mine (decided by the reviewer), disagreed (open), "
-            "settled, flagged, accepted, rejected, relabelled or dropped.",
+            help="all, undecided, mine (decided by the reviewer), disagreed (no "
+            "consensus), settled (consensus), flagged, accepted, rejected, relabelled "
+            "or dropped.",
         ),
     ] = "all",
-    pattern: Annotated[str, typer.Option(help="Only cells that count as it.")] = "",
-    specimen: Annotated[str, typer.Option(help="Only cells of it.")] = "",
+    pattern: Annotated[str, typer.Option(help="Only cells of this pattern.")] = "",
+    specimen: Annotated[str, typer.Option(help="Only cells of this specimen.")] = "",
     reason: Annotated[
         str,
         typer.Option(
-            help="Only cells rejected for it: focus, merged, cut, mitotic, debris, "
-            "dim or other."
+            help="Only cells rejected for this reason: focus, merged, cut, mitotic, "
+            "debris, dim or other."
         ),
     ] = "",
     sort: Annotated[
-        str, typer.Option(help="order, size, focus, brightness or similarity.")
+        str, typer.Option(help="Sort by order, size, focus, brightness or similarity.")
     ] = "order",
     like: Annotated[
-        str, typer.Option(help="Id of the cell that similarity compares with.")
+        str, typer.Option(help="Id of the cell to sort by similarity to.")
     ] = "",
     descending: Annotated[
-        bool, typer.Option("--descending", help="The other end of the order first.")
+        bool, typer.Option("--descending", help="Reverse the order.")
     ] = False,
     group: Annotated[
-        str, typer.Option(help="none, specimen, pattern or decision.")
+        str, typer.Option(help="Group by none, specimen, pattern or decision.")
     ] = "none",
     contrast: Annotated[
-        str, typer.Option(help="Stretched for the eye per cell or per specimen.")
+        str, typer.Option(help="Stretch the contrast for display per cell or specimen.")
     ] = "cell",
     reviewer: Annotated[
-        str, typer.Option(help="Whose decisions; needed where there are several.")
+        str, typer.Option(help="Reviewer of the decisions; required where several are.")
     ] = "",
     as_of: Annotated[
-        int | None, typer.Option(min=0, help="As it stood after this step.")
+        int | None, typer.Option(min=0, help="Show the decisions as of this step.")
     ] = None,
     decisions: Annotated[
-        Path | None, typer.Option(help="Folder of the decisions, if another.")
+        Path | None,
+        typer.Option(help="Folder of the decisions; default: the cell folder."),
     ] = None,
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:
-    """Draw the cells that pass a filter, with captions and where they came from.
+    """Draw the cells that pass a filter, with captions and provenance.
 
-    The provenance stands below the cells, and in the file for programs to read. More
-    than some 500 cells take several pages: a PDF has them all, a PNG one each.
+    The provenance is printed below the cells and stored in the file. More than about
+    500 cells take several pages: one PDF, or one PNG a page.
     """
     from training.config import SheetSettings
     from training.curation.filtering import FILTERS, GROUPS, SORTS, Choice
@@ -96,7 +98,7 @@ def sheet(
     )
     contrast = _one_of("contrast", contrast, CONTRASTS)
     steps = shown_steps(review, choice, contrast, reviewer, as_of)
-    shown = _drawn(steps, "% of cells looked at")
+    shown = _drawn(steps, "% of cells read")
     made = _drawn(sheet_steps(out, shown, settings), "% of cells drawn")
     _tell_sheet(made, review.ids[shown.rows].tolist(), as_json)
 
@@ -122,7 +124,9 @@ def _pattern(index: int) -> Any:
 def _one_of(option: str, word: str, known: Collection[str]) -> Any:
     if word not in known:
         raise BadSettingError(
-            f"--{option} {word}", "it is none", f"use one of {', '.join(known)}"
+            f"--{option} {word}",
+            "there is no such choice",
+            f"use one of {', '.join(known)}",
         )
     return word
 

@@ -27,17 +27,18 @@ def specimens(
     out: Annotated[Path, typer.Option(help="Folder for the reports.")],
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="ID", help="Report this specimen alone; repeatable."),
+        typer.Option(metavar="ID", help="Report only this specimen; repeatable."),
     ] = None,
     decisions: Annotated[
         Path | None,
         typer.Option(
-            help="Cell folder or file with the decisions of reviewers; none: the one "
+            help="Cell folder or file with the reviewers' decisions; default: the one "
             "in the folder of the specimens."
         ),
     ] = None,
     backend: Annotated[
-        Backend, typer.Option(help="What computes the scores; auto: by the model file.")
+        Backend,
+        typer.Option(help="Library that computes the scores; auto: by model file."),
     ] = Backend.auto,
     device: DeviceOption = Device.auto,
     layout: Layout = "auto",
@@ -46,7 +47,7 @@ def specimens(
 ) -> None:
     """Write a report on each specimen and a worklist that ranks them by doubt.
 
-    What was reported before from the same files by the same model is not done again.
+    Reports that are up to date are not written again.
     """
     from training.config import (
         ExtractionSettings,
@@ -85,7 +86,7 @@ def specimens(
                 console.print(fault, highlight=False, soft_wrap=True, markup=False)
     except InterruptedRunError as stop:
         raise InterruptedRunError(
-            out, "it was interrupted", "give the command again: what is done is kept"
+            out, "it was interrupted", "repeat the command: finished reports are kept"
         ) from stop
     content = finish_worklist(plan, done)
     _answer(content, sum(step.skipped for step in done), out, as_json)
@@ -99,16 +100,19 @@ def neighbours(
     data: Data,
     extra: Extra = None,
     per_specimen: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Most cells of a specimen.")
+        int,
+        typer.Option(min=1, max=10_000, help="Maximum number of cells per specimen."),
     ] = 40,
-    seed: Annotated[int, typer.Option(min=0, help="Draws the cells.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed of the drawn cells.")
+    ] = 0,
     device: DeviceOption = Device.auto,
     layout: Layout = "auto",
     as_json: Json = False,
 ) -> None:
-    """Index a model's training cells, so that a cell's neighbours can be shown.
+    """Index a model's training cells, to show the ones nearest to a cell.
 
-    The index lies beside the model and holds small pictures of the training cells.
+    The index is stored beside the model and contains small pictures of training cells.
     """
     import numpy as np
 
@@ -150,7 +154,7 @@ def _answer(content: dict[str, Any], skipped: int, out: Path, as_json: bool) -> 
             "worklist": str(out / "worklist.html"),
             "specimens": len(content["specimens"]),
             "with verdict": content["with_verdict"],
-            "already there": skipped,
+            "up to date": skipped,
             "frames left out": content["faults"],
         },
         as_json,

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 @app.command("list")
 def list_experiments(as_json: Json = False) -> None:
-    """List the experiments, with what each needs and costs on the whole of Task-1."""
+    """List the experiments, with their data and their cost on the whole of Task-1."""
     from training.runs.experiments import EXPERIMENTS, paper_cost
 
     rows = []
@@ -78,19 +78,28 @@ def list_experiments(as_json: Json = False) -> None:
         print(json.dumps(rows, indent=2))
         return
     Console().print(table)
-    print("On the official data. Images: training images met in all folds and epochs.")
-    print("Hours: of one CPU core, roughly. Paper: mean class accuracy in per cent.")
-    print("What a run costs here: python -m training run EXPERIMENT ... --forecast")
+    print(
+        "On the official data. Images: training images processed in all folds and "
+        "epochs."
+    )
+    print("Hours: on one CPU core, roughly. Paper: mean class accuracy in per cent.")
+    print("Cost on this machine: python -m training run EXPERIMENT ... --forecast")
 
 
 @app.command()
 def run(
-    experiment: Annotated[str, typer.Argument(help="See: python -m training list.")],
+    experiment: Annotated[
+        str, typer.Argument(help="Experiment; see python -m training list.")
+    ],
     data: Data,
     extra: Extra = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder to make.")] = None,
-    protocol: Annotated[Protocol | None, typer.Option(help="How to fold.")] = None,
-    folds: Annotated[int | None, typer.Option(min=2, help="Not for loso.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder to create.")] = None,
+    protocol: Annotated[
+        Protocol | None, typer.Option(help="How cells are divided into folds.")
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Number of folds; not for loso.")
+    ] = None,
     pilot: Pilot = None,
     epochs: Epochs = None,
     device: DeviceOption = Device.auto,
@@ -99,11 +108,11 @@ def run(
     layout: Layout = "auto",
     changes: Changes = None,
     forecast: Annotated[
-        bool, typer.Option("--forecast", help="Only tell what it would cost here.")
+        bool, typer.Option("--forecast", help="Only estimate the cost on this machine.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Train every fold of an experiment and measure it on held-out specimens."""
+    """Train every fold of an experiment and evaluate it on held-out specimens."""
     from training.runs.execution import prepare, run_forecast, start_run
     from training.runs.experiments import configure, forecast_content, pilot_offer
 
@@ -124,7 +133,7 @@ def run(
         tell(forecast_content(run_forecast(config)), as_json)
         return
     if out is None:
-        raise BadSettingError("--out", "it is missing", "name the run folder to make")
+        raise BadSettingError("--out", "it is missing", "name the run folder to create")
     prepared = prepare(config)
     started = start_run(out, config, prepared)
     if offer := pilot_offer(run_forecast(config, prepared)):
@@ -137,11 +146,14 @@ def resume(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     engine: Annotated[
         str | None,
-        typer.Option(metavar="ENGINE", help="As of run; that of its start by default."),
+        typer.Option(
+            metavar="ENGINE",
+            help="As for run; default: the one the run was started with.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Go on with a run that was stopped or killed."""
+    """Continue a run that was stopped or killed."""
     from training.runs.folder import RunFolder
 
     _follow(RunFolder.open(run), as_json, engine)
@@ -151,7 +163,7 @@ def resume(
 def status(
     run: Annotated[Path, typer.Argument(help="Run folder.")], as_json: Json = False
 ) -> None:
-    """Tell where a run stands."""
+    """Show the progress of a run."""
     from dataclasses import asdict
 
     from training.runs.folder import RunFolder
@@ -166,7 +178,7 @@ def report(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
     as_json: Json = False,
 ) -> None:
-    """Write report.html into each run folder; compare later runs with the first."""
+    """Write report.html into each run folder; compare the other runs with the first."""
     from training.evaluation.comparison import comparison_content
     from training.reports.run_report import write_report
     from training.runs.figures import compare_runs, measured_sentence
@@ -188,11 +200,12 @@ def report(
 @app.command()
 def changes(
     runs: Annotated[
-        list[Path], typer.Argument(help="Finished runs; the others less the first.")
+        list[Path],
+        typer.Argument(help="Finished runs; differences are from the first."),
     ],
     as_json: Json = False,
 ) -> None:
-    """Print what each change of a recipe bought, as a table in Markdown."""
+    """Print the effect of each change of a recipe, as a table in Markdown."""
     from training.runs.folder import RunFolder
     from training.runs.predictions import read_predictions
     from training.studies.change_table import (

@@ -1,4 +1,4 @@
-"""What the command line draws: progress with time left, tables, JSON."""
+"""Output of the command line: progress with time left, tables, JSON."""
 
 import json
 import math
@@ -160,7 +160,7 @@ def progress(steps: Iterable[Any], total: int, unit: str) -> Iterator[Any]:
 
 
 class Pace:
-    """How long steps still take, by the mean of those that were waited for.
+    """Time left of some steps, by the mean of those that were waited for.
 
     Steps may come in pairs, and those of an earlier session come at once; these tell no
     pace.

@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 def verdicts(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     out: Annotated[
-        Path | None, typer.Option(help="Write what was fitted here too, as JSON.")
+        Path | None, typer.Option(help="Also write the fitted verdict here, as JSON.")
     ] = None,
     left_out: Annotated[
         bool,
         typer.Option(
             "--left-out",
             help=(
-                "Train every fold once more for each pattern, without it, to measure "
-                "how unknown patterns are turned away; costs the run times patterns, "
-                "once: the fits are kept in the run folder."
+                "Train every fold again without each pattern in turn, to measure how "
+                "unknown patterns are turned away; costs as much as the run times the "
+                "patterns, once: the fits are kept in the run folder."
             ),
         ),
     ] = False,
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:
-    """Fit the verdict on held-out specimens and judge each without itself."""
+    """Calibrate the verdict on held-out specimens, each judged by a fit without it."""
     from training.config import VerdictSettings, parse_together
     from training.evaluation.verdict_fit import specimen_rows
     from training.reports.run_report import write_report
@@ -48,7 +48,9 @@ def verdicts(
     opened, scores = RunFolder.open(run), None
     if left_out:
         fits = LeftOutFits.of(opened)
-        with going_on(run, f"go on with: python -m training verdicts {run} --left-out"):
+        with going_on(
+            run, f"continue with: python -m training verdicts {run} --left-out"
+        ):
             list(progress(fits.train(), len(fits), "fits"))
         scores = fits.scores()
     fitted = write_verdict(opened, settings, scores)

@@ -1,4 +1,4 @@
-"""What all settings have in common: parsing, ranges, one sentence for a bad one.
+"""Common base of all settings: parsing, ranges, one sentence for a bad value.
 
 The command line and the plugin's forms are made from these models, and a run writes the
 resolved values into its folder. A unit stands in ``json_schema_extra={"unit": ...}``.
@@ -98,7 +98,7 @@ def unit(name: str) -> dict[str, JsonValue]:
 
 
 def as_numbers(value: object) -> object:
-    """Take '1,2,4' for the numbers 1, 2 and 4."""
+    """Parse '1,2,4' as the numbers 1, 2 and 4."""
     return tuple(value.split(",")) if isinstance(value, str) else value
 
 
@@ -110,5 +110,5 @@ def as_typed(value: object) -> object:
 
 
 def as_choice(value: object) -> object:
-    """Take '8' for 8: pydantic does not convert the choices of a Literal."""
+    """Parse '8' as 8: pydantic does not convert the choices of a Literal."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value

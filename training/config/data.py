@@ -14,7 +14,7 @@ CROP_SIZES = (9, 255)
 
 
 class ExtractionSettings(Settings):
-    """How cells are cut from a frame and its mask."""
+    """Settings of the extraction of cells from a frame and its mask."""
 
     size: int = Field(
         77,
@@ -27,14 +27,15 @@ class ExtractionSettings(Settings):
         30,
         ge=1,
         le=100_000,
-        description="Fewest pixels of a nucleus; below it is dropped as tiny.",
+        description="Minimum area of a nucleus; smaller ones are dropped as tiny.",
         json_schema_extra=unit("pixels"),
     )
     tiny_share: float = Field(
         0.25,
         ge=0,
         lt=1,
-        description="Share of the frame's usual nucleus area below which one is tiny.",
+        description="Share of the frame's usual nucleus area below which a nucleus is "
+        "tiny.",
     )
     merged_share: float = Field(
         1.6,
@@ -84,7 +85,7 @@ class ExtractionSettings(Settings):
 
 
 class SegmentationSettings(Settings):
-    """How nuclei are found in an image that has no mask."""
+    """Settings of the segmentation of an image that has no mask."""
 
     diameter: float = Field(
         0,
@@ -108,7 +109,7 @@ class SegmentationSettings(Settings):
         le=4,
         description="Divides the threshold: above 1, dimmer nuclei are found.",
     )
-    split: bool = Field(True, description="Part nuclei that touch by their shape.")
+    split: bool = Field(True, description="Separate touching nuclei by their shape.")
     smallest: float = Field(
         0.2,
         ge=0,
@@ -128,8 +129,8 @@ class QualitySettings(Settings):
         ge=0,
         le=1,
         description=(
-            "Most of a nucleus on the crop's edge, as a share of its diameter; above "
-            "it is cut off."
+            "Maximum length on the crop's edge, as a share of the diameter of the "
+            "nucleus; above, it is cut off."
         ),
     )
     doublet_share: float = Field(
@@ -137,7 +138,7 @@ class QualitySettings(Settings):
         ge=0,
         le=1,
         description=(
-            "Most of the convex hull that a nucleus leaves empty; above, a large one "
+            "Maximum empty share of the convex hull of a nucleus; above, a large one "
             "is several nuclei."
         ),
     )
@@ -196,26 +197,26 @@ class QualitySettings(Settings):
         ge=1,
         le=1000,
         description=(
-            "Fewest cells of a specimen that tell what is usual; in a smaller one "
-            "nothing is said of area, detail and signal."
+            "Minimum number of cells of a specimen to define its usual values; in "
+            "smaller ones area, detail and signal are not judged."
         ),
     )
 
 
 class NearCopySettings(Settings):
-    """When two cells count as near copies."""
+    """Settings of the search for near copies."""
 
     correlation: float = Field(
         0.9,
         ge=0,
         le=1,
-        description="Least correlation of a pair in its best view and shift.",
+        description="Minimum correlation of a pair in its best orientation and shift.",
     )
     shift: int = Field(
         3,
         ge=0,
         le=16,
-        description="Furthest that one is moved against the other, in both directions.",
+        description="Maximum shift of one cell against the other, in both directions.",
         json_schema_extra=unit("pixels"),
     )
     coarse: float = Field(
@@ -223,19 +224,20 @@ class NearCopySettings(Settings):
         ge=-1,
         le=1,
         description=(
-            "Least correlation of the descriptors of a pair that is looked at closely."
+            "Minimum correlation of the descriptors for a pair to be compared in full."
         ),
     )
     candidates: int = Field(
         10,
         ge=1,
         le=1000,
-        description="Most later cells that one is looked at closely with, best first.",
+        description="Maximum number of later cells each cell is compared with in "
+        "full, best first.",
     )
 
 
 class SheetSettings(Settings):
-    """How a picture sheet is drawn."""
+    """Settings of a picture sheet."""
 
     width: int = Field(
         2000,
@@ -255,15 +257,12 @@ class SheetSettings(Settings):
         0,
         ge=0,
         le=4,
-        description=(
-            "Pixels that a pixel of a crop is wide; 0 takes 2 for up to 100 cells, "
-            "else 1."
-        ),
+        description=("Magnification of the crops; 0 is 2 for up to 100 cells, else 1."),
     )
 
 
 class SimulationSettings(Settings):
-    """How specimens are simulated."""
+    """Settings of simulated specimens."""
 
     specimens: int = Field(
         24, ge=1, le=10_000, description="Specimens to simulate, each its own serum."
@@ -272,17 +271,21 @@ class SimulationSettings(Settings):
     seed: int = Field(
         0,
         ge=0,
-        description="Start of the random numbers; the same seed, the same cells.",
+        description="Random seed; the same seed gives the same cells.",
     )
     patterns: tuple[str, ...] = Field(
         (),
         description=(
-            "Patterns dealt to the specimens in turn; none takes all six in the "
+            "Patterns assigned to the specimens in turn; none: all six in the "
             "proportions of the public data."
         ),
     )
-    cells_min: int = Field(60, ge=1, le=1000, description="Fewest nuclei of a frame.")
-    cells_max: int = Field(200, ge=1, le=1000, description="Most nuclei of a frame.")
+    cells_min: int = Field(
+        60, ge=1, le=1000, description="Minimum number of nuclei in a frame."
+    )
+    cells_max: int = Field(
+        200, ge=1, le=1000, description="Maximum number of nuclei in a frame."
+    )
     height: int = Field(
         1040,
         ge=128,

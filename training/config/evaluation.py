@@ -10,18 +10,19 @@ from training.config.base import Settings, as_choice
 
 
 class TrainingSetSettings(Settings):
-    """Which cells a fold trains on, and in which views (the paper's sets 1 to 3)."""
+    """Settings of a fold's training set (the paper's sets 1 to 3)."""
 
     views: Literal[1, 8] = Field(
         1,
-        description="Views of each training cell: 8 takes every rotation and mirror.",
+        description="Orientations of each training cell: 8 uses every rotation and "
+        "mirror.",
     )
     cells_per_specimen: int = Field(
         0,
         ge=0,
         le=100_000,
         description=(
-            "Cells drawn from each training specimen; 0 takes all. Held-out specimens "
+            "Cells drawn from each training specimen; 0 uses all. Held-out specimens "
             "are tested on all their cells."
         ),
     )
@@ -32,8 +33,8 @@ class TrainingSetSettings(Settings):
     extra_views: Literal["as-views", "paper"] = Field(
         "as-views",
         description=(
-            "Views of each extra cell: 'paper' takes 2, of nuclear membrane 4, of "
-            "Golgi 8, as the paper's Table 1 does."
+            "Orientations of each extra cell: 'paper' uses 2, of nuclear membrane 4, "
+            "of Golgi 8, as in the paper's Table 1."
         ),
     )
     specimen_share: float = Field(
@@ -57,9 +58,9 @@ class TrainingSetSettings(Settings):
     balance: Literal["cells", "specimens"] = Field(
         "cells",
         description=(
-            "What an epoch of a network meets: 'cells' each training cell once; "
-            "'specimens' as many, drawn anew each time, all patterns alike and within "
-            "a pattern all specimens alike."
+            "Cells in an epoch of a network: 'cells' uses each training cell once; "
+            "'specimens' draws as many at random, with equal weight for all patterns "
+            "and for all specimens of a pattern."
         ),
     )
     reviewed: Literal["not-rejected", "accepted"] = Field(
@@ -74,14 +75,14 @@ class TrainingSetSettings(Settings):
 
 
 class ProtocolSettings(Settings):
-    """How folds are made."""
+    """Settings of the folds."""
 
     protocol: Literal["loso", "group-k", "inner-k", "k-fold"] = Field(
         "loso",
         description=(
-            "'loso' leaves one specimen out, 'group-k' deals whole specimens to folds, "
-            "'inner-k' trains without the next of those folds too, to choose settings "
-            "by, 'k-fold' ignores specimens and is optimistic."
+            "'loso' leaves one specimen out, 'group-k' divides whole specimens into "
+            "folds, 'inner-k' also leaves the next of those folds out of training, "
+            "for choosing settings, 'k-fold' ignores specimens and is optimistic."
         ),
     )
     folds: int = Field(
@@ -92,8 +93,8 @@ class ProtocolSettings(Settings):
         ge=0,
         le=10_000,
         description=(
-            "Do only so many folds, drawn from all patterns in turn, for a first "
-            "figure; 0 does all."
+            "Train only this many folds, drawn from all patterns in turn, for a first "
+            "figure; 0 trains all."
         ),
     )
     seed: int = Field(

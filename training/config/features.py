@@ -10,7 +10,7 @@ from training.config.base import Settings, as_numbers, unit
 
 
 class FeatureSettings(Settings):
-    """What these systems share."""
+    """Settings common to the feature systems."""
 
     epochs: ClassVar[int] = 1
     """They are not fitted in epochs; a fit tells of itself once."""
@@ -97,11 +97,11 @@ class LocalPatternsSettings(FeatureSettings):
         2,
         ge=1,
         le=16,
-        description="Distance of the patches.",
+        description="Spacing of the patches.",
         json_schema_extra=unit("pixels"),
     )
     words: int = Field(
-        5000, ge=16, le=20_000, description="Words of each descriptor's dictionary."
+        5000, ge=16, le=20_000, description="Size of each descriptor's dictionary."
     )
     dictionary_patches: int = Field(
         300_000,
@@ -110,7 +110,7 @@ class LocalPatternsSettings(FeatureSettings):
         description="Patches of training cells that a dictionary is made from.",
     )
     neighbours: int = Field(
-        10, ge=2, le=100, description="Words that code a patch (LLC)."
+        10, ge=2, le=100, description="Dictionary words that encode a patch (LLC)."
     )
     projection_length: int = Field(
         100, ge=8, le=512, description="Length of a random projection."
@@ -174,7 +174,7 @@ class ScaleSpaceSettings(FeatureSettings):
         2,
         ge=1,
         le=16,
-        description="Distance of the points that are described.",
+        description="Spacing of the points that are described.",
         json_schema_extra=unit("pixels"),
     )
     margin: int = Field(
@@ -185,7 +185,10 @@ class ScaleSpaceSettings(FeatureSettings):
         json_schema_extra=unit("pixels"),
     )
     components: int = Field(
-        32, ge=2, le=512, description="Most principal components of a descriptor."
+        32,
+        ge=2,
+        le=512,
+        description="Maximum number of principal components of a descriptor.",
     )
     gaussians: int = Field(64, ge=2, le=1024, description="Gaussians of each mixture.")
     mixture_points: int = Field(

@@ -10,13 +10,13 @@ from training.config.base import Settings, as_choice, unit
 
 
 class NetworkSettings(Settings):
-    """What all networks share: input and recipe (Li et al. 2016, section 3)."""
+    """Settings common to all networks: input and recipe (Li et al. 2016, section 3)."""
 
     input_size: int = Field(
         60,
         ge=32,
         le=256,
-        description="Side of the square image that the network sees.",
+        description="Side of the square input image of the network.",
         json_schema_extra=unit("pixels"),
     )
     normalisation: Literal["none", "cell"] = Field(
@@ -29,9 +29,9 @@ class NetworkSettings(Settings):
     augmentation: Literal["none", "d4", "d4-intensity", "all"] = Field(
         "none",
         description=(
-            "Change at each meeting of a training cell: 'd4' turns or mirrors it at "
-            "random, 'd4-intensity' changes its gain and gamma too, 'all' also turns "
-            "it freely, zooms, blurs it and adds noise."
+            "Augmentation of a training cell each time it is used: 'd4' rotates or "
+            "mirrors it at random, 'd4-intensity' also changes gain and gamma, 'all' "
+            "also rotates it freely, zooms, blurs it and adds noise."
         ),
     )
     mixup: float = Field(
@@ -39,8 +39,8 @@ class NetworkSettings(Settings):
         ge=0,
         le=10,
         description=(
-            "How strongly a training cell is mixed with another (both parameters of "
-            "the beta distribution of its share); 0 never mixes."
+            "Mixup of a training cell with another: both parameters of the beta "
+            "distribution of its share; 0 never mixes."
         ),
     )
     epochs: int = Field(
@@ -50,16 +50,18 @@ class NetworkSettings(Settings):
         200, ge=1, le=4096, description="Cells in one step of gradient descent."
     )
     learning_rate: float = Field(
-        0.002, gt=0, le=10, description="Step size, the largest of the schedule."
+        0.002, gt=0, le=10, description="Learning rate, the maximum of the schedule."
     )
     schedule: Literal["fixed", "cosine"] = Field(
         "fixed",
         description=(
-            "Step size over a fit: 'cosine' rises in the first twentieth and falls "
-            "to 0 along a cosine."
+            "Learning rate over a fit: 'cosine' rises in the first twentieth and "
+            "falls to 0 along a cosine."
         ),
     )
-    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of the descent.")
+    momentum: float = Field(
+        0.9, ge=0, lt=1, description="Momentum of gradient descent."
+    )
     weight_decay: float = Field(
         0.0005, ge=0, le=1, description="L2 penalty on the weights."
     )
@@ -67,22 +69,23 @@ class NetworkSettings(Settings):
         0.0,
         ge=0,
         lt=1,
-        description="Share of the target that is spread evenly over all patterns.",
+        description="Label smoothing: share of the target spread evenly over all "
+        "patterns.",
     )
     weight_average: float = Field(
         0.0,
         ge=0,
         lt=1,
         description=(
-            "Share of the running mean of the weights that a step keeps; the mean "
-            "votes in place of the network. 0 takes no mean."
+            "Decay per step of the running mean of the weights, which scores in place "
+            "of the network; 0 uses no mean."
         ),
     )
     test_views: Literal[1, 8] = Field(
         1,
         description=(
-            "Views of a cell whose scores are averaged: 8 takes every rotation and "
-            "mirror."
+            "Orientations of a cell whose scores are averaged: 8 uses every rotation "
+            "and mirror."
         ),
     )
     vote_epochs: int = Field(
@@ -94,8 +97,8 @@ class NetworkSettings(Settings):
     precision: Literal["float32", "bf16"] = Field(
         "float32",
         description=(
-            "Numbers that a step is computed in; 'bf16' halves what a GPU moves, and "
-            "is slower on most CPUs. Weights and scores are float32 either way."
+            "Number format of a training step; 'bf16' halves the memory traffic of a "
+            "GPU and is slower on most CPUs. Weights and scores are float32 either way."
         ),
     )
 
@@ -115,8 +118,8 @@ class PaperNetworkSettings(NetworkSettings):
     initialisation: Literal["he", "literal-0.001"] = Field(
         "he",
         description=(
-            "How weights start; 'literal-0.001' is the paper's wording and does not "
-            "train."
+            "Initialisation of the weights; 'literal-0.001' is the paper's wording "
+            "and does not train."
         ),
     )
     batch_norm: bool = Field(
@@ -133,7 +136,7 @@ class LeNetSettings(NetworkSettings):
         78,
         ge=42,
         le=256,
-        description="Side of the square image that the network sees.",
+        description="Side of the square input image of the network.",
         json_schema_extra=unit("pixels"),
     )
     normalisation: Literal["none", "cell"] = Field(
@@ -141,7 +144,7 @@ class LeNetSettings(NetworkSettings):
         description="'cell' stretches the contrast of each cell, as its authors do.",
     )
     learning_rate: float = Field(
-        0.01, gt=0, le=10, description="Step size, the largest of the schedule."
+        0.01, gt=0, le=10, description="Learning rate, the maximum of the schedule."
     )
 
 
@@ -157,13 +160,13 @@ class ImageNetSettings(NetworkSettings):
         ),
     )
     tune: Literal["all", "last-block", "head"] = Field(
-        "all", description="Layers that are fitted; the others keep their weights."
+        "all", description="Layers that are trained; the others stay frozen."
     )
     input_size: int = Field(
         112,
         ge=64,
         le=256,
-        description="Side of the square image that the network sees.",
+        description="Side of the square input image of the network.",
         json_schema_extra=unit("pixels"),
     )
     normalisation: Literal["none", "cell"] = Field(
@@ -198,7 +201,7 @@ class RadialNetworkSettings(NetworkSettings):
         64,
         ge=32,
         le=256,
-        description="Side of the square image that the network sees.",
+        description="Side of the square input image of the network.",
         json_schema_extra=unit("pixels"),
     )
     normalisation: Literal["none", "cell"] = Field(
@@ -212,13 +215,13 @@ class RadialNetworkSettings(NetworkSettings):
         64, ge=1, le=4096, description="Cells in one step of gradient descent."
     )
     learning_rate: float = Field(
-        0.05, gt=0, le=10, description="Step size, the largest of the schedule."
+        0.05, gt=0, le=10, description="Learning rate, the maximum of the schedule."
     )
     schedule: Literal["fixed", "cosine"] = Field(
         "cosine",
         description=(
-            "Step size over a fit: 'cosine' rises in the first twentieth and falls "
-            "to 0 along a cosine."
+            "Learning rate over a fit: 'cosine' rises in the first twentieth and "
+            "falls to 0 along a cosine."
         ),
     )
     vote_epochs: int = Field(

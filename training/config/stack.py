@@ -16,7 +16,7 @@ class StackSettings(Settings):
     name: Literal["stack"] = "stack"
     members: str = Field(
         "",
-        description="Folders of the finished runs to pool, with commas between.",
+        description="Folders of the finished runs to pool, separated by commas.",
     )
     inner: str = Field(
         "",
@@ -29,6 +29,6 @@ class StackSettings(Settings):
         60,
         ge=32,
         le=256,
-        description="Side of the images that tell whether the cells are the same.",
+        description="Side of the images by which the cells are checked to be the same.",
         json_schema_extra=unit("pixels"),
     )

@@ -1,4 +1,4 @@
-"""Which cells may show the same picture: descriptors that know no view and no place.
+"""Candidates for near copies: descriptors independent of orientation and place.
 
 `training.curation.near_copies` looks closely at the pairs that are found here.
 """

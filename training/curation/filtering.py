@@ -35,8 +35,8 @@ FILTERS: dict[Filter, str] = {
     "all": "All cells",
     "undecided": "Undecided",
     "mine": "Decided by me",
-    "disagreed": "Disagreed, open",
-    "settled": "Disagreed, settled",
+    "disagreed": "Disagreement, open",
+    "settled": "Disagreement, consensus",
     "flagged": "Flagged",
     "accepted": "Accepted",
     "rejected": "Rejected",
@@ -71,7 +71,7 @@ _FIRST: dict[Sort, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Choice:
-    """Which cells are shown, in which order, and what they are put together by.
+    """Filter, order and grouping of the cells shown.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Said:
-    """What stands of the cells under review when they are chosen.
+    """Decisions on the cells under review when they are filtered.
 
     Attributes
     ----------

@@ -107,7 +107,7 @@ def named_copies(
     """
     if not within and (cells.specimens == "").any():
         raise SpecimensError(
-            data, "some cells have no specimen", "name them, or look with --within"
+            data, "some cells have no specimen", "add them, or use --within"
         )
     chosen = ChosenImages(cells.images, cells.rows)
     groups = None if within else cells.specimens

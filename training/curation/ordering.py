@@ -1,4 +1,4 @@
-"""Which cells of a review are shown, in which order and under which headings."""
+"""Rows of a review that are shown, in order, with their headings."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class PatternChoice:
 
 @dataclass(frozen=True)
 class Heading:
-    """What stands over a group of the cells shown.
+    """Heading of a group of the cells shown.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Heading:
 
 @dataclass(frozen=True, eq=False)
 class Votes:
-    """What the other reviewers say of the cells of a review, one entry a decision.
+    """Decisions of the other reviewers on the cells of a review, one entry each.
 
     Attributes
     ----------

@@ -94,7 +94,7 @@ class _Cells:
 
 @dataclass(frozen=True)
 class _Fault:
-    """What a rule found: the reason, which cells are beyond it, and why, by row."""
+    """Findings of a rule: the reason, the cells beyond its limit, and why, by row."""
 
     reason: str
     beyond: npt.NDArray[np.bool_]

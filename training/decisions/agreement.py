@@ -1,4 +1,4 @@
-"""How far two reviewers agree, and the cells on which they do not."""
+"""Agreement of two reviewers, and the cells on which they disagree."""
 
 from __future__ import annotations
 

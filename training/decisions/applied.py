@@ -1,4 +1,4 @@
-"""What the decisions of reviewers change in the cells of a cell folder."""
+"""Decisions of reviewers applied to the cells of a cell folder."""
 
 from __future__ import annotations
 
@@ -293,8 +293,8 @@ def _said(decisions: tuple[Decision, ...], own: str) -> tuple[str, str | None, b
 _WORDS = {
     "accepted": "were accepted by reviewers",
     "rejected": "were rejected by reviewers and left out",
-    "relabelled": "were given another pattern by reviewers",
-    _DISAGREED: "were left out because reviewers disagree on them",
-    _SETTLED: "that reviewers disagree on were settled by most of them",
+    "relabelled": "were relabelled by reviewers",
+    _DISAGREED: "were left out because reviewers disagree without a consensus",
+    _SETTLED: "that reviewers disagree on follow the consensus",
     _UNDECIDED: "were left out because nobody accepted them",
 }

@@ -1,4 +1,4 @@
-"""Whether a list of steps can be a log of decisions, step by step."""
+"""Validation of a list of steps as a log of decisions."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ def checked_steps(path: Path, steps: Iterable[StepRecord]) -> list[StepRecord]:
 def _fault(step: StepRecord, number: int) -> str | None:
     """Return what is wrong with a step for itself, or None."""
     if step.step != number:
-        return f"step {step.step} stands where step {number} should"
+        return f"step {step.step} is where step {number} should be"
     if not step.reviewer.strip():
         return "it names no reviewer"
     if not _is_time(step.time):
-        return f"'{step.time}' is no time with its zone"
+        return f"'{step.time}' is not a time with a zone"
     cells = [*(one.cell for one in step.decisions), *(one.cell for one in step.marks)]
     if len(set(cells)) < len(cells):
         return f"step {step.step} names a cell twice"
     for one in step.decisions:
         if one.verdict not in VERDICTS:
-            return f"'{one.verdict}' is none of {', '.join(VERDICTS)}"
+            return f"'{one.verdict}' is not one of {', '.join(VERDICTS)}"
         if (one.verdict == "relabelled") != (one.pattern is not None):
-            return "a pattern goes with 'relabelled', and with nothing else"
+            return "only 'relabelled' takes a pattern"
     return None
 
 

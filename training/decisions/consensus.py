@@ -1,4 +1,4 @@
-"""What the reviewers of a cell say together: the same, settled by most, or open.
+"""Consensus of the reviewers of a cell: unanimous, by majority, or open.
 
 The rule: what more than half of the reviewers who decided on a cell say of it is taken.
 Where no word has more than half, the cell is open, and no rule of ours decides.
@@ -20,7 +20,7 @@ Together = Literal["undecided", "alike", "settled", "open"]
 
 @dataclass(frozen=True)
 class Settled:
-    """What some reviewers say of a cell together.
+    """Consensus of some reviewers on a cell.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ def settled_text(found: Settled) -> str:
         return f"Open: {found.readers} reviewers disagree."
     if found.together == "settled":
         how = f"{found.votes} of {found.readers} reviewers"
-        return f"Settled by {how}: {found.word}."
+        return f"Consensus of {how}: {found.word}."
     return ""
 
 
@@ -92,5 +92,5 @@ def apart_text(settled: int, left: int) -> str:
     """Return how many cells reviewers disagree on, as a sentence."""
     count = settled + left
     noun = "1 cell is" if count == 1 else f"{count:,} cells are"
-    parts = f": {settled:,} settled by most reviewers, {left:,} open" if count else ""
+    parts = f": {settled:,} with a consensus, {left:,} open" if count else ""
     return f"{noun} disagreed on{parts}."

@@ -94,7 +94,7 @@ class Decisions(Mapping[str, Decision]):
 
 
 class Opinions(Mapping[str, tuple[Decision, ...]]):
-    """What several reviewers say of each cell that one of them decided on."""
+    """Decisions of several reviewers on each cell that one of them decided on."""
 
     __slots__ = ("readers",)
 

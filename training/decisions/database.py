@@ -119,7 +119,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def can_write(path: Path) -> bool:
-    """Tell whether the file and its folder, where the journal goes, can be written."""
+    """Return whether the file and its folder, where the journal goes, are writable."""
     folder = path.parent
     if not path.exists():
         return os.access(folder, os.W_OK)
@@ -219,7 +219,7 @@ def no_store(path: Path) -> BadCellsError:
     """Return the fault of a file that is not ours."""
     return BadCellsError(
         path,
-        "it is damaged or no store of decisions",
+        "it is damaged or not a store of decisions",
         "move it away, or put back a copy",
     )
 
@@ -232,25 +232,25 @@ def sentence(path: Path, fault: Exception) -> BadCellsError | StorageError:
     if whole_code == sqlite3.SQLITE_READONLY_ROLLBACK:
         return StorageError(
             path,
-            "a step was cut off while it was saved, and must be taken back; "
-            "the folder is read-only",
-            "copy the whole folder to where you may write",
+            "a step was interrupted while it was saved and must be rolled back; the "
+            "folder is read-only",
+            "copy the whole folder to where you can write",
         )
     code = whole_code & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return StorageError(
             path,
             "the disk is full and the decision was not saved",
-            "free some space and do it again",
+            "free some space and try again",
         )
     if code == sqlite3.SQLITE_BUSY:
         return StorageError(
             path,
-            "another program holds it and the decision was not saved",
-            "close that program and do it again",
+            "another program has it locked and the decision was not saved",
+            "close that program and try again",
         )
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return no_store(path)
     return StorageError(
-        path, f"it cannot be used ({fault})", "check its folder and do it again"
+        path, f"it cannot be used ({fault})", "check its folder and try again"
     )

@@ -37,7 +37,7 @@ _Words = tuple[str | None, ...]
 
 
 class Imported(NamedTuple):
-    """What an import did: steps in the file, steps that were new, and who made them."""
+    """Result of an import: steps in the file, new steps, and their reviewers."""
 
     steps: int
     added: int
@@ -165,7 +165,9 @@ def _step(path: Path, rows: Sequence[tuple[int, _Words]]) -> StepRecord:
         else:
             marked.append(_marked(path, place, kind, content))
     if (0 if is_turn else len(rows)) != _number(path, line, "cells", cells):
-        raise _damaged(path, line, f"step {number} has not the {cells} cells it names")
+        raise _damaged(
+            path, line, f"step {number} does not have the {cells} cells it names"
+        )
     return StepRecord(
         _number(path, line, "step", number),
         reviewer or "",
@@ -193,13 +195,15 @@ def _marked(path: Path, line: int, kind: str | None, content: _Words) -> Marked:
         return Marked(cell, _YES_NO.index(flag), None)
     if kind == "note" and note is not None and flag is None:
         return Marked(cell, None, note)
-    raise _damaged(path, line, f"the kind '{kind}' does not go with what it says")
+    raise _damaged(path, line, f"the kind '{kind}' does not match its other columns")
 
 
 def _number(path: Path, line: int, column: str, word: str | None) -> int:
     found = _WHOLE.fullmatch((word or "").strip())
     if found is None:
-        raise _damaged(path, line, f"'{word or ''}' in '{column}' is no whole number")
+        raise _damaged(
+            path, line, f"'{word or ''}' in '{column}' is not a whole number"
+        )
     return int(found[1])
 
 
@@ -237,7 +241,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, _Words]]:
     if not header:
         raise _damaged(path, 1, "the table is empty")
     if not text.endswith(("\r", "\n")):
-        raise _damaged(path, text.count("\n") + 1, "the last line has no end")
+        raise _damaged(path, text.count("\n") + 1, "the last line is incomplete")
 
 
 def _header(path: Path, line: int, row: Sequence[str]) -> list[str]:
@@ -253,7 +257,7 @@ def _header(path: Path, line: int, row: Sequence[str]) -> list[str]:
 def _in_order(path: Path, line: int, header: list[str], row: list[str]) -> _Words:
     if len(row) < len(header) or any(row[len(header) :]):
         raise _damaged(
-            path, line, f"it has not the {len(header)} columns of the header"
+            path, line, f"it does not have the {len(header)} columns of the header"
         )
     words = dict(zip(header, row, strict=False))
     return tuple(plain_word(words[name]) if words[name] else None for name in COLUMNS)
@@ -284,7 +288,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, _Words]]:
     except ImportError as fault:
         raise _no_parquet(path) from fault
     except (ValueError, OSError) as fault:
-        raise _damaged(path, 1, "it is damaged or no Parquet file") from fault
+        raise _damaged(path, 1, "it is damaged or not a Parquet file") from fault
     header = _header(path, 1, [str(name) for name in table.columns])
     named = table.set_axis(header, axis="columns")[list(COLUMNS)].astype(object)
     words = named.where(named.notna(), None)

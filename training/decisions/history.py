@@ -1,4 +1,4 @@
-"""What was done to one cell, and by whom: rows of the store as decisions and events."""
+"""History of one cell: rows of the store as decisions and events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a list of steps adds up to: standing decisions, undo and redo; no database."""
+"""Current decisions from a list of steps with undo and redo; no database."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Reader:
         return place < len(self.done) and self.done[place] == step
 
     def allows(self, kind: str, target: int | None) -> bool:
-        """Whether a step can follow: only the last step done or undone is turned."""
+        """Return whether a step can follow: only the last step is undone or redone."""
         if kind == "undo":
             return bool(self.done) and self.done[-1] == target
         if kind == "redo":
@@ -86,7 +86,7 @@ class Reader:
         return target is None
 
     def apply(self, step: int, kind: str, target: int | None) -> None:
-        """Take in one step: a decision or a mark ends what could be redone."""
+        """Apply one step: a decision or a mark ends what could be redone."""
         self.moves.append((step, kind, target))
         if not self.allows(kind, target):
             return
@@ -111,7 +111,7 @@ class DecisionLog:
     def add(
         self, steps: Iterable[Step], rows: Iterable[Row], marks: Iterable[MarkRow] = ()
     ) -> None:
-        """Take in new steps with the decisions and the marks they made."""
+        """Add new steps with the decisions and the marks they made."""
         made, put = _by_step(rows), _by_step(marks)
         for step, reviewer, kind, target, _ in steps:
             reader = self._readers.setdefault(reviewer, Reader())

@@ -1,4 +1,4 @@
-"""What reviewers say of cells: decisions, marks, and the lines of a cell's history."""
+"""Reviewers' decisions and marks on cells, and the lines of a cell's history."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EventKind = Literal["decide", "flag", "note", "undo", "redo"]
 
 @dataclass(frozen=True)
 class Decision:
-    """What a reviewer said of a cell.
+    """Decision of a reviewer on a cell.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Mark:
-    """What a reviewer put beside a cell: it changes nothing in training.
+    """Flag or note of a reviewer on a cell: it changes nothing in training.
 
     Attributes
     ----------
@@ -97,9 +97,9 @@ def event_text(event: Event) -> str:
     """Return an event as a line: step, time, reviewer, and what was said."""
     said = _said(event)
     if event.kind == "undo":
-        said = f"took step {event.target} back ({said})"
+        said = f"undid step {event.target} ({said})"
     elif event.kind == "redo":
-        said = f"did step {event.target} again ({said})"
+        said = f"redid step {event.target} ({said})"
     return f"{event.step}  {event.time:%Y-%m-%d %H:%M} {event.reviewer}: {said}"
 
 
@@ -107,5 +107,5 @@ def _said(event: Event) -> str:
     if event.decision is not None:
         return decision_text(event.decision)
     if event.note is not None:
-        return f"note '{event.note}'" if event.note else "note taken off"
-    return "flagged" if event.flagged else "flag taken off"
+        return f"note '{event.note}'" if event.note else "note removed"
+    return "flagged" if event.flagged else "flag removed"

@@ -131,15 +131,15 @@ def _check_words(
         (marks, _MARK_KINDS),
     ):
         if not {tuple(map(type, row)) for row in found} <= known:
-            raise StrangeRowsError("a word is missing, or is none")
+            raise StrangeRowsError("a value is missing or unknown")
     try:
         zones = {datetime.fromisoformat(time).tzinfo is None for *_, time in steps}
     except ValueError as fault:
-        raise StrangeRowsError("a time is none") from fault
+        raise StrangeRowsError("a time is invalid") from fault
     if len(zones) > 1:
         raise StrangeRowsError("some times have no zone")
     if not {verdict for _, _, verdict, *_ in rows} <= set(VERDICTS):
-        raise StrangeRowsError("a verdict is none")
+        raise StrangeRowsError("a decision is of an unknown kind")
 
 
 def count_since(db: sqlite3.Connection, step: int) -> int:
@@ -256,12 +256,12 @@ def check_cells(cells: Sequence[str]) -> None:
     if not cells:
         raise ValueError("a decision is on at least one cell")
     if len(set(cells)) < len(cells):
-        raise ValueError("a step says one thing of a cell")
+        raise ValueError("a step has one decision on a cell")
 
 
 def check_verdict(verdict: str, pattern: str | None) -> None:
     """Raise a ValueError unless the verdict is known and the pattern goes with it."""
     if verdict not in VERDICTS:
-        raise ValueError(f"{verdict!r} is none of {', '.join(VERDICTS)}")
+        raise ValueError(f"{verdict!r} is not one of {', '.join(VERDICTS)}")
     if (verdict == "relabelled") != (pattern is not None):
-        raise ValueError("a pattern goes with 'relabelled', and with nothing else")
+        raise ValueError("only 'relabelled' takes a pattern")

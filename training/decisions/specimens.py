@@ -1,4 +1,4 @@
-"""What reviewers say of whole specimens: a pattern, with a name and a time.
+"""Reviewers' decisions on whole specimens: a pattern, with a name and a time.
 
 The store is a second file of the kind of `training.decisions.store`, in which a
 specimen stands where a cell does. A file of its own, because what is read to train, to
@@ -99,7 +99,7 @@ def read_sayings(
 
 
 def has_decisions(place: Path) -> bool:
-    """Whether a folder, or a file's folder, holds decisions on cells or specimens."""
+    """Return whether a folder, or that of a file, holds decisions of any kind."""
     cells = place / STORE if place.is_dir() else place
     return cells.is_file() or specimen_store(place).is_file()
 

@@ -176,7 +176,7 @@ class DecisionStore:
         return self._mark(cells, int(on), None)
 
     def note(self, cells: Iterable[str], text: str) -> int:
-        """Put a note on some cells as one step; an empty one takes it off.
+        """Set the note of some cells as one step; an empty one removes it.
 
         Raises
         ------
@@ -200,7 +200,7 @@ class DecisionStore:
         return step
 
     def undo(self) -> tuple[str, ...]:
-        """Take back this reviewer's last step; return its cells, none if none is left.
+        """Undo this reviewer's last step; return its cells, none if none is left.
 
         Raises
         ------
@@ -370,7 +370,7 @@ class DecisionStore:
             raise StorageError(
                 self.path,
                 "its folder is read-only, so the decision was not saved",
-                "copy the cell folder to where you may write",
+                "copy the cell folder to where you can write",
             )
         with self._faults(), transaction(self._db):
             self._refresh()

@@ -1,4 +1,4 @@
-"""Whether a score can be believed: calibration, and the risk when cells are refused.
+"""Reliability of scores: calibration, and the risk when cells are refused.
 
 The scores of held-out cells are taken as probabilities and compared with what happened:
 by the expected calibration error of the top score (Guo et al. 2017, arXiv:1706.04599),
@@ -35,7 +35,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far the scores of held-out cells agree with what happened.
+    """Agreement of the scores of held-out cells with the truth.
 
     Attributes
     ----------
@@ -268,7 +268,7 @@ def _distributions(scores: npt.NDArray[np.float32]) -> Floats:
             "the scores of the run",
             f"{np.count_nonzero(~fit)} of {len(fit)} cells have scores that are "
             "negative, not finite or do not sum to 1",
-            "do the folds again",
+            "run the folds again",
         )
     return scores64
 

@@ -1,4 +1,4 @@
-"""Whether one system recognises more than another, on the same held-out cells.
+"""Paired comparison of two systems on the same held-out cells.
 
 The unit is the specimen: its cells stand or fall together, so cells are neither drawn
 nor flipped one by one.

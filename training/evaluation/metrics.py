@@ -15,7 +15,7 @@ _DRAWS = 2000
 
 @dataclass(frozen=True)
 class Metrics:
-    """What a run measured, pooled over its finished folds.
+    """Metrics of a run, pooled over its finished folds.
 
     Attributes
     ----------

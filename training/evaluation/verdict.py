@@ -1,4 +1,4 @@
-"""From the scores of cells to one verdict on their specimen, or to none.
+"""Verdict on a specimen from the scores of its cells, or none.
 
 A *fitted* verdict has constants that were fitted on held-out specimens (see
 `training.evaluation.verdict_fit`): its probabilities are those of specimens, it is
@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SpecimenVerdict:
-    """What the cells of one specimen say together.
+    """Verdict on a specimen, from all its cells.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ def specimen_verdict(
     n_cells, n_patterns = len(scores), len(vocabulary)
     if n_cells == 0:
         nothing = np.zeros(n_patterns)
-        told = "There is no cell to judge by."
+        told = "There are no cells to judge by."
         return SpecimenVerdict(
             None, None, False, nothing, nothing, 0, told, withheld=TOO_FEW
         )
@@ -201,7 +201,7 @@ def _withheld(
     top, second = np.sort(probabilities)[::-1][:2]
     if fitted.threshold is None:
         return NO_CLEAR, (
-            f"No verdict: on {fitted.specimens} held-out specimens no probability kept "
+            f"No verdict: on {fitted.specimens} held-out specimens no threshold kept "
             f"wrong verdicts under {fitted.risk:.0%}."
         )
     if top < fitted.threshold:
@@ -225,7 +225,7 @@ def _unfitted(view: _View, settings: VerdictSettings) -> tuple[str, str]:
 def _unlike(view: _View, fitted: VerdictCalibration, away: float) -> str:
     start = f"Perhaps none of the patterns: {view.title} scores highest, but "
     if math.isinf(away):
-        return f"{start}no held-out specimen of it was recognised to compare with."
+        return f"{start}no held-out specimen of it was recognised for comparison."
     return (
         f"{start}the scores are unlike those of its held-out specimens (distance "
         f"{away:.1f}, at most {fitted.distance:.1f})."

@@ -70,7 +70,7 @@ class JudgedSpecimens:
 
     @property
     def recognised(self) -> npt.NDArray[np.bool_]:
-        """Whether it is the true one, (S,) bool."""
+        """Return whether it is the true one, (S,) bool."""
         return self.leading == self.truth
 
 

@@ -1,4 +1,4 @@
-"""What was fitted on held-out specimens to give a verdict its probability."""
+"""Constants of a calibrated verdict, fitted on held-out specimens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from training.config.base import Settings
 
 
 class LeftOutFigures(Settings):
-    """How well specimens of a pattern that was left out are told from known ones."""
+    """Separation of specimens of a left-out pattern from known ones."""
 
     specimens: int = Field(ge=0, description="Of the left-out pattern.")
     area: float = Field(

@@ -78,7 +78,7 @@ class JudgedSpecimen:
 
     @property
     def wrong(self) -> bool:
-        """Whether a verdict was given and is not the truth."""
+        """Return whether a verdict was given and is wrong."""
         given = self.verdict.pattern
         return given is not None and given.name != self.truth.name
 

@@ -21,7 +21,7 @@ _MAX_CARD = 1_000_000
 
 
 class ModelCard(Settings):
-    """What a model is, what it was fitted on and how good it was measured to be."""
+    """Card of a model: what it is, its training data and its measured accuracy."""
 
     format: int = Field(_FORMAT, ge=_FORMAT, le=_FORMAT, description="Of this file.")
     name: str = Field(min_length=1, max_length=200, description="Of the model.")

@@ -60,18 +60,18 @@ class FramePrediction:
 
     @property
     def is_matched(self) -> bool:
-        """Whether crops were cut anew, with nuclei as large as the model's training."""
+        """Return whether crops were cut again at the model's nucleus size."""
         cut_before = self.cells.cells.crops.shape[1]
         return len(self.rows) > 0 and self.crops.shape[1] != cut_before
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be known of the frame, and last of the crops that were scored."""
+        """Return the notes on the frame, last on the crops that were scored."""
         if not self.is_matched:
             return self.cells.notes
         unfit, size = self.cells.cells.notes, self.crops.shape[1]
         rest = tuple(note for note in self.cells.notes if note not in unfit)
-        return (*rest, f"the model was shown crops of {size} pixels, as it was fitted")
+        return (*rest, f"the model scored crops of {size} pixels, as in its training")
 
     @property
     def predicted(self) -> npt.NDArray[np.int64]:

@@ -164,7 +164,7 @@ def _check(path: Path, onnx: ModuleType, content: bytes) -> ModelCard:
         onnx.checker.check_model(model)
     except (decode_error, onnx.checker.ValidationError, ValueError) as fault:
         raise BadModelError(
-            path, "this is no ONNX model, or a damaged one", _REMEDY
+            path, "this is not an ONNX model, or a damaged one", _REMEDY
         ) from fault
     cards = [entry.value for entry in model.metadata_props if entry.key == CARD]
     if len(cards) != 1:

@@ -1,4 +1,4 @@
-"""How far a model's scores of cells differ over their eight views, piece by piece."""
+"""Spread of a model's scores over the eight orientations of cells, piece by piece."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHUNK = 250
 
 @dataclass(frozen=True)
 class ViewScores:
-    """What a model says of each cell in its eight views.
+    """Scores of a model for each cell in its eight orientations.
 
     Attributes
     ----------
@@ -55,8 +55,9 @@ def scores_in_views(
     if scores is None:
         raise BadModelError(
             scorer.card.name,
-            "its file averages the eight views itself, which cannot be told apart",
-            "take the safetensors file of the model",
+            "its file averages the eight orientations itself, so they cannot be "
+            "scored apart",
+            "use the safetensors file of the model",
         )
     spread = scores.std(axis=0, dtype=np.float32).max(axis=1)
     return ViewScores(scores.mean(axis=0, dtype=np.float32), spread)
@@ -64,7 +65,7 @@ def scores_in_views(
 
 @dataclass(frozen=True)
 class ViewSpread:
-    """What the eight views tell of each cell.
+    """Spread of the scores of each cell over its eight orientations.
 
     Attributes
     ----------

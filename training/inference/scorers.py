@@ -1,4 +1,4 @@
-"""What can score crops, whatever computes the scores: torch or ONNX Runtime."""
+"""Interface of what scores crops: torch or ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Scorer(Protocol):
 
     @property
     def card(self) -> ModelCard:
-        """What it is."""
+        """Card of the model."""
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -52,7 +52,7 @@ class Scorer(Protocol):
 
 
 def has_networks(model: Scorer) -> TypeGuard[Model]:
-    """Whether a scorer has its networks at hand; tells it without loading torch."""
+    """Return whether a scorer has its networks available, without loading torch."""
     return hasattr(model, "voters")
 
 

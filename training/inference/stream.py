@@ -29,7 +29,7 @@ from training.storage.shown_paths import shown_fault
 
 @dataclass(frozen=True)
 class FrameStep:
-    """What became of one frame; it holds no pixels.
+    """Result for one frame; it holds no pixels.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ def find_frames(
     if count > 1:
         raise BadSettingError(
             name,
-            f"{count} frames have this name, and what is found is named after it",
+            f"{count} frames have this name, and results are named after it",
             "predict them into folders of their own",
         )
     return frames

@@ -66,7 +66,7 @@ def compose(first: Tensor, second: Tensor) -> Tensor:
 
 
 class Changes(NamedTuple):
-    """How images are met this time.
+    """Random changes of the images for one use.
 
     Attributes
     ----------

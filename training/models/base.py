@@ -1,4 +1,4 @@
-"""What every classifier is: a recipe bound to a cell set, fitted in each fold.
+"""Interface of every classifier: a recipe bound to a cell set, fitted in each fold.
 
 What is only computed (features) is computed in the constructor, once for all folds;
 what is fitted (weights, scalers, dictionaries, penalties, temperatures) is fitted by
@@ -60,7 +60,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class HeldOutScores:
-    """What a fitted classifier says of the held-out cells of its fold.
+    """Scores of a fitted classifier for the held-out cells of its fold.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ Step = EpochRecord | Progress | HeldOutScores | Hep2Error
 
 @dataclass(frozen=True)
 class FitRequest:
-    """What is to be fitted; see `Classifier.fit`.
+    """Request to fit a fold; see `Classifier.fit`.
 
     Attributes
     ----------

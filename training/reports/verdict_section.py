@@ -1,4 +1,4 @@
-"""What a report says of a run's specimens: track specimen, and apart transductive."""
+"""Specimens in the report of a run: track specimen, and apart transductive."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def verdict_sentences(fitted: VerdictCalibration) -> list[str]:
     limit = (
         f"which needs a probability of {fitted.threshold:.2f}"
         if fitted.threshold is not None
-        else "which no probability keeps"
+        else "which no threshold keeps"
     )
     answered = f"{figures.answered} of {n} specimens are answered"
     if figures.risk_bound is not None:
@@ -73,7 +73,7 @@ def verdict_sentences(fitted: VerdictCalibration) -> list[str]:
         )
     return [
         f"The leading pattern is right in {figures.right} of {n} specimens.",
-        f"{answered}; {fitted.risk:.0%} was asked for, {limit}.",
+        f"{answered}; a risk of {fitted.risk:.0%} was requested, {limit}.",
         (
             f"Withheld: {figures.too_few_cells} too few cells, "
             f"{figures.no_clear_pattern} no clear pattern, "

@@ -59,7 +59,7 @@ def build_classifier(
 
 
 def needs_masks(settings: ClassifierSettings) -> bool:
-    """Whether a classifier looks at the masks of nuclei."""
+    """Return whether a classifier looks at the masks of nuclei."""
     return not isinstance(settings, NetworkSettings | StackSettings)
 
 

@@ -1,4 +1,4 @@
-"""What of a run deviates from its recipe and from the paper, and how to do it again."""
+"""Deviations of a run from its recipe and from the paper, and its command."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ _DEFAULTS = (
 _CHANGES = {
     "normalisation": "The intensity of each cell is normalised; the paper's is not.",
     "batch_norm": "Hidden convolutions have batch normalisation; the paper's have not.",
-    "augmentation": "Cells are changed at random when met; the paper takes them as is.",
-    "mixup": "Cells are mixed with others; the paper takes them as they are.",
-    "label_smoothing": "A share of the target is spread over all patterns.",
-    "schedule": "The step size changes over a fit; the paper's is fixed.",
-    "weight_average": "A running mean of the weights votes, not the last epochs alone.",
-    "test_views": "Held-out cells are scored in eight views; the paper takes one.",
+    "augmentation": "Training cells are augmented at random; the paper's are not.",
+    "mixup": "Training cells are mixed (mixup); the paper's are not.",
+    "label_smoothing": "Labels are smoothed; the paper's are not.",
+    "schedule": "The learning rate follows a schedule; the paper's is constant.",
+    "weight_average": "Scores come from a running mean of the weights, not from the "
+    "last epochs alone.",
+    "test_views": "Held-out cells are scored in eight orientations, not in one.",
 }
 _CLASSIFIERS = {
     "paper-network": (

@@ -312,7 +312,7 @@ class _ToldEpochs:
             self._told.add((event["fold"], event["epoch"]))
 
     def tell_kept(self, fold: str, history: Sequence[Message]) -> Iterator[Event]:
-        """Tell those epochs of a fold's checkpoint or result that were not."""
+        """Report the epochs of a fold's checkpoint or result not yet reported."""
         for record in history:
             if (fold, record["epoch"]) not in self._told:
                 event = self._run.append("epoch", fold=fold, **record)
@@ -326,7 +326,7 @@ def _finish(
     held_out = pool_folds(run, plan, len(cells.vocabulary))
     if not held_out.results:
         raise BadRunError(
-            run.path, f"no fold could be trained ({failure})", "mend that and resume"
+            run.path, f"no fold could be trained ({failure})", "correct that and resume"
         )
     write_results(run, cells, plan, held_out)
     verdict_if_possible(run)

@@ -101,7 +101,7 @@ _EXPERIMENTS = (
     ),
     Experiment(
         "pooled-augmented",
-        "all cells of both tasks, those of Task-2 in 2, 4 or 8 views",
+        "all cells of both tasks, those of Task-2 in 2, 4 or 8 orientations",
         training_set=TrainingSetSettings(use_extra=True, extra_views="paper"),
         paper_mca=MEAN_CLASS_ACCURACY["pooled-augmented"],
         needs=_BOTH,
@@ -114,7 +114,7 @@ _EXPERIMENTS = (
     ),
     Experiment(
         "lenet",
-        "the LeNet-5-like network of Gao et al., in eight views",
+        "the LeNet-5-like network of Gao et al., in eight orientations",
         LeNetSettings(),
         TrainingSetSettings(views=8),
         paper_mca=COMPARED_SYSTEMS["lenet"],
@@ -138,7 +138,8 @@ _EXPERIMENTS = (
     ),
     Experiment(
         "imagenet",
-        "a ResNet-18 fitted on ImageNet and fine-tuned: poor, says the paper",
+        "a ResNet-18 pretrained on ImageNet and fine-tuned: poor, according to the "
+        "paper",
         ImageNetSettings(),
         needs="Task-1, ImageNet weights",
     ),
@@ -159,7 +160,7 @@ _EXPERIMENTS = (
     ),
     Experiment(
         "set-1-turned",
-        "set-1, each cell turned or mirrored at random whenever it is met",
+        "set-1, each cell rotated or mirrored at random each time it is used",
         PaperNetworkSettings(augmentation="d4"),
     ),
     Experiment(
@@ -169,12 +170,12 @@ _EXPERIMENTS = (
     ),
     Experiment(
         "radial",
-        "a small residual network that pools over rings, each cell turned at random",
+        "a small residual network that pools over rings, each cell rotated at random",
         RadialNetworkSettings(augmentation="d4"),
     ),
     Experiment(
         "modern",
-        "radial with all that was found to help across specimens",
+        "radial with every change found to help across specimens",
         RadialNetworkSettings(
             augmentation="all",
             mixup=0.2,
@@ -270,7 +271,7 @@ def configure(
         )
     if extra and not training_set.use_extra:
         raise BadSettingError(
-            "--extra", f"{name} does not train on it", "leave it out, or run set-3"
+            "--extra", f"{name} does not train on it", "omit it, or run set-3"
         )
     return RunConfig(
         experiment=name,
@@ -288,7 +289,7 @@ def configure(
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a run will cost.
+    """Forecast of the cost of a run.
 
     Attributes
     ----------
@@ -345,7 +346,7 @@ def forecast_content(cost: Forecast) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class PaperCost:
-    """What an experiment costs on the official data.
+    """Cost of an experiment on the official data.
 
     Attributes
     ----------

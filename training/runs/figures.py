@@ -86,7 +86,7 @@ def figures_for_card(run: RunFolder, config: RunConfig, fingerprint: str) -> str
                 run.path,
                 f"it measured another recipe: {key} is {there.get(key)} there and "
                 f"{here[key]} here",
-                "fit with the settings of the run, or leave --measured out",
+                "fit with the settings of the run, or omit --measured",
             )
     figures = measured_sentence(run)
     if run.description()["data_fingerprint"] != fingerprint:

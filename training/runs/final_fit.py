@@ -1,4 +1,4 @@
-"""What is kept of the fit of a model until it is written, so that it can go on.
+"""Checkpoints of the fit of a model until it is written, so that it can continue.
 
 Beside ``NAME.safetensors`` stands the folder ``NAME.fit`` meanwhile: the checkpoints of
 the fit, what it fits (`fit.json`), and a lock. The same command goes on from there;

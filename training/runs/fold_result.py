@@ -18,7 +18,7 @@ from training.storage.writing import write_array, write_json
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What a finished fold leaves.
+    """Result of a finished fold.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ def write_result(folder: Path, result: FoldResult) -> None:
 
 
 def has_result(folder: Path) -> bool:
-    """Whether the fold in this folder is finished."""
+    """Return whether the fold in this folder is finished."""
     return (folder / "scores.npy").is_file()
 
 
@@ -101,4 +101,4 @@ def _check_result(found: FoldResult, cells: int | None, patterns: int | None) ->
         and np.isfinite(disagreement).all()
     )
     if not fits:
-        raise ValueError("these are no scores of held-out cells")
+        raise ValueError("these are not scores of held-out cells")

@@ -86,7 +86,7 @@ class RunConfig(Settings):
 
 
 class _Description(BaseModel):
-    """What `config.yaml` holds."""
+    """Contents of `config.yaml`."""
 
     config: dict[str, Any]
     data_fingerprint: str
@@ -100,7 +100,7 @@ _CONFIG_FAULTS = (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError
 
 @dataclass(frozen=True)
 class RunStatus:
-    """Where a run stands, from its events alone.
+    """Progress of a run, from its events alone.
 
     Attributes
     ----------
@@ -270,7 +270,7 @@ class RunFolder:
         return locked(self.path, stale=(STOP,))
 
     def is_running(self) -> bool:
-        """Whether a trainer that is alive works in this folder."""
+        """Return whether a trainer that is alive works in this folder."""
         return lock_holder(self.path) is not None
 
     def request_stop(self) -> None:
@@ -329,7 +329,7 @@ def _short_text(path: Path) -> str:
     with path.open(encoding="utf-8") as stream:
         text = stream.read(_MAX_CONFIG + 1)
     if len(text) > _MAX_CONFIG or text.count("[") + text.count("{") > _MAX_BRACKETS:
-        raise ValueError("it is no configuration of a run")
+        raise ValueError("it is not a configuration of a run")
     return text
 
 

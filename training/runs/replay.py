@@ -88,7 +88,7 @@ class FoldState:
         return (self.curve[-1].epoch if self.curve else 0) + self.begun
 
     def share(self, epochs: int) -> float:
-        """How much of the fold's work is done, 0 to 1."""
+        """Share of the fold's work that is done, 0 to 1."""
         if self.status == "done":
             return 1.0
         return min(self.epochs_done / epochs, 1.0) if epochs else 0.0
@@ -229,7 +229,7 @@ def observe(
     stop_asked
         Whether somebody asked it to stop.
     last_words
-        The last line of its log, shown where it ended without a word in its events.
+        The last line of its log, shown where it ended without a message in its events.
     """
     if alive:
         if state.status == "vanished":

@@ -1,4 +1,4 @@
-"""What the finished folds of a run say together, and the files that keep it."""
+"""Pooled results of the finished folds of a run, and their files."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ _Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 class MeasuredContent(BaseModel):
-    """What `metrics.json` holds; see `write_results`."""
+    """Contents of `metrics.json`; see `write_results`."""
 
     model_config = ConfigDict(allow_inf_nan=False)
 

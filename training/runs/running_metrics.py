@@ -68,7 +68,7 @@ class RunningMetrics:
         self._counts.add(name, read_result(self._run.fold_folder(name), *self._shape))
 
     def due(self) -> bool:
-        """Whether to tell the metrics now."""
+        """Return whether to report the metrics now."""
         elapsed = self._clock() - self._started
         return self._folds < FEW_FOLDS or self._spent <= METRICS_SHARE * elapsed
 

@@ -29,7 +29,9 @@ def find_runs(folder: Path) -> list[RunFolder]:
         ) from fault
     if not found:
         raise BadRunError(
-            folder, "it is no run folder and holds none", "give the --out of a run"
+            folder,
+            "it is not a run folder and contains none",
+            "give the --out of a run",
         )
     return [RunFolder.open(path) for path in found]
 
@@ -44,7 +46,7 @@ def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def find_stale_runs(runs: Sequence[RunFolder]) -> Iterator[tuple[float, Staleness]]:
-    """Tell of each run what `find_stale` does; a damaged one is told as unknown.
+    """Yield the staleness of each run; a damaged one is reported as unknown.
 
     Yields
     ------

@@ -37,7 +37,7 @@ _BOUNDS = (0.0, 5.0)
 
 @dataclass(frozen=True)
 class RunScores:
-    """What a finished run said of each cell of a cell set.
+    """Scores of a finished run for each cell of a cell set.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ def read_scores(path: Path, cells: CellSet) -> RunScores:
     protocol = run.config().protocol
     if protocol.protocol == "k-fold":
         raise BadRunError(
-            path, "its folds ignore specimens", "take a run under group-k or inner-k"
+            path, "its folds ignore specimens", "use a run under group-k or inner-k"
         )
     row_of = {name: row for row, name in enumerate(cells.ids.tolist())}
     rows = np.array([row_of.get(name, -1) for name in predictions.ids.tolist()])
@@ -78,7 +78,7 @@ def read_scores(path: Path, cells: CellSet) -> RunScores:
         or not np.array_equal(cells.specimens[rows], predictions.specimens)
     ):
         raise BadRunError(
-            path, "it is of other cells or labels", "take runs of the same data"
+            path, "it is of other cells or labels", "use runs of the same data"
         )
     scores = np.full((len(cells), len(cells.vocabulary)), np.nan, np.float32)
     scores[rows] = predictions.scores
@@ -192,7 +192,7 @@ class StackClassifier(Classifier):
         if not len(rows):
             raise LeakError(
                 "the inner runs",
-                "no fold of theirs kept out of the specimens that are tested",
+                "none of their folds excluded the specimens that are tested",
                 "make them with --protocol inner-k and the folds and seed of the runs",
             )
         truth = self._cells.patterns[rows]

@@ -1,4 +1,4 @@
-"""What later decisions on its cells do to a run: stale folds, rescored metrics.
+"""Effect of later decisions on a run: stale folds, rescored metrics.
 
 A decision that changes a cell touches the models of all folds that train on it, and of
 the fold that holds it out only the metrics, which are measured again without training.
@@ -54,7 +54,7 @@ class ChangedCell:
 
 @dataclass(frozen=True)
 class StaleFold:
-    """What changed cells are to a fold.
+    """Effect of changed cells on a fold.
 
     Attributes
     ----------
@@ -71,13 +71,13 @@ class StaleFold:
 
     @property
     def stale(self) -> bool:
-        """Whether its model would be another one today."""
+        """Return whether the fold would give another model today."""
         return self.trains_on > 0
 
 
 @dataclass(frozen=True)
 class Staleness:
-    """Whether the decisions on a run's cells have changed since it was started.
+    """Changes of the decisions on a run's cells since it was started.
 
     Attributes
     ----------
@@ -120,7 +120,7 @@ class _CannotTell(Exception):  # noqa: N818 - an answer, no fault
 
 
 def find_stale(run: RunFolder) -> Staleness:
-    """Tell which cells and folds of a run later decisions have changed.
+    """Return the cells and folds of a run that later decisions have changed.
 
     Raises
     ------
@@ -130,7 +130,9 @@ def find_stale(run: RunFolder) -> Staleness:
     try:
         manifests = recorded_reviews(run)
         if manifests is None:
-            raise _CannotTell("unknown", "it was started before runs kept the state")
+            raise _CannotTell(
+                "unknown", "it was started before runs recorded the state"
+            )
         changed: list[tuple[ChangedCell, bool]] = []
         for manifest in manifests:
             changed += [(cell, manifest.extra) for cell in _changes(manifest)]
@@ -139,12 +141,12 @@ def find_stale(run: RunFolder) -> Staleness:
     except Hep2Error as fault:
         return Staleness(str(run.path), "unknown", str(fault).rstrip("."))
     if not manifests:
-        reason = "its cells come from no cell folder, so that no decision touches them"
+        reason = "its cells do not come from a cell folder, so no decision affects them"
         return Staleness(str(run.path), "current", reason)
     cells = tuple(cell for cell, _ in changed)
     folds = tuple(_fold_changes(run, changed))
     if not cells:
-        reason = "no cell is other than when it was started"
+        reason = "no cell has changed since it was started"
         return Staleness(str(run.path), "current", reason, (), folds)
     stale = sum(fold.stale for fold in folds)
     reason = (
@@ -180,7 +182,9 @@ def _changes(manifest: ReviewManifest) -> list[ChangedCell]:
     folder = Path(manifest.store).parent
     table = read_cell_folder(folder).table
     if hash_table(table) != manifest.table:
-        raise _CannotTell("recut", f"the cells of {folder} were extracted anew since")
+        raise _CannotTell(
+            "recut", f"the cells of {folder} have been extracted again since"
+        )
     then = review_cells(folder, table, manifest.rule, manifest.last_step)
     if then.manifest.decisions != manifest.decisions:
         reason = f"{manifest.store} is not the file of decisions that it read"
@@ -252,7 +256,7 @@ def relabelled_predictions(run: RunFolder, said: Predictions) -> Predictions:
     outcomes = now.outcomes()
     if not set(said.ids.tolist()) <= set(outcomes):
         raise BadRunError(
-            run.path, "its cells were extracted anew since", "start a new run"
+            run.path, "its cells have been extracted again since", "start a new run"
         )
     index = {name: k for k, name in enumerate(said.patterns)}
     truth = np.array([index.get(outcomes[cell], -1) for cell in said.ids], np.int64)
@@ -285,7 +289,7 @@ def rescore(run: RunFolder) -> tuple[Metrics, dict[str, Any]]:
     if now is None:
         raise BadRunError(
             run.path,
-            "its cells come from no cell folder, so that no decision touches them",
+            "its cells do not come from a cell folder, so no decision affects them",
             "train on a cell folder, which can be reviewed",
         )
     stale = find_stale(run)

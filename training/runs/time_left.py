@@ -1,4 +1,4 @@
-"""How long a run still takes: arithmetic on its events, for terminal and dock alike.
+"""Time left of a run: arithmetic on its events, for terminal and dock alike.
 
 The unit of work is one training image met once: a fold has epochs x training cells of
 it. What a worker needs for one is the pace, measured since the run was last started:
@@ -90,7 +90,7 @@ class FoldLeft:
 
 @dataclass(frozen=True)
 class TimeLeft:
-    """What is ahead of a run, and the pace of its workers; folded from its events.
+    """Work left in a run and the pace of its workers; folded from its events.
 
     Attributes
     ----------
@@ -126,7 +126,7 @@ class TimeLeft:
 
     @property
     def share(self) -> float:
-        """How much of this session's work is done, 0 to 1.
+        """Share of this session's work that is done, 0 to 1.
 
         A failed fold is no longer ahead.
         """

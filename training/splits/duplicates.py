@@ -1,4 +1,4 @@
-"""Which cells are of one specimen, and which are copies of each other, as numbers.
+"""Specimens of cells and duplicates among them, as numbers.
 
 Copies are images that are equal in any of the eight rotations and mirrors.
 """

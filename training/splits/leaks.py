@@ -65,7 +65,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class LeakProof:
-    """What was counted in a fold; both last counts are 0 unless it leaks.
+    """Counts of a fold's leak check; both last ones are 0 unless it leaks.
 
     Attributes
     ----------

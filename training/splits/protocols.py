@@ -1,4 +1,4 @@
-"""How folds are made; `training.splits.leaks` has the proof that nothing leaks.
+"""Folds of each protocol; `training.splits.leaks` has the proof that nothing leaks.
 
 The specimen is the unit: cells of one specimen look alike, so a fold that trains on
 some of them and tests on others measures memory. No function here splits without
@@ -257,7 +257,7 @@ def _grouped(cells: CellSet, groups: _Groups, settings: ProtocolSettings) -> Fol
     if len(testable) < folds:
         raise SpecimensError(
             cells.source,
-            f"{len(testable)} specimens can be held out, {folds} folds were asked for",
+            f"{len(testable)} specimens can be held out, {folds} folds were requested",
             f"use --folds {max(2, len(testable))} or fewer, or --protocol loso",
         )
     if inner and folds < _FEWEST_INNER:
@@ -349,7 +349,9 @@ def _root(parent: dict[str, str], specimen: str) -> str:
 
 PROTOCOLS: dict[str, str] = {
     "loso": "leave one specimen out",
-    "inner-k": "grouped k-fold that trains without one fold more: to choose settings",
-    "group-k": "grouped k-fold: specimens dealt in turn, a cheaper stand-in for LOSO",
+    "inner-k": "grouped k-fold that leaves one more fold out of training: for "
+    "choosing settings",
+    "group-k": "grouped k-fold: whole specimens in turn, a cheaper approximation of "
+    "LOSO",
     "k-fold": "k-fold that ignores specimens: leaky, kept to show its optimism",
 }

@@ -12,7 +12,7 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Samples:
-    """What a fold trains on: cells, each in one or several views.
+    """Training samples of a fold: cells, each in one or several orientations.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which training cells a fold learns from, and in which views: the paper's sets.
+"""Training samples of a fold, cells in their orientations: the paper's sets.
 
 A view is an index and no copy: set-2 has eight times the samples of set-1 and the same
 images.
@@ -116,7 +116,7 @@ def count_samples(
 
 @dataclass(frozen=True)
 class Composition:
-    """What a training set is made of.
+    """Composition of a training set.
 
     Attributes
     ----------

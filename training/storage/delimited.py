@@ -150,5 +150,5 @@ def _fitted(path: Path, number: int, row: Sequence[str], width: int) -> tuple[st
     raise BadLayoutError(
         path,
         f"data row {number} has {len(words)} columns where the header has {width}",
-        "mend this row",
+        "correct this row",
     )

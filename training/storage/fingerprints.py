@@ -27,7 +27,7 @@ def sha256_of(path: Path) -> str:
 
 
 def change_of(root: Path, entry: dict[str, Any]) -> str | None:
-    """Say what happened to a file in `root` since its `fingerprint`, or None.
+    """Return what happened to a file in `root` since its `fingerprint`, or None.
 
     A link that leads out of `root` is another file, and not read.
     """

@@ -169,8 +169,8 @@ def read_labels(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.int32]:
     if pixels.shape != shape or pixels.dtype not in (np.uint8, np.uint16, np.int32):
         raise BadMaskError(
             path,
-            f"it is no label image of {_size(shape)} pixels",
-            "take the mask that came with the data",
+            f"it is not a label image of {_size(shape)} pixels",
+            "use the mask that came with the data",
         )
     return pixels.astype(np.int32)
 
@@ -186,7 +186,7 @@ def _labels(path: Path, pixels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     if pixels.dtype.kind not in "iu" or values[0] < 0 or top > np.iinfo(np.int32).max:
         raise BadMaskError(
             path,
-            f"its values, {pixels.dtype} from {values[0]} to {top}, are no labels",
+            f"its values, {pixels.dtype} from {values[0]} to {top}, are not labels",
             "save it as a binary mask or a label image",
         )
     return pixels.astype(np.int32)

@@ -98,7 +98,7 @@ def find_process(pid: int, started: float) -> psutil.Process | None:
 
 
 def lives(process: psutil.Process) -> bool:
-    """Whether a process has not ended; one whose end nobody fetched has."""
+    """Return whether a process has not ended; one whose end nobody fetched has."""
     try:
         return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

@@ -9,7 +9,7 @@ from training.errors import BadLayoutError
 
 
 def is_inside(root: Path, path: Path) -> bool:
-    """Whether `path`, links followed, lies in `root`."""
+    """Return whether `path`, links followed, lies in `root`."""
     return path.resolve().is_relative_to(root.resolve())
 
 
@@ -28,7 +28,9 @@ def checked(root: Path, path: Path) -> Path:
             "copy the file itself here",
         )
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise BadLayoutError(path, "it is no regular file", "take it out of the folder")
+        raise BadLayoutError(
+            path, "it is not a regular file", "remove it from the folder"
+        )
     return path
 
 

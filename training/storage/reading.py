@@ -87,20 +87,20 @@ def read_array(
                 raise ValueError("the array is cut short")
         found = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
         if found.dtype.kind == "U" and not _are_characters(found):
-            raise ValueError("its words are no text")
+            raise ValueError("its strings are not text")
         return found
     except _FAULTS as fault:
-        raise ValueError("it is no array") from fault
+        raise ValueError("it is not an array") from fault
 
 
 def _check_regular(path: Path) -> None:
     """Refuse a pipe or a device, which may give bytes for ever, or none."""
     if path.exists() and not path.is_file():
-        raise OSError(f"{path} is no regular file")
+        raise OSError(f"{path} is not a regular file")
 
 
 def _are_characters(words: npt.NDArray[np.str_]) -> bool:
-    """Whether words are made of characters that Unicode has."""
+    """Return whether words are made of characters that Unicode has."""
     codes = np.ascontiguousarray(words).view(np.uint32)
     surrogates = (codes >= 0xD800) & (codes < 0xE000)
     return not (surrogates | (codes > 0x10FFFF)).any()
@@ -110,9 +110,9 @@ def _declared(stream: BinaryIO) -> tuple[int, int]:
     """Return where the numbers of an array begin and how many bytes they take."""
     version = npy.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
-        raise ValueError("it is no array of a known version")
+        raise ValueError("it is not an array of a known version")
     read = npy.read_array_header_1_0 if version[0] == 1 else npy.read_array_header_2_0
     shape, _, dtype = read(stream)
     if dtype.hasobject or any(length < 0 for length in shape):
-        raise ValueError("it is no array of numbers or words")
+        raise ValueError("it is not an array of numbers or words")
     return stream.tell(), math.prod(shape) * dtype.itemsize

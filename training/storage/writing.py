@@ -62,12 +62,12 @@ def storage_error(path: Path, fault: OSError) -> StorageError:
     """Return the sentence for an `OSError` met while writing `path`."""
     if fault.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageError(
-            path, "the disk is full", "free some space and do it again; nothing is lost"
+            path, "the disk is full", "free some space and try again; nothing is lost"
         )
     return StorageError(
         path,
         f"it cannot be written ({fault.strerror or fault})",
-        "choose a folder that you may write to",
+        "choose a folder you can write to",
     )
 
 

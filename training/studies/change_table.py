@@ -1,4 +1,4 @@
-"""What each change of a recipe bought: finished runs beside a first one, paired."""
+"""Effect of each change of a recipe: finished runs against a first one, paired."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def _shares(text: str) -> list[float]:
         shares = []
     if len(shares) < 2 or shares[0] <= 0 or shares[-1] > 1:
         raise BadSettingError(
-            f"--shares {text}", "these are no shares", "give some such as 0.25,0.5,1"
+            f"--shares {text}", "these are not shares", "give some such as 0.25,0.5,1"
         )
     return shares
 

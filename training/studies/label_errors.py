@@ -31,7 +31,7 @@ FEWEST = 10
 
 @dataclass(frozen=True)
 class Doubts:
-    """How far the label of each cell is doubted.
+    """Doubt about the label of each cell.
 
     Attributes
     ----------
@@ -177,13 +177,14 @@ def find_label_errors(run: RunFolder) -> DoubtedLabels:
     Raises
     ------
     BadRunError
-        If the run is not finished, ignored specimens, or its cells were extracted anew.
+        If the run is not finished, ignored specimens, or its cells have been extracted
+        again.
     """
     said = read_predictions(run)
     if run.config().protocol.protocol == "k-fold":
         raise BadRunError(
             run.path,
-            "its models saw the specimens of the cells that they score",
+            "its models were trained on the specimens of the cells that they score",
             "use a run under loso or group-k",
         )
     said = relabelled_predictions(run, said)
@@ -235,7 +236,7 @@ def crops_of(run: RunFolder, ids: npt.NDArray[np.str_]) -> npt.NDArray[Any]:
 
 @dataclass(frozen=True)
 class QueueQuality:
-    """How well a queue finds labels that are known to be wrong.
+    """Performance of a queue at finding labels that are known to be wrong.
 
     Attributes
     ----------

@@ -160,13 +160,13 @@ class CurveStudy:
         return value, float(low), float(high)
 
     def sentence(self) -> str:
-        """Say which buys more."""
+        """Return a sentence on which helps more."""
         _, low, high = self.difference()
-        verdict = "the runs do not tell which buys more"
+        verdict = "the runs do not show which helps more"
         if low > 0:
-            verdict = "more specimens buy more than more cells of each"
+            verdict = "more specimens help more than more cells of each"
         elif high < 0:
-            verdict = "more cells of each specimen buy more than more specimens"
+            verdict = "more cells of each specimen help more than more specimens"
         words = {c: _signed(self.gain(c)) for c in CURVES}
         return (
             f"{verdict[0].upper()}{verdict[1:]}: by the fitted curves twice the "
@@ -176,7 +176,7 @@ class CurveStudy:
         )
 
     def comparison(self) -> str:
-        """Say what was measured where both curves train on as many cells."""
+        """Return the measured difference where both curves train on as many cells."""
         pairs = [
             (one, other)
             for one, other in product(self.of("specimens"), self.of("cells"))
@@ -188,7 +188,7 @@ class CurveStudy:
         low, high = np.percentile(other.draws - one.draws, [2.5, 97.5])
         gain = other.mean_class_accuracy - one.mean_class_accuracy
         return (
-            f"Measured with about as many training cells: "
+            "Measured with about as many training cells: "
             f"{100 * one.mean_class_accuracy:.1f} % with {one.cells:,.0f} cells of "
             f"{one.specimens:.0f} specimens, {100 * other.mean_class_accuracy:.1f} % "
             f"with {other.cells:,.0f} cells of {other.specimens:.0f}, a "

@@ -63,7 +63,7 @@ class LeftOutFits:
         cells, packed = load_cells(config)
         if cells.fingerprint != run.description()["data_fingerprint"]:
             raise BadRunError(
-                run.path, "its cells have changed since", "do the run again"
+                run.path, "its cells have changed since", "repeat the run"
             )
         folds = fold_tasks(run, config, packed, make_folds(cells, config.protocol))
         tasks = {
@@ -106,7 +106,7 @@ class LeftOutFits:
             raise BadRunError(
                 self.run.path,
                 f"it could not be trained without each pattern ({failure})",
-                "mend that and give the command again",
+                "correct that and repeat the command",
             )
 
     def _train(self, tasks: list[FoldTask]) -> Generator[str, None, str]:
@@ -149,14 +149,14 @@ class LeftOutFits:
                     raise BadRunError(
                         self.run.path,
                         "its folds hold out other cells now",
-                        "do the run again",
+                        "repeat the run",
                     )
                 table[rows] = found.scores
             if np.isnan(table).any():
                 raise BadRunError(
                     self.run.path,
                     "its predictions are of more cells than its folds hold out now",
-                    "do the run again",
+                    "repeat the run",
                 )
             gathered[pattern] = table
         return gathered
@@ -166,7 +166,7 @@ class LeftOutFits:
             raise BadRunError(
                 self.run.path,
                 f"{task.fold.name} was not trained",
-                "give the command again",
+                "repeat the command",
             )
         found = read_result(task.folder, len(self.cells), len(self.cells.vocabulary))
         if not np.array_equal(found.rows, task.fold.test):

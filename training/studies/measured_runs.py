@@ -57,7 +57,7 @@ def measured_run(run: RunFolder) -> Measured:
     said = read_predictions(run)
     cells, _ = load_cells(config)
     if cells.fingerprint != run.description()["data_fingerprint"]:
-        raise BadRunError(run.path, "its cells have changed since", "do the runs again")
+        raise BadRunError(run.path, "its cells have changed since", "repeat the runs")
     settings, seed = config.training_set, config.protocol.seed
     sizes = []
     for fold in make_folds(cells, config.protocol).folds:

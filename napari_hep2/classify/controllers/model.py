@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ClassifyController:
-    """What can be done with a model and the open frame.
+    """Actions on a model and the open frame.
 
     torch is imported when a model is run, in the thread that runs it.
 
@@ -38,13 +38,13 @@ class ClassifyController:
             state.model = sample_model()
 
     def choose_model(self, path: Path) -> None:
-        """Take another model; the prediction on the screen is taken off."""
+        """Select a model; a prediction on the screen is removed."""
         if path != self._state.model:
             self._state.prediction = None
             self._state.model = path
 
     def choose_device(self, device: str) -> None:
-        """Take another device: ``auto``, ``cpu`` or ``cuda``."""
+        """Select a device: ``auto``, ``cpu`` or ``cuda``."""
         self._state.device = device
 
     def classify(self) -> Job | None:

@@ -93,7 +93,7 @@ class SayingController:
             lambda folder: take_back(
                 folder, state.specimen, state.reviewer, self._clock
             ),
-            "taken back",
+            "withdrawn",
         )
 
     def _do(self, act: Callable[[Path], None], text: str) -> None:
@@ -108,13 +108,13 @@ class SayingController:
             return
         self.refresh()
         name = "the specimen" if state.blind else f"specimen {state.specimen}"
-        state.tell(f"What {state.reviewer} says of {name} is {text}.")
+        state.tell(f"The decision of {state.reviewer} on {name} is {text}.")
 
     def lines(self) -> list[str]:
         """Return what stands, a line a reviewer, with the time on this machine."""
         patterns = self._state.vocabulary
         return [
-            f"{saying_text(one, patterns)}, says {one.reviewer}, "
+            f"{saying_text(one, patterns)}, {one.reviewer}, "
             f"{one.time.astimezone():%Y-%m-%d %H:%M}"
             for one in self.found.sayings
         ]

@@ -1,4 +1,4 @@
-"""What the prediction on the screen says: cells by doubt, the verdict as decided."""
+"""Derived from the prediction shown: cells by doubt, the verdict with decisions."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class VerdictController:
             return ""
         frames = len(specimen.frames) if specimen is not None else 1
         told = [
-            f"Take care, and see Specimen: {note}."
+            f"Caution, see Specimen: {note}."
             for note in prediction.cells.cells.notes
             if note in prediction.notes
         ]
@@ -104,8 +104,8 @@ class VerdictController:
             told.append(f"{prediction.notes[-1].capitalize()}.")
         if frames > 1:
             told.append(
-                f"On this frame alone, 1 of {frames} of the specimen; its report "
-                "judges all together."
+                f"From this frame only, 1 of {frames} of the specimen; its report "
+                "uses all of them."
             )
         return " ".join(told)
 
@@ -154,7 +154,7 @@ class VerdictController:
         """
         prediction, state = self._state.prediction, self._state
         if prediction is None:
-            state.complain("Classify the cells first: there is nothing to doubt.")
+            state.complain("Classify the cells first: none is scored yet.")
             return None
         from training.reports.specimens.findings import doubtful_cells
 
@@ -174,7 +174,7 @@ class VerdictController:
         return "" if review is None or row is None else str(review.ids[row])
 
     def can_show(self, cell: str) -> bool:
-        """Tell whether a cell is under review; says what to do where it is not."""
+        """Return whether a cell is under review; complain if not."""
         review = self._state.review
         if review is not None and cell in review.row_of:
             return True

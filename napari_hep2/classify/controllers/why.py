@@ -74,7 +74,7 @@ class WhyController:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the current cell can be explained and was not tried yet."""
+        """Return whether the current cell can be explained and was not tried yet."""
         cell = self.cell()
         return bool(cell) and cell not in self._kept and cell not in self._tried
 
@@ -182,8 +182,8 @@ def _read_index(
     if not path.is_file():
         command = command_line("neighbours", weights, data="TRAINING-DATA")
         note = (
-            "Training cells that look alike are not shown: this model has no index of "
-            f"them yet. This command makes it: {command}"
+            "Similar training cells are not shown: this model has no index of them "
+            f"yet. This command creates it: {command}"
         )
         return path, 0.0, None, note
     changed = path.stat().st_mtime

@@ -61,7 +61,7 @@ class WorklistController:
     # -- what is chosen
 
     def choose_folder(self, folder: Path) -> None:
-        """Take the specimens of another folder."""
+        """Select the specimens of another folder."""
         if folder != self.found.folder:
             self._forget()
             self.found.folder = folder
@@ -78,7 +78,7 @@ class WorklistController:
         self.found.rows, self.found.total, self.found.is_whole = (), 0, False
 
     def take_open_folder(self) -> None:
-        """Take the open folder where none was chosen yet."""
+        """Select the open folder if none is selected yet."""
         if self.found.folder is None and self._state.collection is not None:
             self.choose_folder(self._state.collection.root)
 
@@ -180,7 +180,7 @@ class WorklistController:
             for one in collection.specimens:
                 if one.id == name and one.frames:
                     return self._specimen.open_folder(folder, one.frames[0].name)
-            self._state.complain(f"{folder.name} has no specimen {name} any more.")
+            self._state.complain(f"{folder.name} no longer has the specimen {name}.")
             return None
 
         return Job("Opening the folder", work, done)
@@ -210,7 +210,7 @@ class WorklistController:
         collection, specimen = state.collection, state.open_specimen
         if collection is None or specimen is None:
             state.complain(
-                "Open a folder of specimens first: a report is on all frames of one."
+                "Open a folder of specimens first: a report covers all frames of one."
             )
             return None
         if state.model is None or out is None:

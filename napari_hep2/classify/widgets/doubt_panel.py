@@ -80,7 +80,7 @@ def _picture(cell: ScoredCell) -> QPixmap:
 
 
 class DoubtPanel(QWidget):
-    """Where to look first.
+    """Panel of the most doubtful and the most typical cells.
 
     Attributes
     ----------

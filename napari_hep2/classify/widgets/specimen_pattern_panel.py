@@ -1,4 +1,4 @@
-"""What a reviewer says of the open specimen: a pattern with a name."""
+"""Panel of a reviewer's decision on the open specimen: a pattern with a name."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class SayingPanel(QWidget):
         self.pattern.setPlaceholderText("choose")
         self._shown_for = ""
         self.reviewer = QLineEdit()
-        self.reviewer.setToolTip("Your name: the one under which you review cells")
+        self.reviewer.setToolTip("Your name as a reviewer of cells")
         self.reviewer.setMinimumWidth(50)
         self.save = button("Save", "Record it under this name", "save_specimen")
         self.take_back = button(
-            "Take back", "What you said stands no longer; it stays in the history", ""
+            "Withdraw", "Withdraw your decision; it stays in the history", ""
         )
         self.stands = text_label()
         layout = QVBoxLayout(self)

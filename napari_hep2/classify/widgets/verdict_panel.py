@@ -186,7 +186,7 @@ class VerdictPanel(QFrame):
             layout.addWidget(part)
 
     def show_nothing(self, counts: list[tuple[Pattern, int]]) -> None:
-        """Say that nothing was classified yet; the bars are the legend."""
+        """Show that nothing was classified yet; the bars are the legend."""
         self.model.show_nothing("Not classified yet")
         self.yours.setVisible(False)
         for part in (self.frames, self.risk):
@@ -230,7 +230,7 @@ class VerdictPanel(QFrame):
 def _note(decided: DecidedVerdict) -> str:
     parts = (
         (decided.rejected, "rejected, left out"),
-        (decided.relabelled, "relabelled, counted as said"),
+        (decided.relabelled, "relabelled, counted as the new pattern"),
         (decided.accepted, "accepted, as the model scored them"),
     )
     lines = ["; ".join(f"{n} {words}" for n, words in parts if n) + "."]

@@ -110,7 +110,7 @@ class WhyPanel(QWidget):
             self.name.setText("Classify the cells first.")
         else:
             self.name.setText(
-                "Not looked at yet." if cell else "Choose a cell that was scored."
+                "Not explained yet." if cell else "Choose a cell that was scored."
             )
 
     def _show(self, reasons: CellReasons) -> None:
@@ -122,9 +122,8 @@ class WhyPanel(QWidget):
         if reasons.map is not None:
             self.map.setPixmap(map_pixmap(reasons.crop, reasons.map, SIDE))
             self.map.setToolTip(
-                f"Orange: where the network found what speaks for "
-                f"{reasons.pattern.title} (Grad-CAM). It is coarse: a region, no "
-                "structure."
+                f"Orange: the region that most supports {reasons.pattern.title} "
+                "(Grad-CAM). The map is coarse and shows no structure."
             )
         self._show_near(reasons.near)
         self.notes.setText("\n".join(reasons.notes))
@@ -138,7 +137,7 @@ class WhyPanel(QWidget):
                 part.deleteLater()
         self.near.setVisible(bool(near))
         if near:
-            title = text_label("The training cell of each pattern that is most alike:")
+            title = text_label("The most similar training cell of each pattern:")
             self._grid.addWidget(title, 0, 0, 1, _ACROSS + 1)
         for place, one in enumerate(near):
             line, column = 1 + 2 * (place // _ACROSS), place % _ACROSS
@@ -151,7 +150,7 @@ def views_text(reasons: CellReasons) -> str:
     if reasons.agreeing is None:
         return ""
     return (
-        f"{reasons.agreeing} of {VIEWS} views agree; its score lies between "
+        f"{reasons.agreeing} of {VIEWS} orientations agree; its score lies between "
         f"{reasons.low:.2f} and {reasons.high:.2f}."
     )
 
@@ -194,7 +193,7 @@ def _near_picture(one: NearCell) -> QLabel:
     made.setFixedSize(QSize(_NEAR, _NEAR))
     made.setPixmap(crop_pixmap(one.picture, _NEAR))
     made.setToolTip(
-        f"{one.pattern.title}, specimen {one.specimen}, cell {one.cell}, likeness "
+        f"{one.pattern.title}, specimen {one.specimen}, cell {one.cell}, similarity "
         f"{one.likeness:.2f}"
     )
     return made

@@ -58,7 +58,7 @@ class ClassifyWidget(SessionWidget):
         )
         self._list: WorklistWidget | None = None
         self.export = button(
-            "Export\u2026", "Table, verdict and picture into a folder", "export"
+            "Export\u2026", "Save table, verdict and picture to a folder", "export"
         )
         self.command = CommandLine()
         self.status = StatusStrip(self.session)
@@ -97,7 +97,7 @@ class ClassifyWidget(SessionWidget):
         self.device = QComboBox()
         for device in DEVICES:
             self.device.addItem(device, device)
-        self.device.setToolTip("'auto' takes a GPU where there is one")
+        self.device.setToolTip("'auto' uses a GPU where there is one")
         self.run = button("Classify the cells", "Score every kept cell", "run")
         self.card = text_label()
         self.choices = QFormLayout()
@@ -229,7 +229,7 @@ class ClassifyWidget(SessionWidget):
             )
         else:
             self.card.setText(
-                "Its card cannot be read." if model else "Choose a model file."
+                "The model's card cannot be read." if model else "Choose a model file."
             )
         self._show_ready()
 

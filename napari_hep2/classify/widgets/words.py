@@ -13,8 +13,12 @@ WITHHELD = {
     NO_CLEAR: "no clear pattern",
     NOT_THESE: "perhaps not one of these patterns",
 }
-UNFITTED = "This model has no fitted probability; shares of cells are not one."
-CORRECTED = "The probability was fitted without decisions: here it is not measured."
+UNFITTED = (
+    "This model has no calibrated probability; shares of cells are not probabilities."
+)
+CORRECTED = (
+    "The probability was calibrated without decisions and is not validated with them."
+)
 
 
 @dataclass(frozen=True)
@@ -67,14 +71,14 @@ def risk_text(card: ModelCard | None) -> str:
     figures = fitted.figures
     if not figures.answered:
         return (
-            f"Risk: of {figures.specimens} held-out specimens none was given a verdict."
+            f"Risk: none of {figures.specimens} held-out specimens received a verdict."
         )
     bound = figures.risk_bound
     most = "" if bound is None else f" (with 95 % confidence at most {percent(bound)})"
     wrong = f"{figures.answered_wrong} of these {_were(figures.answered_wrong)} wrong"
     return (
-        f"Risk: {figures.answered} of {figures.specimens} held-out specimens were "
-        f"given a verdict, {wrong}{most}. Track: specimen."
+        f"Risk: {figures.answered} of {figures.specimens} held-out specimens received "
+        f"a verdict, {wrong}{most}. Track: specimen."
     )
 
 
@@ -98,7 +102,10 @@ def _probability(verdict: SpecimenVerdict, vocabulary: Vocabulary) -> str:
         return UNFITTED
     best = int(odds.argmax())
     if verdict.pattern is None:
-        return f"Not told: {vocabulary[best].title} leads with {percent(odds[best])}."
+        return (
+            f"Most likely {vocabulary[best].title} ({percent(odds[best])}), too "
+            "uncertain for a verdict."
+        )
     return f"Probability {percent(odds[best])}."
 
 

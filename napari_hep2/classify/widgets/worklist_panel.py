@@ -41,7 +41,7 @@ COLUMNS = (
     "withheld",
     "doubt",
     "cells",
-    "said by readers",
+    "reviewers' decision",
     "fault",
 )
 _SPECIMEN = int(Qt.ItemDataRole.UserRole) + 1
@@ -73,10 +73,12 @@ class WorklistWidget(SessionWidget):
         self.choose_folder = button("Folder\u2026", "A folder of specimens", "")
         self.choose_out = button("Reports in\u2026", "A folder for the reports", "")
         self.run = button(
-            "Report all", "Report each specimen; what is done is kept", "run_worklist"
+            "Report all",
+            "Report each specimen; finished reports are kept",
+            "run_worklist",
         )
-        self.open_report = button("Open report", "Of the specimen chosen", "")
-        self.open_list = button("Open worklist", "The page that ranks them all", "")
+        self.open_report = button("Open report", "Report of the selected specimen", "")
+        self.open_list = button("Open worklist", "Page that ranks all specimens", "")
         self.table = QTreeWidget()
         self.table.setHeaderLabels(list(COLUMNS))
         self.table.setRootIsDecorated(False)
@@ -157,7 +159,7 @@ class WorklistWidget(SessionWidget):
     def _open(self, specimen: str) -> None:
         page = self.work.page(specimen)
         if page is None:
-            self.state.complain("The page is not there: report the folder again.")
+            self.state.complain("The page is missing: report the folder again.")
         else:
             open_page(self.state, page)
 

@@ -28,12 +28,12 @@ __all__ = ["NOT_SAVED", "REASONS", "ReviewController", "ReviewProgress"]
 
 
 class ReviewController(ReaderVerbs):
-    """What can be done with cells under review; each decision is saved at once."""
+    """Actions on the cells under review; each decision is saved at once."""
 
     # -- what is reviewed
 
     def review_frame(self) -> None:
-        """Take the cells of the open frame, dropped ones too."""
+        """Review the cells of the open frame, dropped ones too."""
         state = self._state
         frame = state.cells
         if frame is None:
@@ -60,7 +60,7 @@ class ReviewController(ReaderVerbs):
         return None
 
     def open_cell_folder(self, folder: Path) -> Job:
-        """Take the cells of a cell folder, memory-mapped, with what was decided."""
+        """Review a cell folder, memory-mapped, with its decisions."""
         store, reviewer = self._store_of(folder), self._state.reviewer
 
         def work() -> Work[_Opened]:

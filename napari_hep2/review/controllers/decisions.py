@@ -31,44 +31,44 @@ class ReviewProgress:
 
 
 class DecisionVerbs(StoreKeeper):
-    """What a reviewer can say of the selected cells; see `StoreKeeper`."""
+    """Decisions on the selected cells; see `StoreKeeper`."""
 
     # -- decisions
 
     def accept(self) -> None:
-        """Say that the selected cells are good and show the specimen's pattern."""
+        """Accept the selected cells as good ones of the specimen's pattern."""
         self._decide("accepted")
 
     def reject(self, reason: str | None = None) -> None:
-        """Say that the selected cells are not to be used; `reason` is in `REASONS`."""
+        """Reject the selected cells; `reason` is in `REASONS`."""
         self._decide("rejected", reason=reason)
 
     def relabel(self, index: int) -> None:
-        """Say that the selected cells show pattern `index` of the vocabulary."""
+        """Relabel the selected cells as pattern `index` of the vocabulary."""
         review = self._state.review
         if review is not None and 0 <= index < len(review.vocabulary):
             self._decide("relabelled", pattern=review.vocabulary[index].name)
 
     def clear(self) -> None:
-        """Take the decisions on the selected cells back."""
+        """Clear the decisions on the selected cells."""
         self._decide("cleared")
 
     def accept_prediction(self) -> None:
-        """Say of the selected cells what the model says, as one step.
+        """Decide on the selected cells as the model predicts, in one step.
 
         A cell is accepted where the model calls it as its specimen, else relabelled;
         one without a prediction is left as it is.
         """
         state, review, scores = self._state, self._state.review, self.scores()
         if review is None or scores is None or state.prediction is None:
-            state.complain("Classify the frame first: there is no prediction to take.")
+            state.complain("Classify the frame first: there is no prediction to use.")
             return
         rows = np.array(state.selected, dtype=np.int64)
         rows = rows[~np.isnan(scores[rows]).any(axis=1)]
         if not len(rows):
             state.complain(
-                "The model has not scored the cells selected, or calls them by "
-                "patterns that are not among theirs."
+                "The model has not scored the selected cells, or predicts patterns "
+                "outside their vocabulary."
             )
             return
         said = _as_called(review, rows, scores[rows].argmax(axis=1))
@@ -105,9 +105,9 @@ class DecisionVerbs(StoreKeeper):
         )
 
     def note(self, text: str) -> None:
-        """Put a note on the selected cells; an empty one takes it off."""
+        """Set the note of the selected cells; an empty one removes it."""
         cells, words = self._selected_ids(), text.strip()
-        done = "on" if words else "taken off"
+        done = "on" if words else "removed from"
         self._save(
             lambda store: store.note(cells, words),
             f"note {done} {_noun(len(cells))}, saved",
@@ -115,7 +115,7 @@ class DecisionVerbs(StoreKeeper):
 
     @property
     def has_selection(self) -> bool:
-        """Whether there is a cell to say something of."""
+        """Return whether there is a cell to decide on."""
         return self._state.review is not None and bool(self._state.selected)
 
     def note_of_current(self) -> str:
@@ -161,12 +161,12 @@ class DecisionVerbs(StoreKeeper):
     # -- undo
 
     def undo(self) -> None:
-        """Take the reviewer's last action back."""
-        self._travel("undo", "taken back, saved")
+        """Undo the reviewer's last action."""
+        self._travel("undo", "undone, saved")
 
     def redo(self) -> None:
         """Do again what was taken back."""
-        self._travel("redo", "done again, saved")
+        self._travel("redo", "redone, saved")
 
     def _travel(self, verb: Literal["undo", "redo"], text: str) -> None:
         store, state = self._store, self._state

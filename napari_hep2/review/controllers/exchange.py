@@ -42,7 +42,7 @@ class ExchangeController:
         """
         state, folder, reviewer = self._state, self._state.store, self._state.reviewer
         if folder is None or not (folder / STORE).is_file():
-            state.complain("Nothing was decided here yet: there is nothing to export.")
+            state.complain("There are no decisions to export yet.")
             return None
 
         def work() -> Work[int]:
@@ -85,7 +85,7 @@ class ExchangeController:
         if state.store is None:
             return "Choose a folder for the decisions first."
         if state.as_of is not None:
-            return f"This is how it stood after step {state.as_of}: go back to now."
+            return f"Shown as of step {state.as_of}: press Now first."
         return ""
 
     def export_command(self, table: Path) -> str:
@@ -104,8 +104,8 @@ def imported_text(found: Imported) -> str:
     known = found.steps - found.added
     who = ", ".join(found.reviewers)
     return (
-        f"Of {_steps(found.steps)} by {who or 'nobody'} {found.added:,} were taken, "
-        f"{known:,} were known already, none was refused."
+        f"Of {_steps(found.steps)} by {who or 'nobody'} {found.added:,} were added, "
+        f"{known:,} were present already, none was refused."
     )
 
 

@@ -74,7 +74,7 @@ class LabelQueue:
 
     @property
     def sources(self) -> dict[Source, Uncertainty]:
-        """What is known of the cells under review, by whose it is."""
+        """Known uncertainties of the cells under review, by source."""
         review = self._state.review
         return dict(self._found) if review is not None and review is self._of else {}
 
@@ -96,7 +96,7 @@ class LabelQueue:
         return self._show("uncertainty") if self._show else None
 
     def load_job(self, run_folder: Path) -> Job:
-        """Take suspicion, disagreement and uncertainty of cells from a finished run.
+        """Load suspicion, disagreement and uncertainty of cells from a finished run.
 
         Cells that the run did not hold out get nan. Labels are those that stand in the
         run's cell folder now. Uncertainty is the disagreement of the epochs that voted;
@@ -151,7 +151,7 @@ class LabelQueue:
             steps = spread_in_views(scorer, review.crops, specimens)
             while True:
                 try:
-                    yield Progress("scoring eight views", next(steps))
+                    yield Progress("scoring eight orientations", next(steps))
                 except StopIteration as end:
                     spread: ViewSpread = end.value
                     return spread
@@ -165,7 +165,7 @@ class LabelQueue:
             values = {VIEW_SPREAD: spread.spread, UNCERTAINTY: spread.spread}
             return self._keep(review, "views", found, values, "uncertainty")
 
-        return Job("Scoring the eight views", work, done)
+        return Job("Scoring the eight orientations", work, done)
 
     def _keep(
         self,
@@ -199,13 +199,14 @@ def _of_run(
 
 
 def _of_views(name: str, found: ViewSpread) -> Uncertainty:
-    said = f"{len(found.spread):,} cells scored in their eight views by {name}."
+    said = f"{len(found.spread):,} cells scored in eight orientations by {name}."
     if found.seen.any():
         said += (
-            f" It was fitted on specimens of the names of {int(found.seen.sum()):,} of "
-            "them: if they are the same, it is surer of these than of new ones."
+            " It was trained on specimens with the names of those of "
+            f"{int(found.seen.sum()):,} of them: if they are the same, it is more "
+            "certain of these than of new ones."
         )
-    return Uncertainty(f"eight views of {name}", said, found.spread)
+    return Uncertainty(f"eight orientations of {name}", said, found.spread)
 
 
 def _elsewhere(review: ReviewSet, data: str) -> str:

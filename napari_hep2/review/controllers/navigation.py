@@ -24,7 +24,7 @@ class SpecimenProgress:
 
 
 class CellWalk(CellOrder):
-    """Which cell is current, which are selected, and how keys move them.
+    """Current cell and selection, and how keys move them.
 
     Parameters
     ----------

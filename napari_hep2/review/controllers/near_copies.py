@@ -103,7 +103,7 @@ class CopiesController:
 
     @property
     def is_searched(self) -> bool:
-        """Whether pairs were looked for among the cells under review."""
+        """Return whether the cells under review were searched for pairs."""
         return self._of is not None
 
     @property
@@ -118,7 +118,7 @@ class CopiesController:
         review, settings, within = self._state.review, self.settings, self.within
         if review is None or not review.is_folder or review.store is None:
             self._state.complain(
-                "Near copies are looked for in a cell folder: open one first."
+                "Near copies are searched for in a cell folder: open one first."
             )
             return None
         folder = review.store
@@ -183,7 +183,7 @@ class CopiesController:
         ahead = ((self.place + k) % n for k in range(1, n + 1))
         place = next((k for k in ahead if self.is_open(self.pairs[k])), None)
         if place is None:
-            self._state.tell("Something was said of every pair.")
+            self._state.tell("Every pair has been decided on.")
         else:
             self.place = place
         self.changed.emit()
@@ -193,7 +193,7 @@ class CopiesController:
         return sum(self.is_open(pair) for pair in self.pairs)
 
     def is_open(self, pair: CopyPair) -> bool:
-        """Whether neither cell is rejected and the pair was not kept."""
+        """Return whether a pair is undecided: neither cell rejected, nor both kept."""
         return not (
             self.is_rejected(pair.first)
             or self.is_rejected(pair.second)
@@ -201,12 +201,12 @@ class CopiesController:
         )
 
     def is_rejected(self, row: int) -> bool:
-        """Whether the reviewer has rejected a cell."""
+        """Return whether the reviewer has rejected a cell."""
         decision = self._state.decisions.get(self._id(row))
         return decision is not None and decision.verdict == "rejected"
 
     def is_kept(self, pair: CopyPair) -> bool:
-        """Whether it was said, by a note on the first, that both are to be used."""
+        """Return whether a note on the first cell records that both are used."""
         if pair in self._kept:
             return True
         mark = self._state.marks.get(self._id(pair.first))
@@ -250,7 +250,7 @@ class CopiesController:
             self.next_open()
 
     def undo(self) -> None:
-        """Take the reviewer's last action back, and look at the pair it was on."""
+        """Undo the reviewer's last action, and select the pair it was on."""
         before = self._state.decisions, self._state.marks
         self._review.undo()
         row = self._state.current

@@ -27,7 +27,7 @@ _SEED = 0
 
 
 class ReaderVerbs(DecisionVerbs):
-    """What is known of other reviewers and of the past, without changing either."""
+    """Read-only views of other reviewers' decisions and of earlier steps."""
 
     _now: Standing
 
@@ -146,7 +146,7 @@ class ReaderVerbs(DecisionVerbs):
             return None
 
         def work() -> Work[Standing]:
-            yield Progress(f"going back to step {wanted}")
+            yield Progress(f"loading step {wanted}")
             with self._open_store(folder / STORE, reviewer) as store:
                 return read_standing(store, review, wanted)
 
@@ -154,7 +154,7 @@ class ReaderVerbs(DecisionVerbs):
             if state.review is review and state.reviewer == reviewer:
                 self._show_past(past)
 
-        return Job("Going back", work, done)
+        return Job("Loading an earlier step", work, done)
 
     def _show_past(self, past: Standing) -> None:
         state, seen = self._state, self._seen

@@ -1,4 +1,4 @@
-"""How fast a reviewer goes, and how long the rest will take."""
+"""Pace of a reviewer, and the time left."""
 
 from __future__ import annotations
 

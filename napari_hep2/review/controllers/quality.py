@@ -110,7 +110,7 @@ class QualityController:
                 return
             self._propose(proposals)
 
-        return Job("Proposing anew", work, done)
+        return Job("Proposing again", work, done)
 
     def command(self) -> str:
         """Return the command that proposes the same, or '': no cell folder is open."""
@@ -140,7 +140,7 @@ class QualityController:
 
     @property
     def is_measured(self) -> bool:
-        """Whether the cells under review were measured."""
+        """Return whether the cells under review were measured."""
         return self._measured() is not None
 
     def why(self, row: int) -> str:
@@ -176,8 +176,8 @@ class QualityController:
         first = state.shown[np.isin(state.shown, rows)][0]
         self._order.select(int(first), rows)
         state.tell(
-            f"{len(rows):,} selected, {REASONS[reason or '']}: look them over, take "
-            "out the good ones, then reject."
+            f"{len(rows):,} selected, {REASONS[reason or '']}: review them, deselect "
+            "the good ones, then reject."
         )
         return len(rows)
 
@@ -199,10 +199,12 @@ class QualityController:
         }
         counts = proposals["reason"].value_counts()
         by_reason = ", ".join(f"{n} {REASONS[str(code)]}" for code, n in counts.items())
-        text = f"{len(proposals):,} of {len(self._quality):,} cells proposed to reject"
+        text = (
+            f"{len(proposals):,} of {len(self._quality):,} cells proposed for rejection"
+        )
         text += f": {by_reason}." if by_reason else "."
         if self._made:
-            text += f" {self._made:,} masks were made from crops, less surely."
+            text += f" {self._made:,} masks were made from crops and are less reliable."
         self._state.tell(text)
         self.proposed.emit()
 

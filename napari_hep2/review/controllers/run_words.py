@@ -1,4 +1,4 @@
-"""What the window says of runs and of decisions made since, in plain sentences."""
+"""Sentences of the window about runs and later decisions."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _FOLDS_SHOWN = 12
 
 
 def run_line(one: Staleness) -> str:
-    """Say in a few words what later decisions did to a run."""
+    """Return the effect of later decisions on a run, in a few words."""
     name = Path(one.run).name
     if one.state != "stale":
-        words = {"recut": "its cells were extracted anew", "unknown": "not known"}
+        words = {"recut": "its cells have been extracted again", "unknown": "not known"}
         return f"{name}: {words.get(one.state, 'up to date')}"
     stale = sum(fold.stale for fold in one.folds)
     held = sum(fold.holds_out > 0 for fold in one.folds)
@@ -29,7 +29,7 @@ def run_line(one: Staleness) -> str:
 
 
 def stale_text(one: Staleness, blind: bool = False) -> str:
-    """Say of a run what changed in each of its folds; without names where blind."""
+    """Return what changed in each fold of a run; without names where blind."""
     lines = [f"{Path(one.run).name}: {one.reason}."]
     touched = [fold for fold in one.folds if fold.trains_on or fold.holds_out]
     if blind:
@@ -45,7 +45,7 @@ def stale_text(one: Staleness, blind: bool = False) -> str:
 
 
 def rescored_text(name: str, content: Mapping[str, Any]) -> str:
-    """Say what rescoring found, before and after.
+    """Return the result of rescoring, before and after.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def rescored_text(name: str, content: Mapping[str, Any]) -> str:
     before = content["measured"]
     of = f"{content['n']:,} cells of {content['held_out_specimens']} specimens"
     measured = (
-        f"{name}: mean class accuracy {_percent(content)} by the decisions of today, "
+        f"{name}: mean class accuracy {_percent(content)} with today's decisions, "
         f"over {of}; before {_percent(before)}, over {before['n']:,} cells."
     )
     counted = (
@@ -65,16 +65,16 @@ def rescored_text(name: str, content: Mapping[str, Any]) -> str:
     )
     lines = [measured, counted]
     if content["leaky"]:
-        lines.append("Its folds ignore specimens, so that both are optimistic.")
+        lines.append("Its folds ignore specimens, so both figures are optimistic.")
     return "\n".join(lines)
 
 
 def accepted_text(name: str, manifest: ReviewManifest) -> str:
-    """Say what a run on the accepted cells would train on."""
+    """Return what a run on the accepted cells would train on."""
     total = manifest.used + manifest.left_out
     return (
         f"{name} is in the LOSO trainer: {manifest.used:,} of {total:,} cells, those "
-        "accepted or given another pattern. A run started now records step "
+        "accepted or relabelled. A run started now records step "
         f"{manifest.last_step} of the decisions."
     )
 

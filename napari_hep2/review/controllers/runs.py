@@ -58,7 +58,7 @@ class RunDesk:
 
 
 class ExperimentsController:
-    """What can be asked of finished runs while their cells are under review.
+    """Queries to finished runs while their cells are under review.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class ExperimentsController:
             stale = sum(one.state in ("stale", "recut") for one in found)
             unknown = sum(one.state == "unknown" for one in found)
             text = f"{stale} of {len(found)} runs in {folder.name} are stale"
-            text += f", of {unknown} it is not known." if unknown else "."
+            text += f", {unknown} could not be checked." if unknown else "."
             self._state.tell(text)
             if len(found) == 1:
                 self.choose([0])
@@ -149,7 +149,7 @@ class ExperimentsController:
         return Job("Looking for stale runs", work, done)
 
     def choose(self, rows: Sequence[int]) -> None:
-        """Take rows of the runs that were found for the verbs that follow."""
+        """Select rows of the found runs for the following actions."""
         self.desk.chosen = tuple(sorted(rows))
         self.desk.answer = ""
 
@@ -158,7 +158,7 @@ class ExperimentsController:
         return [Path(self.desk.runs[k].run) for k in self.desk.chosen]
 
     def details(self) -> str:
-        """Say what became of the one run that is chosen, fold by fold."""
+        """Return what changed in the selected run, fold by fold."""
         if len(self.desk.chosen) != 1:
             return ""
         return stale_text(self.desk.runs[self.desk.chosen[0]], self._state.blind)
@@ -180,7 +180,7 @@ class ExperimentsController:
     def curve_job(
         self, runs: Sequence[Path], out: Path, show: Callable[[Path], None]
     ) -> Job:
-        """Tell from finished runs whether more specimens or more cells buy more.
+        """Compare the gain from more specimens with that from more cells.
 
         Parameters
         ----------
@@ -232,13 +232,13 @@ class ExperimentsController:
         self._say("", "")
         if folder is None:
             state.complain(
-                "A run reads decisions from a cell folder: open one with Cell folder."
+                "A run reads decisions from a cell folder: open one with Cell folder…."
             )
             return None
         if state.store is not None and state.store.resolve() != folder.resolve():
             state.complain(
                 f"The decisions lie in {state.store.name}, where a run on "
-                f"{folder.name} does not look: take its own folder for them."
+                f"{folder.name} does not look: store them in the cell folder itself."
             )
             return None
         self.desk.command = _run_command(folder)

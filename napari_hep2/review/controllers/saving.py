@@ -1,4 +1,4 @@
-"""Where decisions are kept, and how the screen follows what the store confirms."""
+"""Storage of decisions, and the display of what the store confirms."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from training.decisions.store import DecisionStore
 from training.errors import Hep2Error
 
 NOT_SAVED = "not saved"
-_PAST = "This is how it stood after step {}, for reading only: go back to now first."
+_PAST = "Shown as of step {}, read-only: press Now first."
 
 
 class StoreKeeper(CellWalk):
@@ -59,7 +59,7 @@ class StoreKeeper(CellWalk):
     # -- where decisions are kept
 
     def use_store(self, folder: Path | None) -> None:
-        """Keep decisions in this folder; those already there are shown.
+        """Store decisions in this folder; those already there are shown.
 
         The file is not made before the first decision.
         """
@@ -139,7 +139,7 @@ class StoreKeeper(CellWalk):
         self._absorb(found.store)
 
     def _fits(self, found: Standing, review: ReviewSet, folder: Path) -> bool:
-        """Tell whether what was read is still what is wanted; else leave it."""
+        """Return whether what was read is still what is wanted; else leave it."""
         state = self._state
         fits = (
             state.review is review

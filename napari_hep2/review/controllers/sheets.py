@@ -95,7 +95,7 @@ class SheetController:
             return "A command draws the cells of a cell folder, not of the open frame."
         called = choice.pattern is not None and choice.pattern.kind == "predicted"
         if called or choice.sort in ("uncertainty", "suspicion"):
-            return "No command knows the scores that are loaded here."
+            return "There is no command for scores that are loaded in this window."
         return ""
 
     def command(self, path: Path) -> str:

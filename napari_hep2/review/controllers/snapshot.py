@@ -1,4 +1,4 @@
-"""What stands in a store of decisions, read in one go; a worker may do it."""
+"""Snapshot of the decision store, read in one transaction; a worker may do it."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def said_by_others(
 
 
 def is_large(folder: Path) -> bool:
-    """Tell whether a folder's store is so large that reading it takes a while."""
+    """Return whether a folder's store is so large that reading it takes a while."""
     path = folder / STORE
     return path.is_file() and path.stat().st_size > _LARGE
 

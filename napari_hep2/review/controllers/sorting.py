@@ -140,7 +140,7 @@ class CellOrder:
         return known[2]
 
     def is_shown(self, row: int) -> bool:
-        """Whether a row passes the filters."""
+        """Return whether a row passes the filters."""
         return bool(np.any(self._state.shown == row))
 
     # -- verbs
@@ -176,7 +176,7 @@ class CellOrder:
         self._show_anew()
 
     def set_group(self, group: Group) -> None:
-        """Put the cells shown together by specimen, pattern or decision."""
+        """Group the cells shown by specimen, pattern or decision."""
         self._state.group = group
         self._show_anew()
 
@@ -209,7 +209,7 @@ class CellOrder:
         return None
 
     def _can_doubt(self, review: ReviewSet) -> bool:
-        """Tell whether the sort needs no scores, or has them."""
+        """Return whether the sort needs no scores, or has them."""
         sort = self._state.sort
         if sort not in ("uncertainty", "suspicion"):
             return True

@@ -42,7 +42,7 @@ class CellDetail(QWidget):
         self.facts = text_label()
         self.facts.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.note: QLineEdit = EscapableField()
-        self.note.setPlaceholderText("A note: Enter saves it, Escape leaves it")
+        self.note.setPlaceholderText("Note: Enter saves it, Escape discards it")
         self.note.setVisible(False)
         self.note.returnPressed.connect(self._save_note)
         self.note.escaped.connect(self._leave_note)

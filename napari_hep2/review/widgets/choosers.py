@@ -1,4 +1,4 @@
-"""What is shown in the gallery, in which order, and how: the choosers above it."""
+"""Choosers above the gallery: its filter, order and display."""
 
 from __future__ import annotations
 
@@ -51,23 +51,23 @@ class Choosers(QWidget):
 
     def _build(self) -> None:
         self.filter = Chooser("Which cells are shown")
-        self.pattern = Chooser("Only cells of a pattern, or called it by the model")
+        self.pattern = Chooser("Only cells labelled or predicted as a pattern")
         self.specimen = Chooser("Only cells of a specimen")
         self.sort = Chooser(
-            "What comes first; 'uncertain' and 'suspicious' (not called as the "
+            "Sort order; 'uncertain' and 'suspicious' (not predicted as the "
             "specimen's pattern) need a prediction of the frame or a run"
         )
-        self.group = Chooser("What the cells are put together by")
+        self.group = Chooser("Grouping of the cells")
         for box, entries in ((self.filter, FILTERS), (self.sort, SORTS)):
             for data, text in entries.items():
                 box.addItem(text, data)
         for group, text in GROUPS.items():
             self.group.addItem(text, group)
-        self.turn = _toggle("\u21c5", "The other end of the order first")
+        self.turn = _toggle("\u21c5", "Reverse the order")
         self.turn.setMaximumWidth(32)
         self.contrast = _toggle(CONTRASTS["cell"], "")
         self.contours = _toggle("Masks", "Outlines of the nuclei (M)")
-        self.context = _toggle("Around", "What lies around the current cell (V)")
+        self.context = _toggle("Around", "Surroundings of the current cell (V)")
         self.size = QSlider(Qt.Orientation.Horizontal)
         self.size.setRange(TILE_MIN, TILE_MAX)
         self.size.setValue(TILE_START)
@@ -120,7 +120,7 @@ class Choosers(QWidget):
         self.show_state()
 
     def turn_contrast(self) -> None:
-        """Take the contrast from the specimens, or from each cell again."""
+        """Switch the contrast between per specimen and per cell."""
         self._contrast_chosen(self._state.contrast == "cell")
 
     def _contours_chosen(self, wanted: bool) -> None:

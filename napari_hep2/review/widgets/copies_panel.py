@@ -99,13 +99,13 @@ class CopiesPanel(QDialog):
             self._button("Reject &right", "Reject it as a copy of the left one"),
         )
         self.keep = self._button(
-            "&Keep both", "Both are used; a note on the left one remembers it"
+            "&Keep both", "Use both; a note on the left cell records it"
         )
         self.show_both = self._button("&Show both", "Select both in the gallery")
-        self.previous = self._button("&Previous", "The pair before")
-        self.next = self._button("&Next", "The pair after it")
-        self.next_open = self._button("Next &open", "The next without a word on it")
-        self.undo = self._button("&Undo", "Take the last action back")
+        self.previous = self._button("&Previous", "Previous pair")
+        self.next = self._button("&Next", "Next pair")
+        self.next_open = self._button("Next &open", "The next undecided pair")
+        self.undo = self._button("&Undo", "Undo the last action")
         self.command = CommandLine()
         self.status = StatusStrip(self._session)
 
@@ -235,10 +235,10 @@ class CopiesPanel(QDialog):
             cell.show_cell(QPixmap(), [])
         self.patterns.setText("")
         self.likeness.setText(
-            "No two cells are nearly the same picture."
+            "No near copies were found."
             if self._copies.is_searched
-            else "Find copies first: cells of two specimens that show nearly the same, "
-            "turned, mirrored, moved or brighter."
+            else "Find copies first: cells of two specimens with almost the same "
+            "picture, in any orientation, shifted or brighter."
         )
 
     def _show_cell(self, which: int, pair: CopyPair) -> None:
@@ -263,16 +263,12 @@ class CopiesPanel(QDialog):
         return [name, specimen, decision_text(state, name)]
 
     def _likeness(self, pair: CopyPair) -> str:
-        text = f"Likeness {pair.likeness:.3f}. The right one is shown "
+        text = f"Similarity {pair.likeness:.3f}. The right one is shown "
         text += VIEWS[pair.view]
         dy, dx = pair.shift
         if dy or dx:
             text += f", moved by {max(abs(dy), abs(dx))} px"
-        return (
-            f"{text}. Both are to be used."
-            if self._copies.is_kept(pair)
-            else f"{text}."
-        )
+        return f"{text}. Both are used." if self._copies.is_kept(pair) else f"{text}."
 
     def _show_patterns(self, pair: CopyPair) -> None:
         review = self._state.review

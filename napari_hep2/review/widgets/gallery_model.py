@@ -27,7 +27,7 @@ class GalleryModel(QAbstractTableModel):
         self.lines = TileLines(0, 1)
 
     def refresh(self) -> None:
-        """Take the rows that the state shows now; equal ones are only drawn again."""
+        """Load the rows that the state shows now; equal ones are only drawn again."""
         starts = [(h.key, h.start) for h in self._state.headings]
         same_groups = starts == [(h.key, h.start) for h in self.lines.headings]
         if same_groups and np.array_equal(self._rows, self._state.shown):

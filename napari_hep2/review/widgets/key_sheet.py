@@ -48,7 +48,9 @@ class KeySheet(QDialog):
         super().__init__(parent)
         self._table, self._vocabulary, self._changed = table, vocabulary, changed
         self.setWindowTitle("Keys of Review cells")
-        self.change = button("Change keys\u2026", "Give a verb another key", "change")
+        self.change = button(
+            "Change keys\u2026", "Assign another key to an action", "change"
+        )
         self.closing = button("Close", "Escape", "close")
         self.change.clicked.connect(self._change)
         self.closing.clicked.connect(self.accept)
@@ -118,7 +120,7 @@ class KeyForm(QDialog):
         for line, verb in enumerate(verbs_of(vocabulary)):
             grid.addWidget(QLabel(text_of(verb, vocabulary)), line, 0)
             grid.addWidget(self._field(verb), line, 1)
-        self.defaults = button("Defaults", "Give every verb its own key", "defaults")
+        self.defaults = button("Defaults", "Give every action its own key", "defaults")
         self.closing = button("Close", "", "close")
         self.defaults.clicked.connect(self._reset)
         self.closing.clicked.connect(self.accept)

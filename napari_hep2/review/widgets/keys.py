@@ -46,33 +46,38 @@ VERBS = (
     Verb("reject", "reject", ("R",), _DECIDE),
     Verb("reject_why", "reject with a reason, from the menu", ("Shift+R",), _DECIDE),
     *(
-        Verb(f"pattern_{k}", f"give pattern {k} of the vocabulary", (str(k),), _DECIDE)
+        Verb(
+            f"pattern_{k}",
+            f"relabel as pattern {k} of the vocabulary",
+            (str(k),),
+            _DECIDE,
+        )
         for k in range(1, MOST_PATTERNS + 1)
     ),
     Verb("clear", "clear the decision", ("C",), _DECIDE),
-    Verb("take", "take the predicted pattern", ("P",), _DECIDE),
-    Verb("flag", "flag, or take the flag off", ("F",), _DECIDE),
+    Verb("take", "use the predicted pattern", ("P",), _DECIDE),
+    Verb("flag", "set or remove the flag", ("F",), _DECIDE),
     Verb("note", "write a note", ("T",), _DECIDE),
     Verb("undo", "undo, without limit", ("Z", "Ctrl+Z"), _DECIDE),
     Verb("redo", "redo", ("Shift+Z", "Ctrl+Y", "Ctrl+Shift+Z"), _DECIDE),
     Verb("next", "next undecided", ("N",), _GO),
-    Verb("back", "back to the cell before", ("B",), _GO),
+    Verb("back", "back to the previous cell", ("B",), _GO),
     Verb("show", "show in the viewer", ("Return", "Enter"), _GO),
     Verb("filter", "choose the filter", ("Shift+F",), _CHOOSE),
-    Verb("pattern", "choose a pattern to narrow down to", ("Shift+P",), _CHOOSE),
-    Verb("specimen", "choose a specimen to narrow down to", ("Shift+S",), _CHOOSE),
+    Verb("pattern", "show one pattern only", ("Shift+P",), _CHOOSE),
+    Verb("specimen", "show one specimen only", ("Shift+S",), _CHOOSE),
     Verb("sort", "choose the order", ("Shift+O",), _CHOOSE),
-    Verb("turn", "turn the order round", ("Shift+D",), _CHOOSE),
-    Verb("similar", "sort by likeness to this cell", ("S",), _CHOOSE),
-    Verb("group", "choose what cells are grouped by", ("Shift+G",), _CHOOSE),
+    Verb("turn", "reverse the order", ("Shift+D",), _CHOOSE),
+    Verb("similar", "sort by similarity to this cell", ("S",), _CHOOSE),
+    Verb("group", "choose the grouping", ("Shift+G",), _CHOOSE),
     Verb("select_all", "select all cells shown", ("Ctrl+A",), _CHOOSE),
     Verb("larger", "larger tiles", ("+", "="), _LOOK),
     Verb("smaller", "smaller tiles", ("-",), _LOOK),
     Verb("contours", "outlines of the nuclei", ("M",), _LOOK),
     Verb("contrast", "contrast per cell or per specimen", ("K",), _LOOK),
-    Verb("context", "what lies around the cell", ("V",), _LOOK),
+    Verb("context", "surroundings of the cell", ("V",), _LOOK),
     Verb("blind", "blind mode", ("Shift+B",), _LOOK),
-    Verb("keys", "this sheet of keys", ("?", "F1"), _LOOK),
+    Verb("keys", "this list of keys", ("?", "F1"), _LOOK),
 )
 
 _ARROWS = ("Left", "Right", "Up", "Down", "PgUp", "PgDown", "Home", "End")
@@ -83,7 +88,7 @@ FIXED = (
         tuple(f"Shift+{key}" for key in _ARROWS),
         "select a range",
     ),
-    ("Tab", ("Tab", "Shift+Tab"), "to the other parts of the window"),
+    ("Tab", ("Tab", "Shift+Tab"), "move to the other parts of the window"),
 )
 """Keys that cannot be changed: as the user reads them, each of them, what they do."""
 
@@ -139,7 +144,7 @@ class KeyTable:
         return next((v.text for v in VERBS if key in self.keys_of(v.name)), None)
 
     def change(self, name: str, key: str) -> None:
-        """Give a verb another key.
+        """Assign another key to an action.
 
         Raises
         ------
@@ -154,13 +159,15 @@ class KeyTable:
         holder = self.holder(wanted)
         if holder is not None:
             raise BadSettingError(
-                f"the key {wanted}", f"it already does this: {holder}", "press another"
+                f"the key {wanted}",
+                f"it is already the key for: {holder}",
+                "press another",
             )
         self._own[name] = wanted
         self._keep(name, wanted)
 
     def reset(self) -> None:
-        """Give every verb its own key again."""
+        """Give every action its own key again."""
         self._own.clear()
         if self._settings is not None:
             self._settings.remove(_GROUP)

@@ -1,4 +1,4 @@
-"""How far the review is, per specimen and in all, how fast, and how long it takes."""
+"""Progress of the review, per specimen and in all, with pace and time left."""
 
 from __future__ import annotations
 

@@ -27,10 +27,12 @@ class QualityPanel(QWidget):
 
     def _build(self) -> None:
         self.measure = button(
-            "Measure quality", "Focus, saturation, shape of every cell", "measure"
+            "Measure quality",
+            "Measure focus, saturation and shape of every cell",
+            "measure",
         )
         self.reason = QComboBox()
-        self.reason.setToolTip("Why the rejection of cells is proposed")
+        self.reason.setToolTip("Reason for the proposed rejection")
         self.propose = button(
             "Select", "Select the undecided cells of that reason", "propose"
         )
@@ -38,14 +40,14 @@ class QualityPanel(QWidget):
             "Reject these", "Reject the selected cells for that reason", "reject_these"
         )
         self.copies = button(
-            "Near copies\u2026", "Cells that show nearly the same, in pairs", "copies"
+            "Near copies\u2026", "Pairs of cells with almost the same picture", "copies"
         )
         self.why = text_label()
         self.form = SettingsForm(QualitySettings, values=self._session.quality.settings)
         self.anew = button(
-            "Propose anew", "Propose by these limits; nothing is measured again", "anew"
+            "Propose again", "Apply these limits; nothing is measured again", "anew"
         )
-        self.reset = button("Reset", "Back to the usual limits", "reset_limits")
+        self.reset = button("Reset", "Back to the default limits", "reset_limits")
         self.command = CommandLine()
 
     def _lay_out(self) -> None:
@@ -134,7 +136,7 @@ class QualityPanel(QWidget):
         self.measure.setEnabled(self._state.review is not None)
         self.anew.setEnabled(quality.is_measured)
         self.anew.setToolTip(
-            "Propose by these limits; nothing is measured again"
+            "Apply these limits; nothing is measured again"
             if quality.is_measured
             else "Measure the quality of the cells first"
         )

@@ -1,4 +1,4 @@
-"""Who reviews, where decisions are kept, what others said, and how it once stood."""
+"""Panel of the reviewer: name, decision store, other reviewers, earlier steps."""
 
 from __future__ import annotations
 
@@ -35,33 +35,34 @@ class ReaderPanel(QWidget):
 
     def _build(self) -> None:
         self.reviewer = QLineEdit()
-        self.reviewer.setToolTip(
-            "Each reviewer decides and undoes for themselves alone"
-        )
+        self.reviewer.setToolTip("Each reviewer has decisions and an undo of their own")
         self.blind = QCheckBox("Blind")
         self.blind.setToolTip(
-            "Hide names of specimens and frames, and what other reviewers said"
+            "Hide the names of specimens and frames, and the decisions of other "
+            "reviewers"
         )
         self.store = text_label()
         self.choose_store = button(
-            "Change\u2026", "Keep the decisions in another folder", "choose_store"
+            "Change\u2026", "Store the decisions in another folder", "choose_store"
         )
         self.compare = button(
-            "Compare reviewers", "How far their decisions agree", "compare"
+            "Compare reviewers", "Agreement of their decisions", "compare"
         )
         self.export = button(
             "Export\u2026", "Write every step of all reviewers to a table", "export"
         )
         self.take = button(
-            "Import\u2026", "Add the steps of a table that are not here yet", "import"
+            "Import\u2026", "Add the steps of a table that are missing here", "import"
         )
         self.command = CommandLine()
         self.command.hide()
         self.agreement = text_label()
         self.step = QSpinBox()
-        self.step.setToolTip("A step of the store: each action is one")
-        self.as_of = button("As of step", "How it stood then, to read only", "as_of")
-        self.back = button("Now", "Back to how it stands now", "now")
+        self.step.setToolTip("Number of a step: each action is one")
+        self.as_of = button(
+            "As of step", "Show the decisions as of that step, read-only", "as_of"
+        )
+        self.back = button("Now", "Back to the current decisions", "now")
 
     def _lay_out(self) -> None:
         inside = QVBoxLayout(self)

@@ -57,14 +57,14 @@ class ExperimentsPanel(QWidget):
     def _build(self) -> None:
         self.scores = button(
             "Scores of a run\u2026",
-            "Sort by how far a finished run, whose models never saw the specimen, "
-            "doubts the label",
+            "Sort by how strongly a finished run, whose models never saw the "
+            "specimen, contradicts the label",
             "run_scores",
         )
         self.views = button(
-            "Scores in eight views",
-            "Sort by how far the model of Classify differs over the eight views of a "
-            "cell",
+            "Scores in eight orientations",
+            "Sort by how much the scores of the Classify model vary over a cell's "
+            "eight orientations",
             "views",
         )
         self.said = text_label()
@@ -79,19 +79,19 @@ class ExperimentsPanel(QWidget):
     def _build_runs(self) -> None:
         self.stale = button(
             "Stale runs\u2026",
-            "Look in a folder of runs for those whose labels were changed since",
+            "List the runs of a folder whose labels have changed since",
             "stale",
         )
         self.rescore = button(
             "Rescore",
-            "Measure the held-out cells of the run by the decisions of today, without "
+            "Measure the run's held-out cells again with today's decisions, without "
             "training",
             "rescore",
         )
         self.curve = button(
             "Learning curve\u2026",
-            "Whether more specimens or more cells of each would buy more, from "
-            "finished runs: of those chosen, else of all in the list",
+            "Compare the gain from more specimens with that from more cells of each, "
+            "over the selected runs or all in the list",
             "curve",
         )
         self.runs = QListWidget()
@@ -182,7 +182,9 @@ class ExperimentsPanel(QWidget):
     def open_page(self, page: Path) -> None:
         """Show a page in the browser."""
         if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(page))):
-            self._state.tell(f"{page} written; no browser opened, so open it by hand.")
+            self._state.tell(
+                f"{page} written; no browser was found, so open it by hand."
+            )
 
     def _use(self) -> None:
         self._session.start(self._verbs.accepted_job(self._use_accepted))
@@ -247,8 +249,8 @@ class ExperimentsPanel(QWidget):
         model = self._state.model
         self.views.setEnabled(self._state.review is not None and model is not None)
         self.views.setToolTip(
-            f"Sort by how far {model.stem}, the model of Classify, differs over the "
-            "eight views of a cell"
+            f"Sort by how much the scores of {model.stem}, the Classify model, vary "
+            "over a cell's eight orientations"
             if model is not None
             else "No model is chosen: choose one in Classify"
         )

@@ -1,4 +1,4 @@
-"""Where tiles and headings stand in a gallery of so many columns: arithmetic only."""
+"""Layout of tiles and headings in a gallery of so many columns: arithmetic only."""
 
 from __future__ import annotations
 

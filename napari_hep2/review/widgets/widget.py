@@ -89,7 +89,7 @@ class ReviewWidget(SessionWidget):
             ("Sheet", self.sheet_panel),
             height=_FOLD_LOW,
         )
-        self.keys = button("Keys", "The sheet of keys (?)", "keys")
+        self.keys = button("Keys", "The list of keys (?)", "keys")
         self.status = StatusStrip(self.session)
         self._lay_out()
 
@@ -286,7 +286,7 @@ class ReviewWidget(SessionWidget):
             self.session.start(job)
             if job is None:
                 name = "Its frame" if self.state.blind else f"The frame {frame}"
-                self.state.complain(f"{name} is not at hand.")
+                self.state.complain(f"{name} was not found.")
             return
         self.session.link.zoom_to_current()
 

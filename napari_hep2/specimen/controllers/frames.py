@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CellCount:
-    """What the extraction made of a frame.
+    """Counts of the cells extracted from a frame.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ def count_cells(cells: FrameCells) -> CellCount:
 
 
 class SpecimenController:
-    """What can be done with folders, specimens and frames.
+    """Actions on folders, specimens and frames.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class SpecimenController:
         if not collection.specimens:
             raise BadLayoutError(
                 collection.root,
-                "it holds cells already cut and no specimen frames",
+                "it contains cells that are already cut, not specimen frames",
                 "give it to the LOSO trainer, or open a folder of whole frames",
             )
         state = self._state
@@ -254,7 +254,7 @@ class SpecimenController:
             self._state.specimen = specimen.strip()
 
     def set_pattern(self, name: str | None) -> None:
-        """Say which pattern the open specimen has; None where it is not known.
+        """Set the pattern of the open specimen; None where it is not known.
 
         The ground truth of the folder is left as it is: cells that are reviewed or
         written from this window carry the pattern said here.
@@ -271,7 +271,7 @@ class SpecimenController:
         state.collection = replace(collection, specimens=tuple(changed))
 
     def set_settings(self, name: str, settings: Settings) -> None:
-        """Take new settings for the next extraction: extraction or segmentation."""
+        """Set the settings of the next extraction: extraction or segmentation."""
         if isinstance(settings, ExtractionSettings) and name == "extraction":
             self._state.extraction = settings
         elif isinstance(settings, SegmentationSettings) and name == "segmentation":
@@ -283,7 +283,9 @@ class SpecimenController:
         """Write the cells of the whole open collection as a cell folder."""
         state, collection = self._state, self._state.collection
         if collection is None:
-            state.complain("Open a folder of specimens first: cells are written of it.")
+            state.complain(
+                "Open a folder of specimens first: the cells are cut from it."
+            )
             return None
 
         def done(counts: tuple[int, int, list[str]]) -> None:

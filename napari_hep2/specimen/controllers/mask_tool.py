@@ -159,7 +159,7 @@ class MendingTool:
         mask, active = self._link.mask.layer, self._viewer.layers.selection.active
         made = self._viewer.add_vectors(
             np.zeros((0, 2, 2)),
-            name="mending line",
+            name="mask edit line",
             edge_color=_LINE_COLOUR,
             edge_width=2,
             vector_style="line",

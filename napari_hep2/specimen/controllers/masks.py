@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 Painted = npt.NDArray[Any]
 
-_NO_FOLDER = "Open a folder of specimens first: mended masks are kept beside it."
-_UNAPPLIED = "Apply or discard what was painted first."
+_NO_FOLDER = "Open a folder of specimens first: edited masks are stored beside it."
+_UNAPPLIED = "Apply or discard the painted changes first."
 
 
 @dataclass(frozen=True)
 class _Mended:
-    """What a job of mending gives back."""
+    """Result of a mask-edit job."""
 
     history: MendHistory
     cells: FrameCells
@@ -45,7 +45,7 @@ class _Mended:
 
 
 class MendingController:
-    """What can be done to the mask of the open frame.
+    """Edits of the mask of the open frame.
 
     What is painted is a draft until it is applied. A draft is kept while other frames
     are open, not over a restart; what was applied is on the disk.
@@ -98,7 +98,7 @@ class MendingController:
     # -- what is open
 
     def frame_opened(self) -> None:
-        """Take the mask of the frame that was opened, or its draft."""
+        """Load the mask of the frame that was opened, or its draft."""
         cells, frame = self._state.cells, self._frame()
         self.painted, self.history, self._said = None, None, []
         self._fault = _NO_FOLDER
@@ -134,7 +134,7 @@ class MendingController:
 
     @property
     def pending(self) -> bool:
-        """Whether something was painted that is not applied yet."""
+        """Return whether there are painted changes that are not applied yet."""
         return self._pending
 
     def _is_painted(self) -> bool:
@@ -144,7 +144,7 @@ class MendingController:
         return not np.array_equal(cells.labels, self.painted)
 
     def status(self) -> str:
-        """Say in a sentence which mask is shown and what was painted."""
+        """Return a sentence on which mask is shown and what was painted."""
         cells, history = self._state.cells, self.history
         if cells is None or history is None:
             return self._fault
@@ -156,19 +156,19 @@ class MendingController:
                 "was made from the image" if cells.mask_made else "came with the data"
             )
             return f"The mask {made}."
-        return f"Mended by {standing.who}: {standing.what}."
+        return f"Edited by {standing.who}: {standing.what}."
 
     # -- strokes
 
     def begin(self) -> bool:
-        """Tell whether the open frame can be mended; complain where it cannot."""
+        """Return whether the open frame's mask can be edited; complain if not."""
         if self.history is None or self.painted is None:
             self._state.complain(self._fault)
             return False
         return True
 
     def edited(self, painted: Painted) -> None:
-        """Take note that the user painted on the mask."""
+        """Note that the user painted on the mask."""
         frame = self._frame()
         if self.painted is None or frame is None:
             return
@@ -203,7 +203,7 @@ class MendingController:
             self._stroke(lambda painted: add_nucleus(image, painted, at, area))
 
     def remove(self, labels: Collection[int] | None = None) -> None:
-        """Take nuclei out: these, or the selected cells."""
+        """Remove nuclei: these, or the selected cells."""
         from training.data.masks.editing import remove_nuclei
 
         chosen = self.chosen() if labels is None else labels
@@ -262,13 +262,13 @@ class MendingController:
     # -- states of the mask
 
     def discard(self) -> None:
-        """Leave what was painted aside."""
+        """Discard the painted changes."""
         cells, frame = self._state.cells, self._frame()
         if cells is None or frame is None or not self._pending:
             return
         self._forget(frame)
         self.frame_opened()
-        self._state.tell("What was painted was left aside.")
+        self._state.tell("The painted changes were discarded.")
 
     def apply(self) -> Job | None:
         """Save what was painted and cut the cells anew; only those touched change."""
@@ -289,14 +289,14 @@ class MendingController:
                 return history, None
             return writer.save(history, change, what), change
 
-        return self._job("Mending the mask", work)
+        return self._job("Editing the mask", work)
 
     def undo(self) -> Job | None:
-        """Take the last mend of this frame back, also one made before a restart."""
+        """Undo the last mask edit of this frame, also one from before a restart."""
         return self._travel(lambda writer, history: writer.undo(history))
 
     def redo(self) -> Job | None:
-        """Take up again what was undone last."""
+        """Redo the last undone mask edit."""
         return self._travel(lambda writer, history: writer.redo(history))
 
     def original(self) -> Job | None:
@@ -371,8 +371,10 @@ def _sentence(history: MendHistory, change: LabelChange | None) -> str:
     if change is not None:
         new, gone = len(change.new), len(change.gone)
         noun = "cell" if new == 1 else "cells"
-        return f"Saved: {last.what}; {new} {noun} new, {gone} gone, all others stay."
+        return (
+            f"Saved: {last.what}; {new} {noun} new, {gone} gone, all others unchanged."
+        )
     if last.kind == "mend":
-        return "Saved: back to the original mask; an undo brings the mended one."
-    verb = "taken back" if last.kind == "undo" else "done again"
+        return "Saved: the original mask is back; Undo restores the edited one."
+    verb = "undone" if last.kind == "undo" else "redone"
     return f"Saved: {verb}: {last.what}."

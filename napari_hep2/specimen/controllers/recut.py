@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from training.curation.review_set import ReviewSet
     from training.data.layouts import Collection
 
-_OLDER = " The cell folder under review is older: write it again."
-_FOLLOWS = " The cell folder under review has them too."
+_OLDER = " The cell folder under review is out of date: write it again."
+_FOLLOWS = " The cell folder under review is updated too."
 
 
 def recutting(
@@ -39,13 +39,13 @@ def recutting(
 
         if review is None or not review.is_folder or review.store is None:
             return None, ""
-        yield Progress("cutting its cells in the cell folder anew")
+        yield Progress("updating its cells in the cell folder")
         folder = review.store
         try:
             if collection is None or recut_frame(folder, collection, name) is None:
                 return None, _OLDER
             return review_of_folder(folder, read_cell_folder(folder)), _FOLLOWS
         except Hep2Error as fault:
-            return None, f" The cell folder under review is older: {fault}"
+            return None, f" The cell folder under review is out of date: {fault}"
 
     return recut

@@ -57,7 +57,7 @@ class FrameTree(QWidget):
         header = self.tree.header()
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(True)
-        self.back = _arrow("back", Qt.ArrowType.LeftArrow, "Frame before")
+        self.back = _arrow("back", Qt.ArrowType.LeftArrow, "Previous frame")
         self.forth = _arrow("forth", Qt.ArrowType.RightArrow, "Next frame")
         self.frame = QLabel()
         self.frame.setAlignment(Qt.AlignmentFlag.AlignCenter)

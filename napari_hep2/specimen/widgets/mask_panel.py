@@ -39,16 +39,18 @@ class MendingPanel(QWidget):
         self._connect()
 
     def _build(self) -> None:
-        self.paint = button("Paint", "P: brush for a nucleus that was missed", "paint")
+        self.paint = button("Paint", "P: brush, for a missed nucleus", "paint")
         self.erase = button("Erase", "E: eraser", "erase")
         for tool, title in TITLES.items():
             made = button(title, f"{KEYS[tool]}: {HINTS[tool]}", tool)
             made.setCheckable(True)
             self.tools[tool] = made
-        self.apply = button("Apply", "Ctrl+Return: save, cut these cells anew", "apply")
-        self.discard = button("Discard", "Leave what was painted aside", "discard")
-        self.undo = button("Undo", "U: take the last mend back", "undo_mend")
-        self.redo = button("Redo", "Shift+U: do it again", "redo_mend")
+        self.apply = button(
+            "Apply", "Ctrl+Return: save, and cut these cells again", "apply"
+        )
+        self.discard = button("Discard", "Discard the painted changes", "discard")
+        self.undo = button("Undo", "U: undo the last mask edit", "undo_mend")
+        self.redo = button("Redo", "Shift+U: redo it", "redo_mend")
         self.original = button(
             "Original", "Back to the mask that came with the data", "original"
         )

@@ -68,7 +68,7 @@ class SpecimenWidget(SessionWidget):
             ("Settings", self._make_settings()),
         )
         self.mending = MendingPanel(self.session)
-        self.mending_fold = Folds(("Mend the mask", self.mending))
+        self.mending_fold = Folds(("Edit the mask", self.mending))
         inside.addWidget(self.folds)
         inside.addWidget(self.mending_fold)
         self._build_writing(inside)

@@ -33,7 +33,7 @@ BUDGET = 0.02
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What the user has chosen before the start.
+    """Choices of the user for a run, before its start.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class RunPlan:
 
     @property
     def uses_extra(self) -> bool:
-        """Whether cells are needed that are trained on and never tested."""
+        """Return whether extra cells are needed, for training only."""
         own = self.experiment.training_set.use_extra
         return bool(self.settings.get("use_extra", own))
 
@@ -76,12 +76,12 @@ class RunPlan:
 
     @property
     def uses_folds(self) -> bool:
-        """Whether the number of folds is chosen; ``loso`` has one a specimen."""
+        """Return whether the number of folds is chosen; ``loso`` has one a specimen."""
         return self.protocol != "loso"
 
     @property
     def leaky(self) -> bool:
-        """Whether the protocol ignores specimens."""
+        """Return whether the protocol ignores specimens."""
         return self.protocol == "k-fold"
 
     def command(self) -> list[str]:
@@ -97,7 +97,7 @@ class RunPlan:
         return [*command[:at], *command[at + 2 :], "--forecast", "--json"]
 
     def obstacle(self) -> str:
-        """Say what keeps the run from being started, or ''."""
+        """Return why the run cannot be started, or ''."""
         if self.data is None:
             return "Choose the folder of the cells."
         if not self.data.is_dir():
@@ -155,7 +155,7 @@ class CostProbe:
 
     @property
     def asking(self) -> bool:
-        """Whether an answer is awaited."""
+        """Return whether an answer is awaited."""
         return self._process is not None
 
     def ask(self, command: list[str]) -> None:
@@ -187,7 +187,7 @@ class CostProbe:
         process, self._process = self._process, None
         out, complaint = process.communicate()
         if process.returncode != 0:
-            self.text = _last_line(complaint) or "The cost could not be told."
+            self.text = _last_line(complaint) or "The cost could not be estimated."
             return True
         try:
             self.text = cost_sentence(json.loads(out))
@@ -197,7 +197,7 @@ class CostProbe:
 
 
 def cost_sentence(cost: Mapping[str, Any]) -> str:
-    """Say what ``run --forecast --json`` has told."""
+    """Return the output of ``run --forecast --json`` as a sentence."""
     steps, speed = int(cost["image_steps"]), float(cost["images_per_second"])
     about = (
         f"{int(cost['folds'])} folds, {_many(steps)} training images; about "
@@ -205,7 +205,7 @@ def cost_sentence(cost: Mapping[str, Any]) -> str:
     )
     known = f"on this machine at {speed:,.0f} images a second, measured just now."
     if not cost.get("measured", True):
-        known = "by the speed of another machine with the default settings."
+        known = "at the speed of another machine with the default settings."
     offer = str(cost.get("pilot") or "")
     return f"{about} {known}" + (f" {offer}." if offer else "")
 
@@ -243,17 +243,17 @@ class TrainerController:
 
     @property
     def state(self) -> RunState | None:
-        """What is known of the run, or None where none is followed."""
+        """State of the run that is followed, or None."""
         return self._follower.state if self._follower else None
 
     @property
     def busy(self) -> bool:
-        """Whether a trainer starts, runs or stops."""
+        """Return whether a trainer starts, runs or stops."""
         return self.state is not None and self.state.status in BUSY
 
     @property
     def can_resume(self) -> bool:
-        """Whether there are folds to train and nobody trains them."""
+        """Return whether there are folds to train and no trainer is running."""
         state = self.state
         if state is None or self._stopping is not None:
             return False
@@ -330,7 +330,7 @@ class TrainerController:
         return self._follower.handle if self._follower else None
 
     def poll(self) -> bool:
-        """Take in what has happened; return whether there is more to read at once."""
+        """Read new events; return whether there are more to read at once."""
         if self._follower is None:
             return False
         if self._stopping is not None:

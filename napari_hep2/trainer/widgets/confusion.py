@@ -76,7 +76,7 @@ class ConfusionView(QWidget):
         return QRectF(left + column * width, top + row * height, width, height)
 
     def event(self, event: QEvent) -> bool:
-        """Say in words what the cell under the mouse counts."""
+        """Show what the cell under the mouse counts."""
         if event.type() == QEvent.Type.ToolTip:
             text = self._tooltip(QPointF(event.pos()))
             QToolTip.showText(event.globalPos(), text, self)
@@ -178,7 +178,8 @@ class ConfusionView(QWidget):
                 if self.cell_rect(row, column).contains(point):
                     count, total = self._row(row)[column], sum(self._row(row))
                     return (
-                        f"{count:,} of {total:,} held-out cells of {truth} were taken "
-                        f"for {predicted}; {self.row_texts(row)[1]} in this row"
+                        f"{count:,} of {total:,} held-out cells of {truth} were "
+                        f"predicted as {predicted}; {self.row_texts(row)[1]} in this "
+                        "row"
                     )
         return ""

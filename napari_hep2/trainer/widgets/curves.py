@@ -79,7 +79,7 @@ class LearningCurves(QWidget):
         self.setMinimumHeight(140)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
-            "Both are of the training cells, not of the held-out specimens.<br>"
+            "Both are for training cells, not for held-out specimens.<br>"
             "Thin: one fold. Bold: mean of the folds that reached the epoch."
         )
 

@@ -1,4 +1,4 @@
-"""What is chosen before a run: experiment, folders, settings; its cost and command."""
+"""Setup of a run: experiment, folders, settings; its cost and command."""
 
 from __future__ import annotations
 

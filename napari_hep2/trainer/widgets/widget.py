@@ -114,9 +114,9 @@ class TrainerWidget(QWidget):
         self.stop_button.setToolTip(
             "Ends the trainer within 5 seconds; at most one epoch is lost."
         )
-        self.resume_button.setToolTip("Trains the folds of this run that are not done.")
+        self.resume_button.setToolTip("Trains the unfinished folds of this run.")
         self.attach_button.setToolTip(
-            "Shows a run folder that exists, also one in training."
+            "Shows an existing run folder, finished or in training."
         )
         row = QHBoxLayout()
         for button in (
@@ -298,7 +298,7 @@ class TrainerWidget(QWidget):
         obstacle = self.setup.plan().obstacle()
         self.start_button.setEnabled(not busy and not obstacle)
         self.start_button.setToolTip(
-            obstacle or "Starts the command under New run in a process of its own."
+            obstacle or "Starts the command under New run in a separate process."
         )
         self.stop_button.setEnabled(busy and self._controller.step is None)
         self.resume_button.setEnabled(self._controller.can_resume)

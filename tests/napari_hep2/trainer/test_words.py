@@ -40,10 +40,10 @@ def run_state(**changes):
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        ("starting", "starts and reads"),
+        ("starting", "is starting and reading"),
         ("running", "1 of 2 folds are done, 1 in training."),
         ("stopping", "ends within one batch"),
-        ("stopped", "Resume goes on from the last whole epoch"),
+        ("stopped", "Resume continues from the last complete epoch"),
         ("done", "1 of 2 folds are done in 2 min."),
         ("failed", "disk full"),
         ("vanished", "killed or crashed; 1 of 2 folds are done"),
@@ -56,8 +56,8 @@ def test_every_state_has_a_sentence(status, words):
 
 def test_a_trainer_that_is_being_killed_is_told_apart():
     state = run_state(status="stopping")
-    assert "being ended" in status_sentence(state, "killed")
-    assert "being ended" not in status_sentence(state, "asked")
+    assert "being terminated" in status_sentence(state, "killed")
+    assert "being terminated" not in status_sentence(state, "asked")
 
 
 def test_leaky_protocols_failed_folds_and_notes_are_told():
@@ -83,7 +83,9 @@ def test_a_number_never_travels_alone():
     )
     part = replace(metrics, rates={"Golgi": 0.784, "NuMem": None})
     assert accuracy_sentence(part).endswith("of 23 specimens, over 1 of 2 patterns.")
-    assert "no interval" in accuracy_sentence(replace(metrics, interval=None))
+    assert "too few specimens for an interval" in accuracy_sentence(
+        replace(metrics, interval=None)
+    )
     undefined = replace(metrics, mean_class_accuracy=None, rates={"Golgi": None})
     assert "Not defined yet: no held-out cell of Golgi" in accuracy_sentence(undefined)
-    assert "nothing is measured" in accuracy_sentence(Metrics())
+    assert "there are no figures" in accuracy_sentence(Metrics())

@@ -174,7 +174,7 @@ def test_extract_uses_mended_masks_unless_told_not_to(run, tmp_path, write_task2
     assert [one["kept"] for one in both] == [13, 12]
     frame.mask.write_bytes(frame.mask.read_bytes() + b"0")
     done = run("extract", data, "--out", tmp_path / "cells")
-    assert "has changed since its mask was mended" in " ".join(done.stderr.split())
+    assert "has changed since its mask was edited" in " ".join(done.stderr.split())
 
 
 def test_simulate_extract_and_predict(run, tmp_path, cells, task1):

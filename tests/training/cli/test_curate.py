@@ -92,7 +92,7 @@ def test_copies_within_a_specimen_are_asked_for(make_cells, task1):
 
 def test_copies_need_specimens(make_cells, task1):
     data = task1(make_cells(side=60), specimens=False)
-    with pytest.raises(SpecimensError, match="look with --within"):
+    with pytest.raises(SpecimensError, match="use --within"):
         invoke("copies", data)
 
 

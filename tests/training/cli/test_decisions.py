@@ -71,7 +71,7 @@ def test_history(folder):
     events = json.loads(run("history", folder / STORE, "d", "--json"))
     assert [event["kind"] for event in events] == ["decide", "decide", "flag"]
     assert events[0]["decision"]["reviewer"] == "ann"
-    assert run("history", folder, "zz") == "Nothing was said of zz.\n"
+    assert run("history", folder, "zz") == "There are no decisions on zz.\n"
 
 
 def test_the_past(folder):
@@ -91,7 +91,7 @@ def test_agreement(folder):
     assert "ann and bob: 2 of 4 cells alike (50%), Cohen's kappa 0.00" in text
     assert "0.627" in text
     assert text.endswith(
-        "2 cells are disagreed on: 0 settled by most reviewers, 2 open.\n"
+        "2 cells are disagreed on: 0 with a consensus, 2 open.\n"
         "b: Open: 2 reviewers disagree.\nc: Open: 2 reviewers disagree.\n"
     )
     found = json.loads(run("agreement", folder, "--json"))
@@ -105,8 +105,8 @@ def test_a_third_reader_settles(folder):
         eva.decide(["b"], "rejected")
     text = run("agreement", folder, "--cells")
     assert text.endswith(
-        "2 cells are disagreed on: 1 settled by most reviewers, 1 open.\n"
-        "b: Settled by 2 of 3 reviewers: rejected.\nc: Open: 2 reviewers disagree.\n"
+        "2 cells are disagreed on: 1 with a consensus, 1 open.\n"
+        "b: Consensus of 2 of 3 reviewers: rejected.\nc: Open: 2 reviewers disagree.\n"
     )
     found = json.loads(run("agreement", folder, "--json"))
     assert found["together"]["b"] == {
@@ -119,7 +119,7 @@ def test_a_third_reader_settles(folder):
 
 def test_where_nothing_was_decided(tmp_path):
     for words in (("history", tmp_path, "a"), ("agreement", tmp_path / "no")):
-        assert "nothing was decided" in run(*words, fault=BadCellsError)
+        assert "there are no decisions here" in run(*words, fault=BadCellsError)
     assert not (tmp_path / STORE).exists()
 
 

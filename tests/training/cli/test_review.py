@@ -81,7 +81,7 @@ def test_label_errors_with_the_views_of_a_model(tmp_path, run, folder):
     for row in content["queue"]:
         assert 0 <= row["view_spread"] <= 1
         assert row["model_saw_specimen"]
-    assert "views differ" in call("label-errors", run.path, *words)
+    assert "orientations differ" in call("label-errors", run.path, *words)
 
 
 def test_learning_curve_of_planned_runs_and_of_finished_ones(tmp_path, folder):

@@ -133,11 +133,14 @@ def test_decisions_may_lie_in_another_folder(folder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        (("--filter", "good"), "--filter good: it is none; use one of all"),
-        (("--filter", "dropped"), "no cell is there"),
+        (
+            ("--filter", "good"),
+            "--filter good: there is no such choice; use one of all",
+        ),
+        (("--filter", "dropped"), "no cell passes the filter"),
         (("--specimen", "77"), "specimen 77"),
         (("--sort", "similarity"), "name the cell"),
-        (("--sort", "uncertainty"), "rests on scores"),
+        (("--sort", "uncertainty"), "needs scores"),
         (("--as-of", "9"), "the last is 4"),
         (("--set", "scale=9"), "scale"),
     ],

@@ -59,7 +59,7 @@ def test_pairs_are_named(tmp_path):
 
 def test_cells_without_a_specimen_are_refused_unless_all_are_compared(tmp_path):
     cells = chosen(["", "1", "2", ""])
-    with pytest.raises(SpecimensError, match="look with --within"):
+    with pytest.raises(SpecimensError, match="use --within"):
         list(named_copies(tmp_path, cells))
     parts = [part for _, part in named_copies(tmp_path, cells, True, SURE)]
     assert len(pd.concat(parts)) == 1

@@ -56,7 +56,7 @@ def test_each_verdict(tmp_path, table, decide):
     assert notes == [
         "1 cells were accepted by reviewers",
         "1 cells were rejected by reviewers and left out",
-        "1 cells were given another pattern by reviewers",
+        "1 cells were relabelled by reviewers",
     ]
 
 
@@ -73,7 +73,9 @@ def test_where_reviewers_disagree_the_cell_is_left_out(tmp_path, table, decide):
     decide("bob", ("a", "rejected", None), ("b", "accepted", None))
     changed, notes = apply_decisions(table, standing_decisions(tmp_path))
     assert changed["dropped"].tolist() == ["disagreed", "", "", "border", ""]
-    assert "1 cells were left out because reviewers disagree on them" in notes
+    assert (
+        "1 cells were left out because reviewers disagree without a consensus" in notes
+    )
 
 
 def test_a_third_reviewer_settles_a_disagreement(tmp_path, table, decide):
@@ -100,7 +102,7 @@ def test_a_third_reviewer_settles_a_disagreement(tmp_path, table, decide):
     changed, notes = apply_decisions(table, standing_decisions(tmp_path))
     assert changed["dropped"].tolist() == ["", "rejected", "", "disagreed", ""]
     assert changed["pattern"].tolist() == ["Golgi", "Golgi", "NuMem", "Golgi", "Golgi"]
-    assert "3 cells that reviewers disagree on were settled by most of them" in notes
+    assert "3 cells that reviewers disagree on follow the consensus" in notes
     manifest = review_cells(tmp_path, table, "not-rejected").manifest
     assert (manifest.settled, manifest.disagreed) == (3, 1)
     assert (manifest.accepted, manifest.rejected, manifest.relabelled) == (2, 1, 1)

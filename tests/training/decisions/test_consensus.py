@@ -55,13 +55,11 @@ def test_an_acceptance_stands_for_its_word():
 
 def test_it_is_told():
     third = settle([said("accepted"), said("rejected"), said("rejected")], "Golgi")
-    assert settled_text(third) == "Settled by 2 of 3 reviewers: rejected."
+    assert settled_text(third) == "Consensus of 2 of 3 reviewers: rejected."
     apart_now = settle([said("accepted"), said("rejected")], "Golgi")
     assert settled_text(apart_now) == "Open: 2 reviewers disagree."
     assert settled_text(settle([said("accepted")])) == ""
-    assert apart_text(1, 2) == (
-        "3 cells are disagreed on: 1 settled by most reviewers, 2 open."
-    )
+    assert apart_text(1, 2) == ("3 cells are disagreed on: 1 with a consensus, 2 open.")
     assert apart_text(0, 0) == "0 cells are disagreed on."
 
 

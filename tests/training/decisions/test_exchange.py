@@ -233,23 +233,35 @@ def put(table, rows):
 
 
 DAMAGE = {
-    "a line of a step is missing": (lambda r: r.pop(1), "line 2: .*not the 2 cells"),
-    "a line is doubled": (lambda r: r.insert(1, r[1]), "line 2: .*not the 2 cells"),
+    "a line of a step is missing": (
+        lambda r: r.pop(1),
+        "line 2: .*not have the 2 cells",
+    ),
+    "a line is doubled": (
+        lambda r: r.insert(1, r[1]),
+        "line 2: .*not have the 2 cells",
+    ),
     "an undo is doubled": (lambda r: r.insert(6, r[5]), "line 6: .*one line without"),
-    "a step is missing": (lambda r: r.pop(3), "line 4: step 3 stands where step 2"),
+    "a step is missing": (lambda r: r.pop(3), "line 4: step 3 is where step 2"),
     "two lines changed places": (
         lambda r: r.__setitem__(slice(4, 6), r[5:3:-1]),
-        "line 5: step 4 stands where step 3",
+        "line 5: step 4 is where step 3",
     ),
     "cut in a line": (lambda r: r.__setitem__(3, r[3][:5]), "line 4: .*12 columns"),
     "no number": (lambda r: r[3].__setitem__(0, "2x"), "line 4: '2x' in 'step' is no"),
     "half a step": (lambda r: r[3].__setitem__(0, "2.5"), "line 4: '2.5' in 'step'"),
     "no reviewer": (lambda r: r[3].__setitem__(1, " "), "line 4: it names no reviewer"),
-    "no time": (lambda r: r[3].__setitem__(2, "noon"), "line 4: 'noon' is no time"),
-    "no zone": (lambda r: r[3].__setitem__(2, "2026-01-01"), "line 4: .*is no time"),
+    "no time": (lambda r: r[3].__setitem__(2, "noon"), "line 4: 'noon' is not a time"),
+    "no zone": (lambda r: r[3].__setitem__(2, "2026-01-01"), "line 4: .*is not a time"),
     "no kind": (lambda r: r[3].__setitem__(3, "eat"), "line 4: the kind|line 4: 'eat'"),
-    "no verdict": (lambda r: r[3].__setitem__(7, "eaten"), "line 4: 'eaten' is none"),
-    "no pattern": (lambda r: r[3].__setitem__(8, ""), "line 4: a pattern goes with"),
+    "no verdict": (
+        lambda r: r[3].__setitem__(7, "eaten"),
+        "line 4: 'eaten' is not one",
+    ),
+    "no pattern": (
+        lambda r: r[3].__setitem__(8, ""),
+        "line 4: only 'relabelled' takes a pattern",
+    ),
     "no flag": (lambda r: r[4].__setitem__(10, "ja"), "line 5: the kind 'flag' does"),
     "no cell": (lambda r: r[4].__setitem__(6, ""), "line 5: 'flag' goes with a cell"),
     "undoes another's": (lambda r: r[5].__setitem__(4, "2"), "line 6: .*not undo step"),
@@ -331,5 +343,5 @@ def test_parquet_loses_nothing(store, empty, tmp_path):
     import_decisions(empty, path)
     assert empty.records() == store.records()
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(BadLayoutError, match="damaged or no Parquet"):
+    with pytest.raises(BadLayoutError, match="damaged or not a Parquet"):
         read_decisions(path)

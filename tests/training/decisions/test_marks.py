@@ -193,10 +193,10 @@ def test_the_history_of_a_cell_in_words(path):
         f"1  {start}rejected: out of focus",
         f"2  {start}flagged",
         f"3  {start}note 'odd'",
-        f"4  {start}took step 3 back (note 'odd')",
+        f"4  {start}undid step 3 (note 'odd')",
         f"5  {start}relabelled as Golgi",
-        f"6  {start}flag taken off",
-        f"7  {start}note taken off",
+        f"6  {start}flag removed",
+        f"7  {start}note removed",
     ]
 
 
@@ -237,6 +237,6 @@ def test_a_store_of_version_2_without_marks_is_refused(old):
     db.execute("PRAGMA user_version = 2")
     db.close()
     before = old.read_bytes()
-    with pytest.raises(BadCellsError, match="damaged or no store"):
+    with pytest.raises(BadCellsError, match="damaged or not a store"):
         DecisionStore(old, "ann")
     assert old.read_bytes() == before

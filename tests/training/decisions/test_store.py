@@ -158,7 +158,7 @@ def _script(path, script):
 @pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0"])
 def test_a_damaged_file_is_refused_and_left_alone(path, content):
     path.write_bytes(content)
-    with pytest.raises(BadCellsError, match="damaged or no store"):
+    with pytest.raises(BadCellsError, match="damaged or not a store"):
         DecisionStore(path, "ann")
     assert path.read_bytes() == content
 
@@ -169,7 +169,7 @@ def test_a_store_whose_own_description_is_damaged_is_refused(path):
         pass
     before = path.read_bytes().replace(b"CREATE TABLE steps", b"CREATE TABL\xff steps")
     path.write_bytes(before)
-    with pytest.raises(BadCellsError, match="damaged or no store"):
+    with pytest.raises(BadCellsError, match="damaged or not a store"):
         DecisionStore(path, "ann")
     assert path.read_bytes() == before
 
@@ -177,7 +177,7 @@ def test_a_store_whose_own_description_is_damaged_is_refused(path):
 def test_somebody_elses_database_is_refused_and_left_alone(path):
     _script(path, "CREATE TABLE things (x)")
     before = path.read_bytes()
-    with pytest.raises(BadCellsError, match="no store of decisions"):
+    with pytest.raises(BadCellsError, match="not a store of decisions"):
         DecisionStore(path, "ann")
     assert path.read_bytes() == before
 
@@ -186,7 +186,7 @@ def test_a_verdict_from_nowhere_is_refused(path):
     with DecisionStore(path, "ann") as store:
         store.decide(["a"], "accepted")
     _script(path, "INSERT INTO decisions VALUES (2, 1, 'b', 'eaten', NULL, NULL)")
-    with pytest.raises(BadCellsError, match="damaged or no store"):
+    with pytest.raises(BadCellsError, match="damaged or not a store"):
         DecisionStore(path, "ann")
 
 
@@ -242,7 +242,7 @@ def test_a_locked_file_is_said_and_nothing_is_half_saved(path):
         store._db.execute("PRAGMA busy_timeout = 20")
         holder = sqlite3.connect(path, isolation_level=None)
         holder.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(StorageError, match="another program holds it"):
+        with pytest.raises(StorageError, match="another program has it locked"):
             store.decide(["a"], "accepted")
         holder.execute("ROLLBACK")
         holder.close()
@@ -254,7 +254,7 @@ def test_a_cut_off_step_in_a_read_only_folder_asks_for_a_copy(path):
     fault = sqlite3.OperationalError("attempt to write a readonly database")
     fault.sqlite_errorcode = sqlite3.SQLITE_READONLY_ROLLBACK
     told = str(database.sentence(path, fault))
-    assert told.endswith("read-only; copy the whole folder to where you may write.")
+    assert told.endswith("read-only; copy the whole folder to where you can write.")
 
 
 def test_steps_among_50_000_decided_cells(path):
@@ -296,7 +296,7 @@ def test_rows_that_no_program_of_ours_wrote_are_told(path, statement):
     )
     db.execute(statement)
     db.close()
-    with pytest.raises(BadCellsError, match="damaged or no store of decisions"):
+    with pytest.raises(BadCellsError, match="damaged or not a store of decisions"):
         DecisionStore(path, "ann")
 
 
@@ -314,5 +314,5 @@ def test_a_schema_of_which_no_message_can_be_read_is_told(path):
     DecisionStore(path, "ann").close()
     content = path.read_bytes()
     path.write_bytes(content.replace(b"CREATE TABLE steps", b"CREATE TABL\xe9 steps"))
-    with pytest.raises(BadCellsError, match="damaged or no store of decisions"):
+    with pytest.raises(BadCellsError, match="damaged or not a store of decisions"):
         DecisionStore(path, "ann")

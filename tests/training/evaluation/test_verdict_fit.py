@@ -248,7 +248,7 @@ def test_a_risk_that_no_threshold_keeps_withholds_all():
     scores = cells_of(1, 40)
     verdict = specimen_verdict(scores, I3A, fitted=known_to(1, scores, threshold=None))
     assert verdict.withheld == "no-clear-pattern"
-    assert "no probability kept" in verdict.reason
+    assert "no threshold kept" in verdict.reason
 
 
 def test_cells_without_stain_are_none_of_these():

@@ -219,7 +219,7 @@ def test_what_is_not_ours_is_refused(both, tmp_path, change, sentence):
 @pytest.mark.parametrize("content", [b"", b"\x80\x04", b"GIF89a" * 99, b"{}"])
 def test_what_is_no_onnx(tmp_path, content):
     (tmp_path / "m.onnx").write_bytes(content)
-    with pytest.raises(BadModelError, match="no ONNX model"):
+    with pytest.raises(BadModelError, match="not an ONNX model"):
         load_onnx_model(tmp_path / "m.onnx")
 
 

@@ -73,7 +73,7 @@ def test_a_model_that_averages_views_differs_over_them_all_the_same(crops, views
 
 
 def test_a_file_that_averages_views_itself_is_refused(crops):
-    with pytest.raises(BadModelError, match="averages the eight views itself"):
+    with pytest.raises(BadModelError, match="averages the eight orientations itself"):
         scores_in_views(CornerScorer(card(8)), crops)
 
 

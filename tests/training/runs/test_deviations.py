@@ -22,7 +22,7 @@ def test_a_recipe_of_ours_says_what_it_changes():
     words = {
         "set-1-normalised": "The intensity of each cell is normalised",
         "set-1-batch-norm": "Hidden convolutions have batch normalisation",
-        "set-1-turned": "Cells are changed at random",
+        "set-1-turned": "Training cells are augmented at random",
     }
     for name, start in words.items():
         assert any(line.startswith(start) for line in lines_of(name)), name

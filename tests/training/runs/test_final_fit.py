@@ -127,7 +127,7 @@ def test_a_command_that_is_ended_goes_on(tmp_path, cells, task1):
         *("--set", "batch_size=8"),
     ]
     said, code = end(words, kept, signal.SIGINT)
-    assert "the same command goes on from its last epoch" in said
+    assert "repeat the command to continue from its last epoch" in said
     assert code == 3
     assert end(words, kept, signal.SIGKILL)[1] == -signal.SIGKILL
     assert not out.exists()

@@ -41,4 +41,4 @@ def test_a_damaged_run_is_unknown_and_the_next_is_told(tmp_path):
     assert [share for share, _ in found] == [0.5, 1.0]
     assert [one.state for _, one in found] == ["unknown", "unknown"]
     assert "damaged" in found[0][1].reason
-    assert "before runs kept the state" in found[1][1].reason
+    assert "before runs recorded the state" in found[1][1].reason

@@ -122,7 +122,7 @@ def test_members_that_saw_the_specimens_are_refused(tmp_path, runs):
 
 
 def test_inner_runs_that_kept_nothing_out_are_refused(tmp_path, runs):
-    with pytest.raises(BadRunError, match="no fold of theirs kept out"):
+    with pytest.raises(BadRunError, match="none of their folds excluded"):
         stacked(tmp_path, runs, ["network-group-k"], ["network-group-k"])
 
 

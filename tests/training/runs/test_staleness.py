@@ -178,7 +178,7 @@ def test_runs_without_decisions(tmp_path, config, task1, cells):
     )
     assert find_stale(run).state == "current"
     list(execute(run))
-    with pytest.raises(BadRunError, match="no decision touches them"):
+    with pytest.raises(BadRunError, match="no decision affects them"):
         rescore(run)
     (run.path / "data.json").unlink()
     assert find_stale(run).state == "unknown"

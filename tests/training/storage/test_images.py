@@ -149,9 +149,9 @@ def _mask(pixels):
         (lambda path: None, "the mask is missing"),
         (_mask(np.zeros((12, 10), np.uint8)), "the mask is empty"),
         (_mask(np.ones((10, 12), np.uint8)), "12 x 10 but its frame is 10 x 12"),
-        (_mask(GREY.astype(np.int16) - 5), "are no labels"),
-        (_mask(GREY / 7), "are no labels"),
-        (_mask(GREY.astype(np.uint32) * 2**26), "are no labels"),
+        (_mask(GREY.astype(np.int16) - 5), "are not labels"),
+        (_mask(GREY / 7), "are not labels"),
+        (_mask(GREY.astype(np.uint32) * 2**26), "are not labels"),
         (lambda path: path.write_bytes(b"II*\0"), "damaged or cut short"),
     ],
 )

@@ -78,7 +78,7 @@ def test_what_is_no_json(tmp_path, text):
 @pytest.mark.parametrize("read", [read_array, read_json])
 def test_a_pipe_is_not_waited_for(tmp_path, read):
     os.mkfifo(tmp_path / "a")
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         read(tmp_path / "a")
 
 

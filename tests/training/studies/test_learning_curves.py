@@ -104,7 +104,7 @@ def test_runs_that_cannot_be_compared(tmp_path, data, make_cells, task1):
 
 @pytest.mark.parametrize("shares", ["", "1", "0,1", "0.5,2", "half,1"])
 def test_shares_that_are_none(shares):
-    with pytest.raises(BadSettingError, match="no shares"):
+    with pytest.raises(BadSettingError, match="not shares"):
         plan_curves("data", "set-1", shares=shares)
 
 
@@ -136,15 +136,15 @@ def test_the_sentence_says_which_buys_more():
     one = study(fitted(1.0), fitted(0.0))
     assert one.gain("specimens")[0] == pytest.approx(0.1)
     assert one.gain("cells")[0] == 0
-    assert one.sentence().startswith("More specimens buy more than more cells of each")
+    assert one.sentence().startswith("More specimens help more than more cells of each")
     assert "+10.0 points (95 % +10.0 to +10.0)" in one.sentence()
     other = study(fitted(0.0), fitted(1.0))
-    assert other.sentence().startswith("More cells of each specimen buy more")
+    assert other.sentence().startswith("More cells of each specimen help more")
 
 
 def test_what_the_runs_do_not_tell_is_not_said():
     unsure = study(fitted(0.3, spread=1.0), fitted(0.2))
-    assert unsure.sentence().startswith("The runs do not tell which buys more")
+    assert unsure.sentence().startswith("The runs do not show which helps more")
 
 
 def test_the_comparison_is_of_training_sets_of_one_size():

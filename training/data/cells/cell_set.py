@@ -64,7 +64,7 @@ class CellSet:
 
     @property
     def has_specimens(self) -> bool:
-        """Whether every cell carries a specimen id."""
+        """Return whether every cell carries a specimen id."""
         return bool(np.all(self.specimens != ""))
 
     @cached_property

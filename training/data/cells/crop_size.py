@@ -1,4 +1,4 @@
-"""Whether the nuclei of a frame fit their crops.
+"""Size of the nuclei of a frame relative to their crops.
 
 A crop of a fixed size suits one magnification. A frame of another one is cut through
 its nuclei, or shows them small, and a network sees what it was never fitted on.
@@ -42,7 +42,7 @@ class CropFit:
 
     @property
     def fits(self) -> bool:
-        """Whether the diameter is 0.45 to 0.8 of the crop's side.
+        """Return whether the diameter is 0.45 to 0.8 of the crop's side.
 
         In the crops of I3A Task-1 it is 0.66 to 0.75 (1st to 99th percentile of 950);
         in 77 x 77 crops of whole frames of the same cells 0.59 to 0.69.
@@ -75,7 +75,7 @@ class CropFit:
 
     @property
     def note(self) -> str:
-        """What does not fit and what to do about it, or ''."""
+        """Return what does not fit and what to do about it, or ''."""
         if self.fits:
             return ""
         how = "small" if self.diameter < self.size * _LEAST else "large"

@@ -57,12 +57,12 @@ class ExtractedCells:
 
     @property
     def fit(self) -> CropFit | None:
-        """How the usual nucleus fits the crops; None where no cell is kept."""
+        """Fit of the usual nucleus in the crops; None where no cell is kept."""
         return crop_fit(self.table, self.crops.shape[1])
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be known of all of them."""
+        """Return the notes on the whole frame."""
         return (self.fit.note,) if self.fit is not None and self.fit.note else ()
 
 
@@ -111,7 +111,7 @@ def extract_frame(
     mended, made = frame.mended is not None, False
     if frame.mended is not None:
         labels = read_labels(frame.mended, (height, width))
-        notes.append("the mended mask was used")
+        notes.append("the edited mask was used")
     elif frame.mask is None:
         made = True
         try:

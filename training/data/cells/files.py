@@ -97,7 +97,7 @@ def read_crops(path: Path) -> npt.NDArray[Any]:
     try:
         crops = read_array(path, "r")
     except (OSError, ValueError) as fault:
-        raise _broken(path, "it is missing, cut short or no array") from fault
+        raise _broken(path, "it is missing, cut short or not an array") from fault
     depths = (np.dtype(np.uint8), np.dtype(np.uint16))
     if not isinstance(crops, np.memmap) or crops.ndim != 3 or crops.dtype not in depths:
         raise _broken(path, "it does not hold crops")
@@ -111,18 +111,18 @@ def read_table(path: Path) -> pd.DataFrame:
     kinds = dict.fromkeys(_WORDS, "str")
     try:
         if not path.is_file():
-            raise ValueError("it is no file")
+            raise ValueError("it is not a file")
         _check_shape(path)
         table = pd.read_csv(path, dtype=kinds, keep_default_na=False, encoding="utf-8")
         table = table[list(CELL_COLUMNS)].astype(
             {"label": np.int64, "area": np.int64, "y": np.float64, "x": np.float64}
         )
     except (OSError, ValueError, KeyError, OverflowError, csv.Error) as fault:
-        raise _broken(path, "it is missing or no table of cells") from fault
+        raise _broken(path, "it is missing or not a table of cells") from fault
     for column in ("id", "specimen", "pattern", "frame"):
         table[column] = table[column].map(plain_word)
     if not np.isfinite(table[["y", "x"]].to_numpy()).all():
-        raise _broken(path, "a centroid is no number")
+        raise _broken(path, "a centroid is not a number")
     if table["id"].duplicated().any():
         raise _broken(path, "two cells have one id")
     return table

@@ -45,7 +45,7 @@ from training.storage.shown_paths import recorded_root
 
 @dataclass(frozen=True)
 class ExtractionProgress:
-    """What became of one frame.
+    """Result of the extraction of one frame.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class ExtractionProgress:
     note
         What the user should know of its mended mask, or an empty string.
     mended
-        Whether the mended mask was used.
+        Whether the edited mask was used.
     """
 
     done: int
@@ -96,7 +96,7 @@ class CellFolder:
         return source_root(self.path, self.source)
 
     def stale(self, root: Path | None = None) -> str | None:
-        """Tell in a sentence whether a source has changed since, or None.
+        """Return a sentence on a source that has changed since, or None.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class CellFolder:
         """
         root = root or self.root
         if root is None or not root.is_dir():
-            return f"{self.path}: the frames that it was made from are not at hand."
+            return f"{self.path}: the frames it was made from were not found."
         for entry in self.source["files"]:
             change = change_of(root, entry)
             if change:
@@ -121,8 +121,8 @@ class CellFolder:
             name = path.relative_to(root).as_posix()
             if stands and name not in known and not self.source.get("original_masks"):
                 return (
-                    f"{self.path}: the mask of {path.parent.name} was mended since the "
-                    "cells were cut; extract them again."
+                    f"{self.path}: the mask of {path.parent.name} was edited since "
+                    "the cells were cut; extract them again."
                 )
         return None
 
@@ -196,7 +196,7 @@ def read_cell_folder(path: Path) -> CellFolder:
 
 
 def is_cell_folder(path: Path) -> bool:
-    """Whether a folder holds the files of a cell folder."""
+    """Return whether a folder holds the files of a cell folder."""
     return path.is_dir() and all(current(path, name).is_file() for name in FILES)
 
 

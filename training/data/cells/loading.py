@@ -108,7 +108,7 @@ def load_packed(
     ):
         raise BadSettingError(
             "reviewed=accepted",
-            f"{path} is no cell folder, so that nobody accepted its cells",
+            f"{path} is not a cell folder, so none of its cells is accepted",
             "extract a cell folder and review it",
         )
     own, packed = _load_one(path, input_size, layout, masks, reviewed)
@@ -198,7 +198,7 @@ class _Gathered:
     def finish(
         self, notes: list[str], reviews: tuple[ReviewManifest, ...] = ()
     ) -> None:
-        """Put the cells in place, with what the user should read of them.
+        """Return the cells at their place, with the notes for the user.
 
         Raises
         ------
@@ -215,7 +215,7 @@ class _Gathered:
         if self.blank:
             notes.append(f"{self.blank} blank cells were left out")
         if self.made:
-            notes.append(f"{self.made} cells have no mask: it was made from the crop")
+            notes.append(f"{self.made} cells have no mask: one was made from the crop")
         source = f"{collection.root.name} ({collection.layout})"
         self.writer.finish(collection.vocabulary, source, notes, reviews=reviews)
 

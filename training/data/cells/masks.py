@@ -140,7 +140,7 @@ class _FrameLabels:
     nuclei: Nuclei
 
     def holds(self, cells: pd.DataFrame) -> Bools:
-        """Tell which cells of a table are nuclei of the frame, (n,) bool."""
+        """Return which cells of a table are nuclei of the frame, (n,) bool."""
         nuclei, own = self.nuclei, cells["label"].to_numpy()
         at = np.searchsorted(nuclei.labels, own).clip(max=len(nuclei) - 1)
         right = (nuclei.labels[at] == own) & (

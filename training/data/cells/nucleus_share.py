@@ -1,4 +1,4 @@
-"""How large nuclei are in the images that a network is fitted on."""
+"""Size of nuclei in the images that a network is trained on."""
 
 from __future__ import annotations
 

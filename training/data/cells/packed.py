@@ -301,7 +301,7 @@ def read_cell_set(folder: Path) -> CellSet:
 
 
 def _fit(cells: CellSet) -> bool:
-    """Whether the columns of a cell set hold what they should."""
+    """Return whether the columns of a cell set hold what they should."""
     columns: list[tuple[npt.NDArray[Any] | None, str, int]] = [
         (cells.images, "u1", 3),
         (cells.masks, "b1", 3),

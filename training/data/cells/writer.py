@@ -154,7 +154,7 @@ class CellWriter:
         self._cells.close()
 
     def commit(self, source: dict[str, Any]) -> None:
-        """Put what was written in the place of what was there.
+        """Replace the old files by the new ones.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What every layout is read into: a collection of specimens or of cells."""
+"""Common form of every layout: a collection of specimens or of cells."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class CellFile:
 
 @dataclass(frozen=True)
 class Collection:
-    """What a folder holds: specimens with frames, or cells already cut.
+    """Contents of a folder: specimens with frames, or cells already cut.
 
     Attributes
     ----------

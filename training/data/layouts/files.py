@@ -1,4 +1,4 @@
-"""Which files lie in a data folder; nothing outside it is ever followed."""
+"""Files of a data folder; nothing outside it is ever followed."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def list_images(root: Path, folder: Path) -> Listing:
     Raises
     ------
     BadLayoutError
-        If an image is a link that leads out of `root` or is no regular file, or if two
-        files differ only in their suffix.
+        If an image is a link that leads out of `root` or is not a regular file, or if
+        two files differ only in their suffix.
     """
     images: dict[str, Path] = {}
     masks: dict[str, Path] = {}

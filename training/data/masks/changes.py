@@ -1,4 +1,4 @@
-"""What was changed between two label images, nucleus by nucleus.
+"""Difference of two label images, nucleus by nucleus.
 
 A nucleus is its pixels. One whose pixels are the same before and after was not touched
 and keeps its label, whatever value it was painted with; every other piece is a new

@@ -1,4 +1,4 @@
-"""What one stroke of mending changes in a mask; no Qt, no napari, nothing is written.
+"""Changes of a mask by one stroke; no Qt, no napari, nothing is written.
 
 Each verb takes the mask as it is painted now and gives the pixels to set, so that the
 viewer's own undo of strokes holds for them too.
@@ -61,7 +61,7 @@ def split_nucleus(labels: Labels, path: Points, preferred: int | None = None) ->
     Raises
     ------
     BadMaskError
-        If the line meets no nucleus, or does not part it.
+        If the line crosses no nucleus, or does not part it.
     """
     label = _nucleus_under(labels, path, preferred)
     whole = labels == label
@@ -70,7 +70,7 @@ def split_nucleus(labels: Labels, path: Points, preferred: int | None = None) ->
     own = whole[box]
     pieces, n = _large(own & ~_drawn(np.asarray(path) - start, own.shape))
     if n < 2:
-        raise BadMaskError("mask", "the line does not part the nucleus", _REMEDY)
+        raise BadMaskError("mask", "the line does not cross the nucleus", _REMEDY)
     # The pixels of the line itself go to the nearest piece.
     nearest = ndimage.distance_transform_edt(
         pieces == 0, return_distances=False, return_indices=True
@@ -110,19 +110,19 @@ def add_nucleus(
         raise BadMaskError("mask", "the click is outside the frame", "click in it")
     if labels[y, x]:
         raise BadMaskError(
-            "mask", "a nucleus is here already", "split it, or remove it first"
+            "mask", "there is already a nucleus here", "split it, or remove it first"
         )
     diameter = 2 * float(np.sqrt(usual_area / np.pi))
     nucleus = segment_around(image, labels > 0, (y, x), diameter)
     text = "nucleus added"
     if nucleus is None:
         nucleus = _disc(labels, (y, x), diameter / 2)
-        text = "no nucleus is seen here: a disc of the usual size was added"
+        text = "no nucleus was detected here; a disc of the usual size was added"
     return _painted(nucleus, int(labels.max()) + 1, text)
 
 
 def remove_nuclei(labels: Labels, chosen: Collection[int]) -> Stroke:
-    """Take nuclei out of the mask.
+    """Remove nuclei from the mask.
 
     Raises
     ------
@@ -144,9 +144,7 @@ def merge_nuclei(labels: Labels, chosen: Collection[int], usual_area: float) -> 
     there = _those_of(labels, chosen)
     n = len(np.unique(labels[there]))
     if n < 2:
-        raise BadMaskError(
-            "mask", "one nucleus alone is chosen", "choose two or more of them"
-        )
+        raise BadMaskError("mask", "only one nucleus is selected", "select two or more")
     reach = max(1, round(0.1 * float(np.sqrt(usual_area))))
     padded = np.pad(there, reach + 1)
     closed = ndimage.binary_closing(padded, _EVERYWHERE, reach)
@@ -154,7 +152,7 @@ def merge_nuclei(labels: Labels, chosen: Collection[int], usual_area: float) -> 
     whole = there | (closed[inside, inside] & (labels == 0))
     if ndimage.label(whole, _EVERYWHERE)[1] > 1:
         raise BadMaskError(
-            "mask", "these nuclei lie apart", "paint the gap between them first"
+            "mask", "these nuclei do not touch", "paint the gap between them first"
         )
     return _painted(whole, int(labels[there].min()), f"{n} nuclei merged")
 
@@ -174,7 +172,7 @@ def _nucleus_under(labels: Labels, path: Points, preferred: int | None) -> int:
         raise BadMaskError("mask", "the line has no length", _REMEDY)
     under = nuclei_along(labels, path)
     if not under:
-        raise BadMaskError("mask", "the line meets no nucleus", _REMEDY)
+        raise BadMaskError("mask", "the line crosses no nucleus", _REMEDY)
     if preferred in under:
         return int(preferred or 0)
     values, counts = np.unique(under, return_counts=True)
@@ -232,7 +230,7 @@ def _those_of(labels: Labels, chosen: Collection[int]) -> Mask:
     there = np.isin(labels, [label for label in chosen if label > 0])
     if not there.any():
         raise BadMaskError(
-            "mask", "no nucleus is chosen", "click a cell, then do it again"
+            "mask", "no nucleus is selected", "click a cell, then try again"
         )
     return there
 

@@ -156,12 +156,14 @@ def read_mends(root: Path, frame: str) -> MendHistory:
         content = read_json(path)
         if content["format"] != FORMAT:
             raise BadMaskError(
-                path, "it was written by another version", "use that one to mend it"
+                path, "it was written by another version", "use that one to edit it"
             )
         steps = tuple(_step(entry) for entry in content["steps"])
     except (OSError, ValueError, TypeError, LookupError) as fault:
         raise BadMaskError(
-            path, "it is no history of mends", "restore it, or move its folder away"
+            path,
+            "it is not a history of mask edits",
+            "restore it, or move its folder away",
         ) from fault
     return MendHistory(folder, steps)
 
@@ -171,10 +173,10 @@ def _step(entry: dict[str, Any]) -> Mend:
     for source in step.sources:
         way = PurePosixPath(source["name"])
         if way.is_absolute() or ".." in way.parts or not set(source) >= _PRINT:
-            raise ValueError(f"{way} is no file of the data")
+            raise ValueError(f"{way} is not a file of the data")
     mask = step.mask
     if mask is not None and (Path(mask).name != mask or not mask.endswith(".tif")):
-        raise ValueError(f"{mask} is no name of a mask")
+        raise ValueError(f"{mask} is not the name of a mask")
     if not all(isinstance(label, int) for label in (*step.new, *step.gone)):
         raise TypeError("a label is a number")
     return replace(
@@ -213,12 +215,12 @@ def _unfit(history: MendHistory, standing: Mend, root: Path) -> str:
     for entry in standing.sources:
         change = change_of(root, entry)
         if change:
-            return f"{entry['name']} {change} since its mask was mended"
+            return f"{entry['name']} {change} since its mask was edited"
     path = history.mask_of(standing)
     if not path.is_file() or not is_inside(root, path):
-        return f"the mended mask {path.name} was removed"
+        return f"the edited mask {path.name} was removed"
     if digest_of(path.read_bytes()) != standing.sha256:
-        return f"the mended mask {path.name} is damaged"
+        return f"the edited mask {path.name} is damaged"
     return ""
 
 
@@ -244,7 +246,7 @@ def mended_files(root: Path) -> Iterator[tuple[Path, bool]]:
 
 
 def mended_notes(collection: Collection) -> tuple[str, ...]:
-    """Say how many frames have a mended mask, and which were left aside and why.
+    """Return how many frames have an edited mask, and which were ignored and why.
 
     Parameters
     ----------
@@ -253,7 +255,7 @@ def mended_notes(collection: Collection) -> tuple[str, ...]:
     """
     frames = [frame for one in collection.specimens for frame in one.frames]
     n = sum(frame.mended is not None for frame in frames)
-    noun = "1 mended mask was" if n == 1 else f"{n} mended masks were"
+    noun = "1 edited mask was" if n == 1 else f"{n} edited masks were"
     counted = (f"{noun} used",) if n else ()
     return (*counted, *(f"{one.name}: {one.note}" for one in frames if one.note))
 

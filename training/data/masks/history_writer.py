@@ -54,7 +54,7 @@ class MendWriter:
         self._who, self._clock = who, clock
 
     def save(self, before: MendHistory, change: LabelChange, what: str) -> MendHistory:
-        """Keep an edited mask as the one that stands.
+        """Save an edited mask as the current one.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class MendWriter:
         return self._add(before, self._next(before, "mend", "back to the original"))
 
     def undo(self, before: MendHistory) -> MendHistory:
-        """Take the last mend back, whoever made it; nothing where there is none.
+        """Undo the last mask edit, whoever made it; nothing where there is none.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class MendWriter:
         return self._turn(before, "undo", before.next_undo)
 
     def redo(self, before: MendHistory) -> MendHistory:
-        """Take up again what was undone last; nothing where there is none.
+        """Redo the last undone mask edit; nothing where there is none.
 
         Raises
         ------
@@ -145,8 +145,8 @@ class MendWriter:
         if now_there.steps != before.steps:
             raise StorageError(
                 self._frame.name,
-                "its mask was mended elsewhere meanwhile",
-                "open the frame again, then mend it",
+                "its mask was edited elsewhere in the meantime",
+                "open the frame again, then edit it",
             )
 
     def _add(self, before: MendHistory, step: Mend) -> MendHistory:

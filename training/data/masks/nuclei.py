@@ -112,7 +112,7 @@ class Nuclei:
         return image
 
     def on_border(self) -> npt.NDArray[np.bool_]:
-        """Tell which nuclei have a pixel in the first or last row or column."""
+        """Return which nuclei have a pixel in the first or last row or column."""
         height, width = self.shape
         edge = (self.starts % width == 0) | (self.ends % width == 0)
         edge |= (self.starts < width) | (self.starts >= (height - 1) * width)

@@ -1,4 +1,4 @@
-"""What the camera sees: light through the optics, then noise, then 8-bit grey."""
+"""Image of the camera: light through the optics, then noise, then 8-bit grey."""
 
 from __future__ import annotations
 

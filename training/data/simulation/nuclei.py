@@ -1,4 +1,4 @@
-"""Where nuclei lie in a frame, and their outlines."""
+"""Places of nuclei in a frame, and their outlines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the antibody stains: light of each cell, before any optics.
+"""Staining by the antibody: light of each cell, before any optics.
 
 Each cell is drawn in its own small window; what is no larger than a point (dots, Golgi
 granules) is dropped on the canvas with sub-pixel precision and is given its size by

@@ -1,4 +1,4 @@
-"""How one specimen looks: one set of numbers that all patterns share.
+"""Style of one specimen: one set of numbers that all patterns share.
 
 Every pattern stains the same parts of a cell, only more or less of each: a centromere
 specimen has strong dots and a dim nucleoplasm, a coarse speckled one both. So the
@@ -16,7 +16,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class SpecimenStyle:
-    """What all cells of a specimen have in common.
+    """Properties that all cells of a specimen have in common.
 
     Staining is in shares of `strength`, lengths are in pixels.
 

@@ -1,4 +1,4 @@
-"""Where in a crop a network found what speaks for a pattern: Grad-CAM.
+"""Regions of a crop that support a pattern: Grad-CAM.
 
 Selvaraju et al. 2017 (arXiv:1610.02391). The maps looked at are the last that a network
 makes before positions are pooled away; they are found by running it once, so that any
@@ -109,9 +109,7 @@ def find_maps(network: nn.Module, images: Tensor, name: str) -> nn.Module:
     with torch.no_grad(), _hooked(network, note):
         network(images)
     if not found:
-        raise BadModelError(
-            name, "its network has no maps to look at", "look at its scores alone"
-        )
+        raise BadModelError(name, "its network has no maps", "look at its scores alone")
     return found[-1]
 
 

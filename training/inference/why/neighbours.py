@@ -252,7 +252,7 @@ def read_index(path: Path, weights: Path, vocabulary: Vocabulary) -> NeighbourIn
         )
     header = read_header(path, _REMEDY)
     if not _fits(header) or path.stat().st_size > _MAX_FILE:
-        raise BadModelError(path, "it is no index of training cells", _REMEDY)
+        raise BadModelError(path, "it is not an index of training cells", _REMEDY)
     try:
         stored = load_file(path)
         about = parse_json(stored["about"].tobytes())
@@ -292,7 +292,7 @@ def file_hash(path: Path) -> str:
 
 
 def _fits(header: dict[str, StoredTensor]) -> bool:
-    """Whether the shapes go together, before anything large is read."""
+    """Return whether the shapes go together, before anything large is read."""
     kinds = {name: stored.dtype for name, stored in header.items()}
     if kinds != {
         "about": "U8",
@@ -320,7 +320,7 @@ def _check(
     known = ((index.patterns >= 0) & (index.patterns < n_patterns)).all()
     finite = np.isfinite(index.embeddings).all() and np.isfinite(index.mean).all()
     if about.get("format") != _FORMAT or not (named and known and finite):
-        raise BadModelError(path, "it is no index of this kind of model", _REMEDY)
+        raise BadModelError(path, "it is not an index for this kind of model", _REMEDY)
 
 
 def _drawn(

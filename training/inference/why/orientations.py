@@ -1,4 +1,4 @@
-"""Whether what a model says of a cell lasts when the cell is turned and mirrored."""
+"""Stability of a cell's scores when it is rotated and mirrored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.inference.scorers import Scorer, score_views
 
 @dataclass(frozen=True)
 class Stability:
-    """What a model says of cells in each of their eight views.
+    """Scores of cells in each of their eight orientations.
 
     Attributes
     ----------

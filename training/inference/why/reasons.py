@@ -46,7 +46,7 @@ def explain_cells(
     top: int | None = None,
     index: NeighbourIndex | None = None,
 ) -> Reasons:
-    """Say why cells were given their patterns, as far as the model lets it be told.
+    """Explain the patterns of cells, as far as the model allows.
 
     Parameters
     ----------
@@ -64,9 +64,12 @@ def explain_cells(
     notes = []
     stability = measure_stability(model, crops, patterns, top)
     if stability is None:
-        notes.append("The model's file averages the eight views: none is told apart.")
+        notes.append(
+            "The model's file averages the eight orientations: they cannot "
+            "be shown apart."
+        )
     if not has_networks(model):
-        notes.append("ONNX Runtime tells no maps of where a network looked.")
+        notes.append("ONNX Runtime gives no maps of where a network looked.")
         return Reasons(None, stability, None, tuple(notes))
     from training.inference.why.maps import class_maps
     from training.inference.why.neighbours import embed

@@ -1,4 +1,4 @@
-"""What a system of computed features is: one file or package a system."""
+"""Interface of a system of computed features: one file or package a system."""
 
 from __future__ import annotations
 

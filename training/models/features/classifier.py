@@ -65,8 +65,8 @@ class FeatureClassifier(Classifier):
         if train.weights is not None:
             raise BadSettingError(
                 "balance=specimens",
-                "only networks draw their cells anew in each epoch",
-                "leave balance as it is: the SVMs weigh patterns alike",
+                "only networks draw new cells for each epoch",
+                "keep the default balance: the SVMs weight patterns equally",
             )
         system = self._make_system()
         if system.invariant:

@@ -1,4 +1,4 @@
-"""What the SVM systems share: inner folds of specimens, and decisions made scores.
+"""Common parts of the SVM systems: inner folds of specimens, calibrated scores.
 
 scikit-learn's own probabilities come from folds that ignore specimens, hence from
 cells that look like those the SVM was fitted on. Here decisions are calibrated on

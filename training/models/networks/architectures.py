@@ -1,4 +1,4 @@
-"""Which network goes with which settings."""
+"""Network of each kind of settings."""
 
 from __future__ import annotations
 

@@ -53,5 +53,5 @@ class ResidentCells:
 
     @property
     def device(self) -> torch.device:
-        """Where the cells lie."""
+        """Device that holds the cells."""
         return self.images.device

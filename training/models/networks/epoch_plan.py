@@ -1,4 +1,4 @@
-"""What an epoch meets: which cells, in which order, views and intensities.
+"""Plan of an epoch: its cells, their order, orientations and intensities.
 
 All of it is drawn on the CPU from (seed, epoch), before the first step. It is the same
 on every device, whether a fold trains alone or beside others, and nothing of it has to

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 
 class Mixing(NamedTuple):
-    """How the images of an epoch are mixed.
+    """Mixup of the images of an epoch.
 
     Attributes
     ----------

@@ -70,7 +70,7 @@ _PLAIN = ("schedule", "mixup", "weight_average", "label_smoothing", "test_views"
 
 
 def can_train_together(settings: NetworkSettings) -> bool:
-    """Whether folds of a network can.
+    """Return whether folds of a network can be trained together.
 
     Batch normalisation would see the filling; and what the paper's recipe does not
     need (a schedule, warps, mixing, a mean of the weights) stands in no graph yet.
@@ -257,7 +257,7 @@ class FoldGroup:
 
 @dataclass
 class _Inputs:
-    """What the seats meet in one step, or in all steps of an epoch, on the device.
+    """Inputs of the seats in one step, or in all steps of an epoch, on the device.
 
     Attributes
     ----------
@@ -311,7 +311,7 @@ class _Inputs:
         return _Inputs(self.places[number], self.shades[number], self.live[number])
 
     def copy_(self, epoch: _Inputs, step: int) -> None:
-        """Take over the inputs of a step."""
+        """Copy the inputs of a step."""
         self.places.copy_(epoch.places[step])
         self.shades.copy_(epoch.shades[step])
         self.live.copy_(epoch.live[step])
@@ -351,7 +351,7 @@ class _Seat:
         state.network, state.momenta = self.network, self.momenta
 
     def step(self, cells: ResidentCells, settings: NetworkSettings) -> None:
-        """Take one step of gradient descent, without a word to the host."""
+        """Do one step of gradient descent, without synchronising with the host."""
         rows, views = self.inputs.places
         gains, gammas, weights = self.inputs.shades
         changes = Changes(views, gains.float(), gammas.float())

@@ -214,7 +214,7 @@ def _misfit(stored: StoredTensor | None, wanted: Tensor | None) -> str | None:
     if stored is None:
         return "is missing"
     if wanted is None:
-        return "is no part of ResNet-18"
+        return "is not part of ResNet-18"
     if stored.shape != tuple(wanted.shape):
         return f"has the shape {stored.shape}, not {tuple(wanted.shape)}"
     if stored.dtype not in _FLOATS:

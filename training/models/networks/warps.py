@@ -1,4 +1,4 @@
-"""What a network meets instead of a cell as it came: turned, zoomed, blurred, noisy.
+"""Random warps of the cells that a network trains on: turn, zoom, blur, noise.
 
 A cell has no up or down, nuclei differ in size, microscopes in focus and cameras in
 noise. None of this tells patterns apart, and a specimen shows one set of it: a network
@@ -28,7 +28,7 @@ _REACH = 3
 
 
 class Warps(NamedTuple):
-    """How images are turned, zoomed, blurred and made noisy this time.
+    """Random turns, zooms, blurs and noise of the images for one use.
 
     Attributes
     ----------

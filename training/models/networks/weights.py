@@ -21,7 +21,7 @@ _MAX_HEADER = 1_000_000
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """What a header says of one tensor.
+    """Description of one tensor in a header.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse a name that stands twice: readers differ in which one counts."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("a name occurs twice")
     return found
 
 

@@ -31,7 +31,7 @@ _FEW = 100
 
 @dataclass(frozen=True)
 class Tile:
-    """What stands on and below one cell.
+    """Contents of one cell's tile, on and below the picture.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a heading (`text`) or a tile (`index`) stands on a page, in pixels."""
+    """Position of a heading (`text`) or a tile (`index`) on a page, in pixels."""
 
     x: int
     y: int
@@ -117,7 +117,7 @@ def scale_of(sheet: Sheet, settings: SheetSettings) -> int:
 
 
 def lay_out(sheet: Sheet, settings: SheetSettings) -> list[Page]:
-    """Put the cells of a sheet on pages, in reading order, each group on a new line."""
+    """Lay the cells of a sheet out on pages, in reading order, groups on new lines."""
     side = sheet.crops.shape[1] * scale_of(sheet, settings)
     step = max(side, _CAPTION_MIN) + _GAP
     tall = side + _CAPTION_LINES * _LINE + _GAP
@@ -198,7 +198,10 @@ def _draw_top(pen: ImageDraw.ImageDraw, sheet: Sheet) -> None:
         x = _legend(pen, x, y, pattern.letter, pattern.colour, pattern.title)
     x = _legend(pen, x + 12, y, TICK, GOOD, "accepted")
     x = _legend(pen, x, y, CROSS, BAD, "rejected")
-    said = "letter at the upper right: given that pattern; dimmed: rejected or dropped;"
+    said = (
+        "letter at the upper right: relabelled as that pattern; dimmed: rejected "
+        "or dropped;"
+    )
     pen.text((x, y), said, DIM, font(13))
     x += round(font(13).getlength(said)) + 10
     _draw_flag(pen, x, y)

@@ -124,7 +124,7 @@ def read_provenance(path: Path) -> dict[str, Any]:
     """
     try:
         if not path.is_file():
-            raise ValueError("it is no file")
+            raise ValueError("it is not a file")
         content = path.read_bytes()
         is_pdf = content.startswith(b"%PDF-")
         told = _told_in_pdf(content) if is_pdf else _told_in_png(content)
@@ -139,7 +139,7 @@ def read_provenance(path: Path) -> dict[str, Any]:
         Image.DecompressionBombError,
     ) as fault:
         raise BadImageError(
-            path, "it is no picture sheet of this program", "make the sheet again"
+            path, "it is not a picture sheet of this program", "make the sheet again"
         ) from fault
     return found
 

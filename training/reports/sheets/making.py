@@ -54,7 +54,7 @@ CONTRASTS = {
 
 @dataclass(frozen=True)
 class Shown:
-    """What a sheet shows.
+    """Cells that a sheet shows.
 
     Attributes
     ----------
@@ -102,7 +102,9 @@ def sheet_steps(
     check_name(path)
     if not len(shown.rows):
         words = shown.choice.filter_words(shown.said.review)
-        raise BadSettingError("sheet", f"no cell is there ({words})", "choose others")
+        raise BadSettingError(
+            "sheet", f"no cell passes the filter ({words})", "choose others"
+        )
     mark = yield from fingerprint_steps(shown.said.review)
     told = provenance(shown, mark, clock())
     sheet = make_sheet(shown, told)
@@ -260,7 +262,9 @@ def read_said(
     path = review.store / STORE if review.store else None
     if path is None or not path.is_file():
         if step:
-            raise BadSettingError(f"step {step}", "nothing was decided", "leave it out")
+            raise BadSettingError(
+                f"step {step}", "there are no decisions yet", "omit it"
+            )
         codes = np.zeros(len(review), np.int8)
         return Said(review, codes, {}, {}), reviewer or _NOBODY, 0
     with DecisionStore(path, reviewer or _NOBODY) as store:
@@ -338,6 +342,6 @@ def _check_choice(review: ReviewSet, choice: Choice) -> None:
     if choice.sort in ("uncertainty", "suspicion"):
         raise BadSettingError(
             f"order by {choice.sort}",
-            "it rests on scores, which a cell folder has not",
+            "it needs scores, which a cell folder does not have",
             "make this sheet in Review cells, where a run is loaded",
         )

@@ -28,7 +28,7 @@ from training.reports.specimens.freshness import FORMAT
 from training.reports.specimens.reviews import count_reviews, decided_words
 from training.storage.csv_tables import csv_of
 
-CONFIRM = "Research use only, to be confirmed by a trained reader."
+CONFIRM = "Research use only, to be confirmed by a trained reviewer."
 _PACKAGES = ("napari-hep2", "numpy", "pillow", "torch")
 
 
@@ -205,7 +205,7 @@ def _caution(found: Findings, card: ModelCard) -> list[str]:
         return []
     name = found.specimen.id
     sentence = (
-        f"The model was fitted on a specimen that is called {name} too: if it is this "
-        "one, what is said here was not measured on an unseen specimen."
+        f"The model was trained on a specimen that is also called {name}: if it is "
+        "this one, the result is not of an unseen specimen."
     )
     return [sentence]

@@ -1,4 +1,4 @@
-"""What a model finds in a specimen: all frames together, one verdict."""
+"""Findings of a model in a specimen: all frames together, one verdict."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class FrameView:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found in a specimen.
+    """Findings in a specimen.
 
     Attributes
     ----------
@@ -185,7 +185,7 @@ def specimen_doubt(verdict: SpecimenVerdict) -> float:
 
 
 class _Gathered:
-    """What the frames so far held; none of them is kept."""
+    """Sums over the frames so far; no frame is kept."""
 
     def __init__(self) -> None:
         self.tables: list[pd.DataFrame] = []

@@ -1,4 +1,4 @@
-"""Whether a specimen was reported before, from the same data by the same model."""
+"""Check of an earlier report: same data, same model, same decisions."""
 
 from __future__ import annotations
 

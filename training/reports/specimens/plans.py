@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReportRequest:
-    """What is to be reported, as a person says it.
+    """Request for reports, as given by the user.
 
     Attributes
     ----------

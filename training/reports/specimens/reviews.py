@@ -1,4 +1,4 @@
-"""Who decided on a specimen and its cells, and what."""
+"""Reviewers' decisions on a specimen and its cells."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReportPlan:
-    """What is to be reported, and how.
+    """Plan of the reports to write.
 
     Attributes
     ----------
@@ -146,7 +146,7 @@ class ReportPlan:
 
 @dataclass(frozen=True)
 class ReportStep:
-    """What became of one specimen; it holds no pixels.
+    """Result for one specimen; it holds no pixels.
 
     Attributes
     ----------

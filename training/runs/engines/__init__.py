@@ -1,4 +1,4 @@
-"""Where folds run: this process, local workers, a Dask cluster, Slurm.
+"""Engines that run folds: this process, local workers, a Dask cluster, Slurm.
 
 Nothing of Dask or Slurm is imported before it is asked for.
 """

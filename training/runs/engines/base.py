@@ -1,4 +1,4 @@
-"""What every engine shares: the task of a fold, its training, what an engine is.
+"""Common parts of the engines: the task of a fold, its training, the interface.
 
 Folds are independent and idempotent: a finished one is not trained again, a started one
 goes on from its checkpoint, wherever it is tried.
@@ -72,7 +72,7 @@ class FoldTask:
 
 
 class Engine(Protocol):
-    """Where folds run. It decides when a number is known, never which number.
+    """Place where folds run. It decides when a result is known, never its value.
 
     Attributes
     ----------
@@ -131,13 +131,13 @@ def default_workers(device: str, classifier: ClassifierSettings) -> int:
 
 
 def trains_on_gpu(device: str, classifier: ClassifierSettings) -> bool:
-    """Whether a classifier is fitted there; feature systems are fitted on the CPU."""
+    """Return whether a classifier is fitted there; feature systems use the CPU."""
     is_network = isinstance(classifier, NetworkSettings)
     return is_network and choose_device(device).type != "cpu"
 
 
 def trains_side_by_side(device: str, classifier: ClassifierSettings) -> bool:
-    """Whether one process trains several folds at once: on a GPU, where they can."""
+    """Return whether one process trains several folds at once, on a GPU."""
     return (
         isinstance(classifier, NetworkSettings)
         and trains_on_gpu(device, classifier)

@@ -33,7 +33,7 @@ _SPARE = 2
 
 @dataclass(frozen=True)
 class View:
-    """What a worker says of itself.
+    """Report of a worker on itself.
 
     Attributes
     ----------
@@ -161,7 +161,7 @@ class DaskEngine:
         return self._unseen(f"a worker: {message}")
 
     def alive(self) -> bool:
-        """Whether the scheduler is there."""
+        """Return whether the scheduler is there."""
         return bool(self._client.status == "running")
 
     def lost(self) -> EngineError:
@@ -255,7 +255,7 @@ class _DaskJob:
 
 
 def look(spool: Path | None, cells: Path | None, dask_worker: Worker) -> View:
-    """Say what the worker is where this is called, and what it does not see."""
+    """Return what this worker is, and what it does not see."""
     offered: dict[str, Any] = dask_worker.state.total_resources
     unseen = ""
     if spool is not None and cells is not None:

@@ -26,17 +26,17 @@ class Job(Protocol):
     """A fold that was given to a cluster."""
 
     def done(self) -> bool:
-        """Whether it ended in any way."""
+        """Return whether it ended in any way."""
 
     def outcome(self) -> Message:
         """Return what `FoldJob` returned, or ``died`` with a `message`."""
 
     def cancel(self) -> None:
-        """Take it back; no matter whether it runs."""
+        """Cancel it, running or not."""
 
 
 class Cluster(Protocol):
-    """What takes jobs."""
+    """Interface of what takes jobs."""
 
     def room(self) -> int:
         """Return how many jobs may be under way at once, at least 1."""

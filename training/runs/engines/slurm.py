@@ -79,7 +79,7 @@ class SlurmEngine:
             raise EngineError(
                 "--engine slurm",
                 "sbatch is not found on this machine",
-                "run this where jobs are submitted, or take another engine",
+                "run this where jobs are submitted, or use another engine",
             )
         self._parameters = parameters
         self._executor: AutoExecutor | None = None
@@ -116,7 +116,7 @@ class SlurmEngine:
             yield from RemoteRun(self, self._spool, tasks).run()
 
     def close(self) -> None:
-        """Take away the pickled jobs; what they printed stays."""
+        """Remove the pickled jobs; their output stays."""
         if self._spool is not None:
             self._spool.remove()
         if self._executor is not None:

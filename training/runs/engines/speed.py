@@ -1,4 +1,4 @@
-"""How fast this machine trains, measured by training."""
+"""Training speed of this machine, measured by training."""
 
 from __future__ import annotations
 

@@ -70,11 +70,11 @@ class Spool:
             yield from self._unread(path)
 
     def started(self, name: str) -> bool:
-        """Whether a worker has begun with the fold in folder `name`."""
+        """Return whether a worker has begun with the fold in folder `name`."""
         return (self.path / f"{name}.1.jsonl").exists()
 
     def remove(self) -> None:
-        """Take the spool away: workers that still train stop."""
+        """Remove the spool: workers that still train stop."""
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _unread(self, path: Path) -> Iterator[Message]:
@@ -128,7 +128,7 @@ class Attempt:
         self.deaths = count_deaths(spool, name, before=number)
 
     def wanted(self) -> bool:
-        """Whether the run still waits for this attempt."""
+        """Return whether the run still waits for this attempt."""
         return self._path.exists() and not self._next.exists()
 
     def tell(self, event: Message) -> None:
@@ -152,7 +152,7 @@ class Attempt:
             raise storage_error(self._path, fault) from fault
 
     def pause(self) -> None:
-        """Say that this attempt ends here and another one will go on."""
+        """Record that this attempt ends here and another one will continue."""
         self.tell({"kind": "paused"})
 
 

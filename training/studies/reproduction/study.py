@@ -56,7 +56,7 @@ SIMULATED_SEEDS = (11, 12)
 
 @dataclass(frozen=True)
 class Study:
-    """What a reproduction is made of.
+    """Plan of a reproduction.
 
     Attributes
     ----------
@@ -173,7 +173,7 @@ def run_study(folder: Path, study: Study) -> Generator[tuple[str, Event], None, 
                     yield name, event
         except InterruptedRunError as stop:
             raise InterruptedRunError(
-                folder, "it was stopped", "give the same command to go on"
+                folder, "it was stopped", "repeat the command to continue"
             ) from stop
         except Hep2Error as fault:
             faults.append(fault)

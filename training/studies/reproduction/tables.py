@@ -53,7 +53,7 @@ class StudyRun:
 
     @property
     def leaky(self) -> bool:
-        """Whether its protocol ignores specimens."""
+        """Return whether its protocol ignores specimens."""
         return self.config.protocol.protocol == "k-fold"
 
 
@@ -162,7 +162,7 @@ def compositions(runs: Mapping[str, StudyRun]) -> dict[str, Composition]:
 
 
 def agreement(name: str, found: Composition) -> str:
-    """Say whether a training set has the counts that the paper prints.
+    """Return whether a training set has the counts that the paper prints, in words.
 
     Returns
     -------

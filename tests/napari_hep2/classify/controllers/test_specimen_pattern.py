@@ -23,8 +23,8 @@ def test_a_pattern_is_said_with_name_and_time(state, saying, specimens):
     saying.say("NuMem")
     (said,) = saying.found.sayings
     assert (said.reviewer, said.pattern, said.time) == ("Anna", "NuMem", TIME)
-    assert saying.lines()[0].startswith("Nuclear membrane, says Anna, 2026-01-02 ")
-    assert state.message == "What Anna says of specimen 1 is saved."
+    assert saying.lines()[0].startswith("Nuclear membrane, Anna, 2026-01-02 ")
+    assert state.message == "The decision of Anna on specimen 1 is saved."
     assert (specimens / SPECIMENS).is_file()
     assert not (specimens / STORE).exists()
 
@@ -44,11 +44,11 @@ def test_it_is_said_anew_and_taken_back(state, saying):
     saying.say("Golgi")
     saying.say(None)
     assert saying.own() == ""
-    assert saying.lines()[0].startswith("none of the patterns, says reviewer")
+    assert saying.lines()[0].startswith("none of the patterns, reviewer")
     saying.take_back()
     assert saying.own() is None
     assert saying.found.sayings == ()
-    assert state.message.endswith("is taken back.")
+    assert state.message.endswith("is withdrawn.")
     saying.take_back()
     assert saying.own() is None
 

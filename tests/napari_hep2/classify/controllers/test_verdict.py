@@ -113,25 +113,25 @@ def test_decisions_on_a_cell_folder_of_other_frames_do_not_count(
 
 
 def test_the_frame_is_one_of_two(verdict):
-    assert "On this frame alone, 1 of 2 of the specimen" in verdict.judged_on()
+    assert "From this frame only, 1 of 2 of the specimen" in verdict.judged_on()
 
 
 def test_nuclei_that_do_not_fit_their_crops_are_told_with_the_verdict(state, verdict):
     told = verdict.judged_on()
-    assert told.startswith("Take care, and see Specimen: nuclei are 32 pixels across")
+    assert told.startswith("Caution, see Specimen: nuclei are 32 pixels across")
     cells = state.prediction.cells
     table = cells.cells.table.assign(area=1800)
     fitting = replace(cells, cells=replace(cells.cells, table=table))
     state.prediction = replace(state.prediction, cells=fitting)
-    assert verdict.judged_on().startswith("On this frame alone")
+    assert verdict.judged_on().startswith("From this frame only")
 
 
 def test_other_crops_than_those_boxed_are_told_with_the_verdict(state, verdict):
     found = state.prediction
     state.prediction = replace(found, crops=found.crops[:, 10:-10, 10:-10])
     told = verdict.judged_on()
-    assert told.startswith("The model was shown crops of 57 pixels, as it was fitted.")
-    assert "Take care" not in told
+    assert told.startswith("The model scored crops of 57 pixels, as in its training.")
+    assert "Caution" not in told
     assert verdict.shown()[0][0].crop.shape == (57, 57)
 
 

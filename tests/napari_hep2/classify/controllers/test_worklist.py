@@ -88,7 +88,7 @@ def test_a_click_opens_the_specimen(state, work, specimens):
 
 def test_a_specimen_that_is_gone_is_told(state, work):
     run_here(work.open_specimen("99"))
-    assert state.fault.endswith("has no specimen 99 any more.")
+    assert state.fault.endswith("no longer has the specimen 99.")
 
 
 def test_the_command_gives_the_same(state, work, tmp_path):
@@ -131,7 +131,7 @@ def test_the_report_names_who_said_what_of_the_specimen(
     (said,) = content["specimen_decisions"]
     assert (said["reviewer"], said["pattern"]) == ("Dr. Anna <b>", "Golgi")
     page = (work.found.out / "1" / "report.html").read_text(encoding="utf-8")
-    assert "Dr. Anna &lt;b&gt; says of the specimen: <b>Golgi</b>" in page
+    assert "Decision of Dr. Anna &lt;b&gt; on the specimen: <b>Golgi</b>" in page
     csv = (work.found.out / "worklist.csv").read_text()
     assert "Dr. Anna <b>: Golgi" in csv
 

@@ -62,7 +62,7 @@ def test_from_the_model_to_the_export(
 
     (model_file.parent / "other.safetensors").write_bytes(b"nothing")
     session.classify.choose_model(model_file.parent / "other.safetensors")
-    assert widget.card.text() == "Its card cannot be read."
+    assert widget.card.text() == "The model's card cannot be read."
     click(qtbot, widget.run)
     qtbot.waitUntil(lambda: bool(state.fault))
     assert "other" in widget.status.news.text()
@@ -167,7 +167,7 @@ def test_the_selected_cell_is_explained_by_the_worker(qtbot, opened):
             timeout=30_000,
         )
         assert cell in why.name.text()
-        assert " of 8 views agree" in why.views.text()
+        assert " of 8 orientations agree" in why.views.text()
         assert not why.map.pixmap().isNull()
         assert "python -m training neighbours" in why.notes.text()
         assert not why.near.isVisible()

@@ -114,7 +114,7 @@ def test_what_is_withheld_says_why(counts, calibration, title):
     assert words.pattern is None
     assert words.group == ""
     if calibration is not None:
-        assert words.probability.startswith("Not told: ")
+        assert words.probability.startswith("Most likely ")
 
 
 def test_no_cell_at_all():
@@ -126,13 +126,15 @@ def test_no_cell_at_all():
 
 def test_the_risk_is_of_specimens_and_of_no_cell():
     assert risk_text(card_with(fitted(figures=figures()))) == (
-        "Risk: 48 of 54 held-out specimens were given a verdict, 3 of these were "
+        "Risk: 48 of 54 held-out specimens received a verdict, 3 of these were "
         "wrong (with 95 % confidence at most 15 %). Track: specimen."
     )
     one = figures(answered_wrong=1, risk_bound=None)
     assert "1 of these was wrong." in risk_text(card_with(fitted(figures=one)))
     none = figures(answered=0, answered_wrong=0)
-    assert "none was given a verdict" in risk_text(card_with(fitted(figures=none)))
+    assert "none of 54 held-out specimens received a verdict" in risk_text(
+        card_with(fitted(figures=none))
+    )
     assert "not measured" in risk_text(card_with(None))
     assert "not measured" in risk_text(card_with(fitted()))
     assert risk_text(None) == ""

@@ -84,7 +84,7 @@ def test_a_page_that_is_gone_is_told(qtbot, worklist, specimens, tmp_path):
     run_here(work.run())
     work.page().unlink()
     click(qtbot, worklist.open_list)
-    assert worklist.state.fault.startswith("The page is not there")
+    assert worklist.state.fault.startswith("The page is missing")
 
 
 def test_cancel_keeps_what_is_done(qtbot, worklist, specimens, tmp_path):
@@ -144,6 +144,6 @@ def test_a_row_in_words():
     assert told["probability"] == "61 %"
     assert told["second"] == "Nuclear membrane"
     assert told["withheld"] == "perhaps not one of these patterns"
-    assert told["said by readers"] == "anna: Golgi; bert: none of the patterns"
+    assert told["reviewers' decision"] == "anna: Golgi; bert: none of the patterns"
     assert told["fault"] == "one. two."
     assert told["cells"] == "1,234"

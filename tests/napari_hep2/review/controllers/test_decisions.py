@@ -130,7 +130,7 @@ def test_a_cell_without_a_prediction_is_left(state, review):
     assert set(state.decisions) == {CELLS[1]}
     review.select(5)
     review.accept_prediction()
-    assert state.fault.startswith("The model has not scored the cells selected, or")
+    assert state.fault.startswith("The model has not scored the selected cells, or")
 
 
 def test_what_a_model_of_other_patterns_calls_a_cell_is_not_bent(state, review):
@@ -256,7 +256,7 @@ def test_the_past_is_shown_and_cannot_be_changed(state, review, bob):
     for act in (review.accept, review.undo, review.flag, review.redo):
         act()
         assert state.saved == "not saved"
-        assert "after step 1, for reading only" in state.fault
+        assert "as of step 1, read-only" in state.fault
     bob.decide([CELLS[5]], "rejected")
     review.refresh_store()
     assert state.others == {}
@@ -327,12 +327,10 @@ def test_a_third_reader_settles_a_disagreement(state, review, eva):
     review.set_filter("settled")
     assert state.shown.tolist() == [1]
     review.select(1)
-    assert review.settled_of_current() == "Settled by 2 of 3 reviewers: rejected."
+    assert review.settled_of_current() == "Consensus of 2 of 3 reviewers: rejected."
     told = []
     run_here(review.compare_reviewers(told.extend))
-    assert told[-1] == (
-        "2 cells are disagreed on: 1 settled by most reviewers, 1 open."
-    )
+    assert told[-1] == ("2 cells are disagreed on: 1 with a consensus, 1 open.")
 
 
 def test_a_blind_third_reader_is_not_told_what_settled(state, review, eva):

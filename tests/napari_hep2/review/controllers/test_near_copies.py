@@ -95,7 +95,7 @@ def test_a_rejection_names_the_other_and_goes_to_the_next_pair(state, verbs, cop
     copies.reject(0)
     assert state.decisions[other[0]].reason == f"copy of {other[1]}"
     assert copies.open_count() == 0
-    assert state.message == "Something was said of every pair."
+    assert state.message == "Every pair has been decided on."
     copies.undo()
     copies.undo()
     assert state.decisions == {}

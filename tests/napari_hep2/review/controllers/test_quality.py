@@ -35,7 +35,7 @@ def test_measures_of_every_row_go_to_the_state(state, quality):
     assert set(MEASURES) - {"brightness"} <= set(state.measures)
     expected = measure_quality(state.review.crops)["focus"]
     np.testing.assert_allclose(state.measures["focus"], expected)
-    assert "of 7 cells proposed to reject" in state.message
+    assert "of 7 cells proposed for rejection" in state.message
 
 
 def test_the_masks_are_those_of_the_open_frame(state, quality):
@@ -145,4 +145,6 @@ def test_masks_that_had_to_be_made_are_told(
     specimens.rename(specimens.with_name("away"))
     run_here(review.open_cell_folder(cell_folder))
     run_here(quality.measure_job())
-    assert state.message.endswith("42 masks were made from crops, less surely.")
+    assert state.message.endswith(
+        "42 masks were made from crops and are less reliable."
+    )

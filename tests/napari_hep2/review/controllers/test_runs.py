@@ -155,7 +155,7 @@ def test_stale_runs_are_told_with_their_folds(state, verbs, runs, controller):
 def test_a_folder_without_runs(state, verbs, cells):
     from training.errors import BadRunError
 
-    with pytest.raises(BadRunError, match="no run folder and holds none"):
+    with pytest.raises(BadRunError, match="not a run folder and contains none"):
         run_here(verbs.stale_job(cells))
 
 
@@ -168,7 +168,7 @@ def test_one_damaged_run_does_not_hide_the_others(state, verbs, runs):
     (copied / "all-seed-0" / "data.json").write_text("{")
     run_here(verbs.stale_job(copied))
     assert [one.state for one in verbs.desk.runs] == ["unknown", "current", "current"]
-    assert state.message.endswith("are stale, of 1 it is not known.")
+    assert state.message.endswith("are stale, 1 could not be checked.")
     assert run_line(verbs.desk.runs[0]) == "all-seed-0: not known"
 
 
@@ -198,10 +198,10 @@ def test_a_run_that_ignores_specimens_is_called_optimistic():
         "measured": {"n": 9, "mean_class_accuracy": 0.6, "interval": [0.5, 0.7]},
     }  # fmt: skip
     said = rescored_text("r", content)
-    assert "50.0 % by the decisions of today, over 9 cells of 3 specimens" in said
+    assert "50.0 % with today's decisions, over 9 cells of 3 specimens" in said
     assert "before 60.0 % (95 % 50.0 to 70.0)" in said
     assert "2 cells have another label" in said
-    assert said.endswith("both are optimistic.")
+    assert said.endswith("both figures are optimistic.")
 
 
 def test_the_curve_answers_in_a_sentence_and_a_page(state, verbs, runs, tmp_path):

@@ -52,7 +52,7 @@ def test_a_step_on_many_cells_is_saved_by_a_job(state, review, specimens, jobs):
     assert state.current == 4
     review.undo()
     run_here(jobs[1])
-    assert state.saved == "3 cells taken back, saved"
+    assert state.saved == "3 cells undone, saved"
     assert stored(specimens) == state.decisions == {}
     assert state.current == 1
     review.redo()
@@ -69,7 +69,7 @@ def test_few_cells_need_no_job(state, review, jobs):
     review.select(1, [1, 2])
     review.accept()
     review.undo()
-    assert (jobs, state.saved) == ([], "2 cells taken back, saved")
+    assert (jobs, state.saved) == ([], "2 cells undone, saved")
 
 
 def test_what_was_decided_meanwhile_is_shown_too(state, review, specimens, jobs):
@@ -171,7 +171,7 @@ def test_a_large_store_that_is_damaged_is_told(state, review, specimens, jobs):
     path.write_bytes(b"x" * 2_000_000)
     review.use_store(specimens)
     run_here(jobs[0])
-    assert "damaged or no store" in state.fault
+    assert "damaged or not a store" in state.fault
     assert state.saved == saving.NOT_SAVED
 
 

@@ -116,7 +116,7 @@ def test_both_are_kept_and_both_are_shown_in_the_gallery(qtbot, widget, found):
     assert panel.count.text() == "Pair 2 of 2, 1 open"
     press(qtbot, panel, Qt.Key.Key_P)
     assert not panel.keep.isEnabled()
-    assert panel.likeness.text().endswith("Both are to be used.")
+    assert panel.likeness.text().endswith("Both are used.")
 
 
 def test_a_search_is_cancelled(qtbot, widget, panel):

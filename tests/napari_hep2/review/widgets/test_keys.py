@@ -41,7 +41,7 @@ def test_a_key_that_is_changed_is_kept(tmp_path):
 @pytest.mark.parametrize("key", ["R", "r", "Ctrl+Z", "Left", "Tab"])
 def test_a_key_that_is_taken_is_refused_in_a_sentence(key):
     table = KeyTable()
-    with pytest.raises(BadSettingError, match="already does this"):
+    with pytest.raises(BadSettingError, match="already the key for"):
         table.change("accept", key)
     assert table.keys_of("accept") == ("A",)
 
@@ -115,7 +115,7 @@ def test_the_form_changes_a_key_and_refuses_a_clash(qtbot):
     field = form.fields["flag"]
     field.setKeySequence(QKeySequence("A"))
     field.editingFinished.emit()
-    assert "already does this: accept" in form.fault.text()
+    assert "already the key for: accept" in form.fault.text()
     assert field.keySequence() == QKeySequence("F")
     field.setKeySequence(QKeySequence("G"))
     field.editingFinished.emit()

@@ -91,7 +91,7 @@ def test_scores_of_a_run_and_of_eight_views(
     assert state.sort == "uncertainty"
     assert panel.command.line.text().startswith("python -m training views ")
     titles = [panel.source.itemText(k) for k in range(panel.source.count())]
-    assert titles == ["epoch vote of all-seed-0", "eight views of untrained"]
+    assert titles == ["epoch vote of all-seed-0", "eight orientations of untrained"]
     assert panel.source.currentText() == titles[1]
     spread = state.measures["uncertainty"]
     panel.source.setCurrentIndex(0)

@@ -182,13 +182,13 @@ def test_decisions_go_to_a_table_and_come_back_from_it(
     assert state.decisions == {}
     click(qtbot, widget, panel.take)
     assert state.message == (
-        "Of 3 steps by reviewer 3 were taken, 0 were known already, none was refused."
+        "Of 3 steps by reviewer 3 were added, 0 were present already, none was refused."
     )
     assert sorted(state.decisions) == review_ids(state, [3, 5])
     with DecisionStore(tmp_path / "other" / STORE, "reviewer") as opened:
         assert opened.records() == kept
     click(qtbot, widget, panel.take)
-    assert "0 were taken, 3 were known already" in state.message
+    assert "0 were added, 3 were present already" in state.message
     answer = run(f"{panel.command.line.text()} --json").stdout
     assert json.loads(answer)["added"] == 0
     review.undo()
@@ -207,7 +207,7 @@ def test_an_import_that_is_refused_changes_nothing(
     assert "line 1" in state.fault
     assert not (tmp_path / "cells" / STORE).exists()
     click(qtbot, widget, panel.export)
-    assert state.fault.startswith("Nothing was decided here yet")
+    assert state.fault.startswith("There are no decisions to export")
 
     decide(review, [3])
     table = tmp_path / "t.csv"
@@ -221,4 +221,4 @@ def test_an_import_that_is_refused_changes_nothing(
     assert sorted(state.decisions) == review_ids(state, [4])
     run_here(review.show_as_of(1))
     click(qtbot, widget, panel.take)
-    assert "go back to now" in state.fault
+    assert "press Now first" in state.fault

@@ -63,7 +63,7 @@ def test_all_cells_are_decided_by_a_key_and_taken_back(qtbot, widget, monkeypatc
     assert widget.progress.bar.format() == f"{n} of {n}"
     qtbot.keyClick(view, Qt.Key.Key_Z)
     idle(qtbot, widget)
-    assert widget.progress.saved.text() == f"{n} cells taken back, saved"
+    assert widget.progress.saved.text() == f"{n} cells undone, saved"
     assert stored(widget) == state.decisions == {}
 
 
@@ -94,7 +94,7 @@ def test_the_gallery_follows_a_mend(qtbot, viewer, widget):
     session.mending.edited(mask.data)
     qtbot.mouseClick(mender.mending.apply, LEFT)
     idle(qtbot, widget)
-    assert "The cell folder under review has them too." in widget.status.news.text()
+    assert "The cell folder under review is updated too." in widget.status.news.text()
     assert len(state.review) == n
     assert NEW in state.review.row_of
     assert "00001_p0_0002" not in state.review.row_of
@@ -121,7 +121,7 @@ def test_a_third_reader_settles_what_two_disagree_on(qtbot, widget):
     review.refresh_store()
     box = widget.choosers.filter
     index = [box.itemData(k) for k in range(box.count())].index("disagreed")
-    assert box.itemText(index) == "Disagreed, open"
+    assert box.itemText(index) == "Disagreement, open"
     box.setCurrentIndex(index)
     box.activated.emit(index)
     assert state.shown.tolist() == [1]
@@ -129,11 +129,11 @@ def test_a_third_reader_settles_what_two_disagree_on(qtbot, widget):
     qtbot.keyClick(widget.view, Qt.Key.Key_R)
     assert state.shown.tolist() == []
     box.activated.emit(index + 1)
-    assert box.itemText(index + 1) == "Disagreed, settled"
+    assert box.itemText(index + 1) == "Disagreement, consensus"
     assert state.shown.tolist() == [1]
     review.select(1)
     qtbot.waitUntil(
-        lambda: "Settled by 2 of 3 reviewers: rejected." in widget.detail.facts.text()
+        lambda: "Consensus of 2 of 3 reviewers: rejected." in widget.detail.facts.text()
     )
 
 

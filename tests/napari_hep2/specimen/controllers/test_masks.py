@@ -71,9 +71,9 @@ def test_a_painted_nucleus_is_one_new_cell_and_all_others_stay(state, mending):
     assert after.loc[:7].equals(before)
     np.testing.assert_array_equal(state.cells.cells.crops[:7], crops)
     assert after.loc[8, "y"] == GAP[0]
-    assert state.message == "Saved: painted; 1 cell new, 0 gone, all others stay."
+    assert state.message == "Saved: painted; 1 cell new, 0 gone, all others unchanged."
     assert not mending.pending
-    assert mending.status() == "Mended by reviewer: painted."
+    assert mending.status() == "Edited by reviewer: painted."
 
 
 def test_the_mask_of_the_data_is_as_it_was(state, mending, specimens):
@@ -123,10 +123,10 @@ def test_undo_redo_and_the_original_survive_a_restart(state, mending, specimens)
     assert table(state).index.tolist() == [1, 2, 3, 4, 6, 7, 9, 10]
 
     state, mending = reopened(specimens)
-    assert "the mended mask was used" in state.message
+    assert "the edited mask was used" in state.message
     assert table(state).index.tolist() == [1, 2, 3, 4, 6, 7, 9, 10]
     run_here(mending.undo())
-    assert state.message == "Saved: taken back: 1 nucleus removed; nucleus split in 2."
+    assert state.message == "Saved: undone: 1 nucleus removed; nucleus split in 2."
     assert table(state).index.tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
     run_here(mending.undo())
     assert table(state).index.tolist() == [1, 2, 3, 4, 5, 6, 7]
@@ -169,7 +169,7 @@ def test_a_draft_is_not_lost_by_an_undo(state, mending):
     run_here(mending.apply())
     paint(mending, 120, 120)
     assert mending.undo() is None
-    assert state.fault == "Apply or discard what was painted first."
+    assert state.fault == "Apply or discard the painted changes first."
     assert mending.pending
 
 
@@ -183,7 +183,7 @@ def test_a_mask_that_changed_since_is_told(state, specimen, mending, specimens):
     run_here(specimen.open_frame(0, 0))
     assert state.fault == (
         "00001_p0: 4 of 5 cells kept; train/00001_p0_Mask.tif has changed since its "
-        "mask was mended; the original mask was used."
+        "mask was edited; the original mask was used."
     )
     # The change can be mended anew, with labels above all that were ever used.
     paint(mending)
@@ -194,11 +194,11 @@ def test_a_mask_that_changed_since_is_told(state, specimen, mending, specimens):
 @pytest.mark.parametrize(
     ("verb", "sentence"),
     [
-        (lambda m: m.split([[100, 100], [100, 110]]), "The line meets no nucleus"),
-        (lambda m: m.add([60, 60]), "A nucleus is here already"),
+        (lambda m: m.split([[100, 100], [100, 110]]), "The line crosses no nucleus"),
+        (lambda m: m.add([60, 60]), "There is already a nucleus here"),
         (lambda m: m.add([999, 60]), "The click is outside"),
-        (lambda m: m.remove([99]), "No nucleus is chosen"),
-        (lambda m: m.merge([2, 3]), "These nuclei lie apart"),
+        (lambda m: m.remove([99]), "No nucleus is selected"),
+        (lambda m: m.merge([2, 3]), "These nuclei do not touch"),
         (lambda m: m.apply(), "Nothing was painted"),
     ],
 )
@@ -225,9 +225,9 @@ def test_a_broken_history_is_told(state, specimen, mending, specimens):
     path = specimens / "mended" / "00001_p0" / "mends.json"
     path.write_text("{}")
     run_here(specimen.open_frame(0, 0))
-    assert "no history of mends" in state.fault
+    assert "not a history of mask edits" in state.fault
     mending.remove([1])
-    assert "no history of mends" in state.fault
+    assert "not a history of mask edits" in state.fault
     assert path.read_text() == "{}"
 
 

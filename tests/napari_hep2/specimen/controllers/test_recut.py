@@ -67,7 +67,7 @@ def test_only_the_touched_cells_change_under_review(state, review, mending, cell
     add(mending)
     remove(mending)
     assert state.fault == ""
-    assert state.message.endswith("The cell folder under review has them too.")
+    assert state.message.endswith("The cell folder under review is updated too.")
     found = set(before.ids) ^ set(state.review.ids)
     assert found == {TOUCHED, NEW}
     assert NEW in state.review.row_of
@@ -146,7 +146,7 @@ def test_a_folder_of_other_frames_is_left_alone(
     run_here(specimen.open_folder(more))
     content = (cells / "cells.csv").read_bytes()
     remove(mending)
-    assert state.message.endswith("is older: write it again.")
+    assert state.message.endswith("is out of date: write it again.")
     assert (cells / "cells.csv").read_bytes() == content
 
 

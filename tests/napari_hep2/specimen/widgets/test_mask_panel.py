@@ -100,7 +100,7 @@ def test_a_missed_nucleus_is_painted_and_all_decisions_stay(
     np.testing.assert_array_equal(state.review.crops[:7], crops)
     assert state.decisions["00001_p0_0003"].verdict == "accepted"
     assert state.review.ids[state.current] == "00001_p0_0008"
-    assert "Mended by reviewer" in panel.status.text()
+    assert "Edited by reviewer" in panel.status.text()
     assert len(session.link.boxes.data) == 8
     assert (specimens / "mended" / "00001_p0" / "mends.json").is_file()
 

@@ -174,7 +174,7 @@ def test_the_cost_is_told_in_a_sentence():
     few = {"folds": 3, "image_steps": 9000, "images_per_second": 900}
     assert "9,000 training images; about 10 s" in cost_sentence(few)
     guessed = cost_sentence({**few, "measured": False})
-    assert "about 10 s by the speed of another machine" in guessed
+    assert "about 10 s at the speed of another machine" in guessed
     offered = cost_sentence({**few, "pilot": "--pilot 12 takes 3 s"})
     assert offered.endswith("measured just now. --pilot 12 takes 3 s.")
 
@@ -184,7 +184,7 @@ def test_the_cost_is_told_in_a_sentence():
     [
         ("import sys; sys.exit('data: it is empty; choose another.')", "it is empty"),
         ("print('not json')", "could not be read: not json"),
-        ("import sys; sys.exit(2)", "could not be told"),
+        ("import sys; sys.exit(2)", "could not be estimated"),
     ],
 )
 def test_a_fault_of_the_forecast_is_a_sentence(code, words):

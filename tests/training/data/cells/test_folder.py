@@ -116,7 +116,7 @@ def test_moved_frames_can_be_pointed_at(source, out):
     _write(source, out)
     moved = source.rename(source.with_name("moved"))
     folder = read_cell_folder(out)
-    assert "not at hand" in folder.stale()
+    assert "were not found" in folder.stale()
     assert folder.stale(moved) is None
 
 

@@ -41,7 +41,7 @@ def test_masks_that_are_missing_are_made_and_said_to_be(cells, task1):
     for number in (1, 2):
         (folder / "train" / f"{number:05d}_Mask.png").unlink()
     loaded, _ = load_packed(folder, 32, masks=True)
-    assert "2 cells have no mask: it was made from the crop" in loaded.notes
+    assert "2 cells have no mask: one was made from the crop" in loaded.notes
     assert 0 < loaded.masks[0].sum() < 32 * 32
     assert loaded.masks[2].all()
 

@@ -76,7 +76,7 @@ def test_it_is_what_extract_would_write_now(tmp_path, source, out, edit):
     before = read_cell_folder(out).table
     change = mend(source, edit)
     assert change.gone == (1,)
-    assert "was mended since" in read_cell_folder(out).stale()
+    assert "was edited since" in read_cell_folder(out).stale()
     found = recut(source, out)
     anew = tmp_path / "x" / "anew"
     list(write_cell_folder(read_collection(source), anew, *SETTINGS))

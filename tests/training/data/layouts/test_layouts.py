@@ -297,7 +297,7 @@ def test_a_folder_that_is_a_link_out_is_not_entered(tmp_path, write_task2):
 def test_a_pipe_is_refused_and_never_opened(tmp_path, write_plain):
     write_plain(tmp_path)
     os.mkfifo(tmp_path / "z_p0.png")
-    with pytest.raises(BadLayoutError, match="no regular file"):
+    with pytest.raises(BadLayoutError, match="not a regular file"):
         read_collection(tmp_path)
 
 

@@ -69,11 +69,11 @@ def test_the_current_nucleus_is_split_where_the_line_meets_two():
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ([[5, 5], [5, 9]], "meets no nucleus"),
+        ([[5, 5], [5, 9]], "crosses no nucleus"),
         ([[40, 30], [40, 30]], "no length"),
         ([[40, 30]], "no length"),
-        ([[-9, -9], [200, -9]], "meets no nucleus"),
-        ([[39, 20], [30, 30]], "does not part"),
+        ([[-9, -9], [200, -9]], "crosses no nucleus"),
+        ([[39, 20], [30, 30]], "does not cross"),
     ],
 )
 def test_a_line_that_splits_nothing_is_told(path, sentence):
@@ -107,7 +107,7 @@ def test_where_nothing_is_seen_a_disc_of_the_usual_size_is_added():
 
 @pytest.mark.parametrize(
     ("place", "sentence"),
-    [((40, 30), "a nucleus is here"), ((-3, 2), "outside"), ((2, 100), "outside")],
+    [((40, 30), "already a nucleus here"), ((-3, 2), "outside"), ((2, 100), "outside")],
 )
 def test_where_nothing_can_be_added_is_told(place, sentence):
     labels = discs((40, 30))
@@ -119,9 +119,9 @@ def test_nuclei_are_removed():
     labels = discs((20, 20), (20, 60), (60, 40))
     found = after(labels, remove_nuclei(labels, [1, 3]))
     np.testing.assert_array_equal(found, np.where(labels == 2, 2, 0))
-    with pytest.raises(BadMaskError, match="no nucleus is chosen"):
+    with pytest.raises(BadMaskError, match="no nucleus is selected"):
         remove_nuclei(labels, [9])
-    with pytest.raises(BadMaskError, match="no nucleus is chosen"):
+    with pytest.raises(BadMaskError, match="no nucleus is selected"):
         remove_nuclei(labels, [0])
 
 
@@ -137,9 +137,9 @@ def test_halves_are_merged_and_a_narrow_gap_is_filled():
 
 def test_nuclei_apart_are_not_merged():
     labels = discs((20, 20), (20, 60))
-    with pytest.raises(BadMaskError, match="lie apart"):
+    with pytest.raises(BadMaskError, match="do not touch"):
         merge_nuclei(labels, [1, 2], 300.0)
-    with pytest.raises(BadMaskError, match="one nucleus alone"):
+    with pytest.raises(BadMaskError, match="only one nucleus"):
         merge_nuclei(labels, [1], 300.0)
 
 

@@ -66,7 +66,7 @@ def test_a_mended_mask_is_taken_and_only_the_cell_touched_is_new(data, frame, me
     mend(add)
     after = cut(frame, data)
     assert after.cells.table["label"].tolist() == [1, 2, 3, 4]
-    assert after.notes == ("the mended mask was used",)
+    assert after.notes == ("the edited mask was used",)
     assert not after.mask_made
     same = ["label", "y", "x", "area"]
     assert after.cells.table[same][:3].equals(before.cells.table[same])
@@ -90,7 +90,7 @@ def test_labels_of_another_size_or_kind_are_told(tmp_path):
     with pytest.raises(BadMaskError, match="no such file"):
         read_labels(path, (1, 4))
     path.write_bytes(label_bytes(np.ones((2, 2), np.int32)))
-    with pytest.raises(BadMaskError, match="no label image of 4 x 1"):
+    with pytest.raises(BadMaskError, match="not a label image of 4 x 1"):
         read_labels(path, (1, 4))
 
 
@@ -167,7 +167,7 @@ def test_a_mask_that_changed_since_is_told_and_taken(data, frame, mend):
     found = mended_frame(frame, data.resolve())
     assert found.mended is None
     assert found.note == (
-        "train/00001_p0_Mask.tif has changed since its mask was mended; "
+        "train/00001_p0_Mask.tif has changed since its mask was edited; "
         "the original mask was used"
     )
     assert found.note in extract_frame(found, *HOW).notes
@@ -222,7 +222,7 @@ def test_a_hostile_history_leads_nowhere(data, frame, mend, key, value):
     content = json.loads(path.read_text())
     content["steps"][0][key] = value
     path.write_text(json.dumps(content))
-    with pytest.raises(BadMaskError, match="no history of mends"):
+    with pytest.raises(BadMaskError, match="not a history of mask edits"):
         read_mends(data.resolve(), frame.name)
 
 
@@ -234,7 +234,7 @@ def test_two_windows_do_not_write_over_each_other(data, frame, mend):
     change = settle_labels(
         cells.labels, np.where(cells.labels == 1, 0, cells.labels), 3
     )
-    with pytest.raises(StorageError, match="mended elsewhere meanwhile"):
+    with pytest.raises(StorageError, match="edited elsewhere in the meantime"):
         MendWriter(root, frame, "bob").save(before, change, "late")
     assert len(read_mends(root, frame.name).steps) == 1
 
@@ -265,7 +265,7 @@ def test_cell_folders_use_mended_masks_and_say_so(data, mend, tmp_path):
     assert [step.mended for step in steps] == [True, False, False, False]
     assert [step.kept for step in steps] == [4, 3, 3, 3]
     folder = read_cell_folder(out)
-    assert folder.source["notes"] == ["00001_p0: the mended mask was used"]
+    assert folder.source["notes"] == ["00001_p0: the edited mask was used"]
     names = [entry["name"] for entry in folder.source["files"]]
     assert "mended/00001_p0/mends.json" in names
     assert folder.stale() is None
@@ -288,7 +288,7 @@ def test_a_mend_after_the_cells_were_cut_makes_them_stale(data, mend, tmp_path):
     list(write_cell_folder(read_collection(data), out, *HOW))
     assert read_cell_folder(out).stale() is None
     mend(add)
-    assert "the mask of 00001_p0 was mended" in read_cell_folder(out).stale()
+    assert "the mask of 00001_p0 was edited" in read_cell_folder(out).stale()
 
 
 def test_training_on_frames_uses_mended_masks(data, mend, tmp_path, monkeypatch):
@@ -297,7 +297,7 @@ def test_training_on_frames_uses_mended_masks(data, mend, tmp_path, monkeypatch)
     mend(add)
     cells = load_cell_set(data)
     assert len(cells) == 13
-    assert "1 mended mask was used" in cells.notes
+    assert "1 edited mask was used" in cells.notes
 
 
 def test_the_folder_of_mended_masks_is_no_specimen(tmp_path, write_plain):
@@ -312,7 +312,7 @@ def test_the_folder_of_mended_masks_is_no_specimen(tmp_path, write_plain):
     MendWriter(collection.root, frame, "ann").save(history, change, "painted")
     again = with_mended(read_collection(root))
     assert [one.id for one in again.specimens] == ["s1", "s2"]
-    assert mended_notes(again) == ("1 mended mask was used",)
+    assert mended_notes(again) == ("1 edited mask was used",)
 
 
 def test_a_specimen_that_is_named_mended_stays_one(tmp_path, write_plain):

@@ -180,7 +180,7 @@ def test_a_stop_leaves_before_the_next_step(cells, tiny_network):
         seed=0,
         should_stop=stop_at_the_fifth,
     )
-    with pytest.raises(InterruptedRunError, match="it was stopped; go on with"):
+    with pytest.raises(InterruptedRunError, match="it was stopped; continue with"):
         list(records)
     assert state.epoch == 1
     assert len(asked) == 5

@@ -188,7 +188,7 @@ def without(name):
     ("change", "fault"),
     [
         (without("layer3.1.bn2.running_var"), "layer3.1.bn2.running_var is missing"),
-        (lambda t: t | {"conv9.weight": torch.ones(2)}, "conv9.weight is no part"),
+        (lambda t: t | {"conv9.weight": torch.ones(2)}, "conv9.weight is not part"),
         (
             lambda t: t | {"conv1.weight": torch.ones(64, 1, 7, 7)},
             r"conv1.weight has the shape \(64, 1, 7, 7\), not \(64, 3, 7, 7\)",

@@ -102,13 +102,13 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path, sheet):
 def test_what_is_no_sheet_is_refused(tmp_path, content):
     path = tmp_path / "s.png"
     path.write_bytes(content)
-    with pytest.raises(BadImageError, match="no picture sheet"):
+    with pytest.raises(BadImageError, match="not a picture sheet"):
         read_provenance(path)
 
 
 def test_another_picture_is_no_sheet(tmp_path):
     Image.new("L", (3, 3)).save(tmp_path / "s.png")
-    with pytest.raises(BadImageError, match="no picture sheet"):
+    with pytest.raises(BadImageError, match="not a picture sheet"):
         read_provenance(tmp_path / "s.png")
 
 
@@ -122,5 +122,5 @@ def _header_of(width, height):
 @pytest.mark.parametrize("content", [_header_of(80_000, 80_000), b"%PDF-1.4", b""])
 def test_what_is_no_sheet_is_told(tmp_path, content):
     (tmp_path / "a.png").write_bytes(content)
-    with pytest.raises(BadImageError, match="it is no picture sheet"):
+    with pytest.raises(BadImageError, match="it is not a picture sheet"):
         read_provenance(tmp_path / "a.png")

@@ -141,7 +141,7 @@ def test_all_frames_are_pooled_into_one_verdict(tmp_path, write_task2):
     assert "no probability" in page
     assert page.count("data:image/jpeg") == 8
     assert "mean class accuracy 75.6 %" in page
-    assert "Research use only, to be confirmed by a trained reader." in page
+    assert "Research use only, to be confirmed by a trained reviewer." in page
     assert "--only 1" in page
     assert "2026-01-02T03:04:05" in page
     assert "http" not in re.sub(r"http://www.w3.org\S*", "", page)
@@ -168,7 +168,7 @@ def test_table_and_json_say_what_the_page_says(tmp_path, write_task2, model):
     shown = {one["cell"] for one in content["typical"]}
     assert not shown & {one["cell"] for one in content["doubtful"]}
     assert content["given_pattern"] == "Golgi"
-    assert content["notes"][0].startswith("The model was fitted on a specimen")
+    assert content["notes"][0].startswith("The model was trained on a specimen")
 
 
 def test_hostile_names_are_words_and_nothing_else(tmp_path, write_plain, model):

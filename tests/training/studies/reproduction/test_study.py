@@ -78,7 +78,7 @@ def test_a_study_that_was_stopped_goes_on(study, tmp_path):
         if name == "set-1-k-fold" and event["kind"] == "fold-started":
             (run_path(out, name) / "stop").touch()
             break
-    with pytest.raises(InterruptedRunError, match="give the same command to go on"):
+    with pytest.raises(InterruptedRunError, match="repeat the command to continue"):
         list(events)
     assert set(finished_runs(out, study)) == {"set-1"}
     before = (run_path(out, "set-1") / "events.jsonl").read_bytes()

@@ -1,4 +1,4 @@
-"""What is read off the patches of a cell: four descriptors on a dense grid.
+"""Patch descriptors of a cell: four of them, on a dense grid.
 
 A point of the grid lies where four pixels meet, so that a patch of even side has it
 exactly in its middle. What a descriptor asks of a patch is a weighted sum of its rows

@@ -65,7 +65,7 @@ class LocalPatternsSystem(FeatureSystem):
                 raise InterruptedRunError(
                     "the run",
                     "it was stopped",
-                    "go on with: python -m training resume RUN",
+                    "continue with: python -m training resume RUN",
                 )
 
         self._fit_dictionaries(train, seed, check)

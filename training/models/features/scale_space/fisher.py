@@ -51,7 +51,7 @@ class Encoder:
 
     @property
     def length(self) -> int:
-        """How many numbers a Fisher vector has: two for each mean."""
+        """Return the length of a Fisher vector: two numbers for each mean."""
         return 2 * self.means.numel()
 
     def encode(self, descriptors: Tensor, counts: npt.NDArray[np.int64]) -> Tensor:

@@ -41,7 +41,7 @@ _CELLS_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class _Fitted:
-    """What a fold leaves: an encoder a sigma, and the SVMs."""
+    """Fitted parts of a fold: an encoder a sigma, and the SVMs."""
 
     encoders: list[Encoder]
     weights: Floats
@@ -203,5 +203,5 @@ def _chunks(count: int) -> list[slice]:
 def _ask(should_stop: Callable[[], bool]) -> None:
     if should_stop():
         raise InterruptedRunError(
-            "the run", "it was stopped", "go on with: python -m training resume RUN"
+            "the run", "it was stopped", "continue with: python -m training resume RUN"
         )

@@ -26,7 +26,7 @@ _KERNEL_CACHE = 500
 
 @dataclass(frozen=True)
 class Choice:
-    """What the inner folds say.
+    """Choice made on the inner folds.
 
     Attributes
     ----------
@@ -144,5 +144,5 @@ def ask(should_stop: Callable[[], bool]) -> None:
     """Go on, or raise InterruptedRunError where `should_stop` says so."""
     if should_stop():
         raise InterruptedRunError(
-            "the run", "it was stopped", "go on with: python -m training resume RUN"
+            "the run", "it was stopped", "continue with: python -m training resume RUN"
         )
