@@ -12,6 +12,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+pytest_plugins = ("whole_run",)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of `tests/trust`; they must be known before its own conftest is read."""
