@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-pytest_plugins = ("whole_run",)
+pytest_plugins = ("own_machine", "whole_run")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

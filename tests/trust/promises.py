@@ -246,7 +246,8 @@ PROMISES = (
         "network",
         INPUT,
         "Nothing is downloaded or sent",
-        "the quick suite without a network (long): 0 connects outside of the loopback",
+        "every test watched, with the processes it starts; the commands without a "
+        "network: 0 connects outside of the loopback",
     ),
     Promise(
         "sentences",
