@@ -5,9 +5,9 @@ VENV ?= .venv
 VENV_PYQT6 ?= .venv-pyqt6
 TORCH_INDEX ?=
 PYTEST_FLAGS ?=
-# One process a core, four at most; how tests are dealt out to them, and when a run is
-# ended, stands in pyproject.toml.
-SIDE_BY_SIDE := -n auto --maxprocesses 4
+# One process a core, four at most. `worksteal` replaces one that died (`loadfile` would
+# wait for it for ever); three deaths are no accident.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal --max-worker-restart 2
 # Each has one thread, and the programs that tests start find compiled modules.
 QUICKLY := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 FUZZ_MINUTES ?= 60

@@ -1,6 +1,7 @@
 """A run of tests side by side ends whatever its processes do, and names the test."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ HOLD = "ctypes.PyDLL(None).pause()"
 
 
 def run_side_by_side(folder, acts, *settings):
-    """Run a small suite with this one's options; `acts` says what some files do."""
+    """Run a small suite as `make test` does; `acts` says what some files do."""
     (folder / "conftest.py").write_text("pytest_plugins = ['whole_run']\n")
     for number in range(FILES):
         (folder / f"test_{number}.py").write_text(
@@ -32,8 +33,11 @@ def run_side_by_side(folder, acts, *settings):
     settings = (f"pythonpath={Path(__file__).parent}", *settings)
     words = [word for one in settings for word in ("-o", one)]
     words += [word for one in PLUGINS for word in ("-p", one)]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (side_by_side,) = re.findall(r"^SIDE_BY_SIDE := (.*)$", makefile, re.MULTILINE)
+    words += [*side_by_side.split(), "-n", "2"]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-c", project, "-n", "2", *words, folder],
+        [sys.executable, "-m", "pytest", "-c", project, *words, folder],
         cwd=folder,
         env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
