@@ -94,7 +94,8 @@ PROMISES = (
         "kill",
         DECISIONS,
         "A saved decision survives kill -9",
-        "1,000 kills of a writer; 50 of the real window (long): 0 lost, 0 corrupt",
+        "1,000 kills of a writer and 50 of the real window (long), 150 quick: 0 lost, "
+        "0 corrupt",
     ),
     Promise(
         "power-cut",
@@ -126,7 +127,7 @@ PROMISES = (
         "history",
         DECISIONS,
         "Deciding, undoing, redoing, relabelling and opening anew follow the model",
-        "200 random histories, quick",
+        "1,000 random histories (long), 60 quick",
     ),
     Promise(
         "old-files",
@@ -145,7 +146,7 @@ PROMISES = (
         "resume",
         TRAINING,
         "Killed and started again, training gives the same model",
-        "bit-identical, 20 of 20 quick, 100 of 100 long; at most one epoch lost",
+        "bit-identical, 5 of 5 quick, 100 of 100 long; at most one epoch lost",
     ),
     Promise(
         "torn-checkpoint",
