@@ -5,8 +5,9 @@ VENV ?= .venv
 VENV_PYQT6 ?= .venv-pyqt6
 TORCH_INDEX ?=
 PYTEST_FLAGS ?=
-# One process a core, four at most.
-SIDE_BY_SIDE := -n auto --maxprocesses 4
+# One process a core, four at most. `worksteal` replaces one that died (`loadfile` would
+# wait for it for ever); three deaths are no accident.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal --max-worker-restart 2
 # Each has one thread, and the programs that tests start find compiled modules.
 QUICKLY := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 FUZZ_MINUTES ?= 60
@@ -27,12 +28,12 @@ demo: $(VENV)/.demo-ready
 	$(if $(HEADLESS),$(XVFB)) $(BIN)/python -m napari_hep2.demo $(if $(HEADLESS),--picture) --out demo
 
 test: $(VENV)/.test-ready
-	$(QUICKLY) $(BIN)/python -m pytest $(SIDE_BY_SIDE) --dist loadfile $(PYTEST_FLAGS)
+	$(QUICKLY) $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PYTEST_FLAGS)
 
 # Every promise at its full count; writes docs/reliability.md and its figures.
 trust: $(VENV)/.test-ready
 	$(QUICKLY) $(BIN)/python -m pytest tests/trust --long --record --timeout 3000 \
-	  $(SIDE_BY_SIDE) --dist load $(PYTEST_FLAGS)
+	  -o faulthandler_timeout=3300 -o run_limit=7200 $(SIDE_BY_SIDE) $(PYTEST_FLAGS)
 
 # Random bytes for every reader, by hand.
 fuzz: $(VENV)/.test-ready
@@ -47,8 +48,8 @@ lint: $(VENV)/.test-ready
 
 # The widgets on the other Qt, in an environment of its own.
 test-pyqt6: $(VENV_PYQT6)/.test-ready
-	$(VENV_PYQT6)/bin/python -m pytest -o qt_api=pyqt6 $(SIDE_BY_SIDE) --dist loadfile \
-	  $(PYTEST_FLAGS) tests/napari_hep2
+	$(VENV_PYQT6)/bin/python -m pytest -o qt_api=pyqt6 $(SIDE_BY_SIDE) $(PYTEST_FLAGS) \
+	  tests/napari_hep2
 
 # The sample specimens, and a model fitted on others: no specimen stands in both.
 sample-data: $(VENV)/.demo-ready

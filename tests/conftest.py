@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import settings
 from PIL import Image
+
+# How long an example may take says how busy the machine is.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+pytest_plugins = ("own_machine", "whole_run")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from PIL import Image
 
 from napari_hep2.classify.controllers.model import ClassifyController
@@ -174,6 +175,10 @@ def classified(state, review, model_file):
     return controller
 
 
+SIZES = {"right": (520, 900), "bottom": (1000, 400)}
+"""Width and height of a widget that is shown alone, as of one in a dock."""
+
+
 @pytest.fixture(autouse=True)
 def own_settings(tmp_path):
     """Keep settings in a folder of the test."""
@@ -181,3 +186,32 @@ def own_settings(tmp_path):
 
     place = str(tmp_path / "settings")
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, place)
+
+
+@pytest.fixture
+def viewer(request):
+    """The model of a viewer, with napari's window where a test is marked `window`.
+
+    That takes seconds; only what asks the canvas, the docks or their layout needs it.
+    """
+    if request.node.get_closest_marker("window"):
+        return request.getfixturevalue("make_napari_viewer")(show=True)
+    return ViewerModel()
+
+
+@pytest.fixture
+def dock(qtbot, viewer):
+    """Return a function that shows a widget: in a dock of the window, else alone."""
+
+    def show(widget, name, area="right"):
+        if hasattr(viewer, "window"):
+            viewer.window.add_dock_widget(widget, name=name, area=area)
+            viewer.window._qt_window.activateWindow()
+            return
+        qtbot.addWidget(widget)
+        widget.resize(*SIZES[area])
+        with qtbot.waitExposed(widget):
+            widget.show()
+        widget.activateWindow()
+
+    return show

@@ -1,5 +1,6 @@
 """Small cell sets that can be learned, each with known specimens."""
 
+import itertools
 import shutil
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -65,10 +66,17 @@ def tiny_network() -> PaperNetworkSettings:
     )
 
 
+@pytest.fixture(scope="session")
+def caches(tmp_path_factory):
+    """Return folders that are there no sooner than they are written to."""
+    place = tmp_path_factory.mktemp("caches")
+    return (place / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
+def own_cache(caches, monkeypatch):
     """Keep the packed cells of tests out of the user's cache."""
-    monkeypatch.setenv("HEP2_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("HEP2_CACHE", str(next(caches)))
 
 
 def save_task1(folder: Path, cells: CellSet, specimens=True) -> Path:

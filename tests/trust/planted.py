@@ -20,6 +20,7 @@ from pathlib import Path
 import main_jobs
 import numpy as np
 import tifffile
+from own_machine import AUDITED
 from PIL import Image, PngImagePlugin
 
 from training.cli import app
@@ -228,7 +229,7 @@ def _plant_in_git(home: Path, work: Path, names: Names) -> None:
 
 def _environment(home: Path, notes: Path, names: Names) -> dict[str, str]:
     planted = {name: names() for name in ENVIRONMENT}
-    watched = {"PYTHONPATH": str(HERE / "audited"), "HEP2_CONNECTS": str(notes)}
+    watched = {"PYTHONPATH": str(AUDITED), "HEP2_CONNECTS": str(notes)}
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     place = {"HOME": str(home), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     # Packed cells and fonts are kept in the user's own cache and pass on to nobody.

@@ -100,7 +100,8 @@ PROMISES = (
         "kill",
         DECISIONS,
         "A saved decision survives SIGKILL",
-        "1,000 kills of a writer; 50 of the real window (long): 0 lost, 0 corrupt",
+        "1,000 kills of a writer and 50 of the real window (long), 150 quick: 0 lost, "
+        "0 corrupt",
         "test_no_saved_decision_is_lost_by_kill",
     ),
     Promise(
@@ -136,7 +137,7 @@ PROMISES = (
         DECISIONS,
         "Random sequences of decide, undo, redo, relabel and reopen match a reference "
         "model",
-        "200 random histories, quick",
+        "1,000 random histories (long), 60 quick",
     ),
     Promise(
         "old-files",
@@ -156,7 +157,7 @@ PROMISES = (
         "resume",
         TRAINING,
         "Training that is killed and resumed gives the same model",
-        "bit-identical, 20 of 20 quick, 100 of 100 long; at most one epoch lost",
+        "bit-identical, 5 of 5 quick, 100 of 100 long; at most one epoch lost",
     ),
     Promise(
         "torn-checkpoint",
@@ -266,8 +267,9 @@ PROMISES = (
         "network",
         INPUT,
         "Nothing is downloaded or sent",
-        "the quick suite without a network (long): 0 connections beyond the loopback",
-        "test_the_whole_suite_passes_without_a_network",
+        "every test watched, with the processes it starts; the commands without a "
+        "network: 0 connections beyond the loopback",
+        "test_a_test_of_the_suite_that_reaches_another_machine_fails",
     ),
     Promise(
         "sentences",

@@ -71,8 +71,8 @@ def _killed_at_random(fork, rng, soon=5):
 @pytest.mark.parametrize(
     ("kind", "wanted", "quick", "long"),
     [
-        ("cells", expected, 500, 1000),
-        ("specimens", expected_of_specimens, 200, 300),
+        ("cells", expected, 150, 1000),
+        ("specimens", expected_of_specimens, 75, 300),
     ],
     ids=("cells", "specimens"),
 )
@@ -270,7 +270,7 @@ def test_a_clock_that_jumps_changes_no_order(tmp_path, times, promise):
 
 @pytest.mark.promise("history")
 def test_histories_follow_the_model(times, promise):
-    examples = times(200, 1000)
+    examples = times(60, 1000)
     made = settings(max_examples=examples, stateful_step_count=15, deadline=None)
     StoreMachine.histories = StoreMachine.actions = 0
     run_state_machine_as_test(StoreMachine, settings=made)

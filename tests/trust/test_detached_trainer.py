@@ -198,7 +198,7 @@ def _begin(path) -> RunFolder:
 
 @pytest.mark.promise("stream")
 def test_a_reader_of_killed_writers_reads_every_event_once(promise, times, tmp_path):
-    rng, writers = np.random.default_rng(0), times(60, 600)
+    rng, writers = np.random.default_rng(0), times(30, 600)
     run = _begin(tmp_path / "run")
     context = multiprocessing.get_context("fork")
     acknowledged = context.RawValue("q", -1)

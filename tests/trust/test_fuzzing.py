@@ -27,7 +27,7 @@ def _python(*words: str | Path, seconds: float) -> subprocess.CompletedProcess[s
 
 
 def test_no_reader_stumbles_over_a_damaged_file(promise, times):
-    minutes = times(0.1, 3)
+    minutes = times(0.05, 3)
     command = ("--minutes", str(minutes), *(("--first", "0") if minutes < 1 else ()))
     done = _python(FUZZ / "run.py", *command, seconds=60 * minutes + 200)
     said = done.stdout.strip().splitlines()[-1:] or [done.stderr[-2000:]]

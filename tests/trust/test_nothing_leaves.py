@@ -4,23 +4,21 @@ import base64
 import gzip
 import io
 import os
+import re
 import sqlite3
 import subprocess
 import sys
 import zipfile
 import zlib
-from pathlib import Path
 
-import promises
 import pytest
 from deep_search import occurrences, planted
 from main_jobs import REVIEWER
+from own_machine import AUDITED
 from PIL import Image, PngImagePlugin
 from planted import commands_done, written
 
 NAME = planted("zqx", "kw")
-HERE = Path(__file__).parent
-AT_ONCE = ("-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider")
 
 
 @pytest.mark.promise("identity")
@@ -98,16 +96,6 @@ def test_the_search_finds_a_name_however_it_is_packed(tmp_path):
     assert occurrences(b"zqx12kw zqxkw", NAME) == []
 
 
-def watched(notes):
-    paths = [str(HERE / "audited"), os.environ.get("PYTHONPATH", "")]
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        "HEP2_CONNECTS": str(notes),
-        "OMP_NUM_THREADS": "1",
-    }
-
-
 @pytest.mark.promise("network")
 def test_the_main_commands_reach_no_other_machine(promise):
     done = commands_done()
@@ -118,52 +106,50 @@ def test_the_main_commands_reach_no_other_machine(promise):
     )
 
 
-def test_the_watch_notes_what_leaves_and_leaves_the_loopback_alone(tmp_path):
-    words = (
-        "import socket, subprocess, sys, contextlib\n"
-        "def reach(host):\n"
-        "    with contextlib.suppress(OSError), socket.socket() as one:\n"
-        "        one.settimeout(0.01); one.connect((host, 9))\n"
-        "reach('127.0.0.1'); reach('192.0.2.1')\n"
-        "with contextlib.suppress(OSError): socket.getaddrinfo('a.invalid', 80)\n"
-        "if len(sys.argv) < 2:\n"
-        "    subprocess.run([sys.executable, *sys.orig_argv[1:], 'again'])\n"
-    )
-    notes = tmp_path / "notes.txt"
-    subprocess.run([sys.executable, "-c", words], env=watched(notes), check=True)
-    lines = notes.read_text().splitlines()
-    assert lines.count("started") == 2
-    assert len(lines) == 2 + 4
-    assert not any("127.0.0.1" in line for line in lines)
+REACH = """
+import contextlib, socket, subprocess, sys
+def reach(host):
+    with contextlib.suppress(OSError), socket.socket() as one:
+        one.settimeout(0.01)
+        one.connect((host, 9))
+"""
+TESTS = {
+    "stays": "reach('127.0.0.1')",
+    "connects": "reach('192.0.2.1')",
+    "asks": (
+        "\n    with contextlib.suppress(OSError):"
+        "\n        socket.getaddrinfo('a.invalid', 80)"
+    ),
+    "sends_another": (
+        "\n    words = [sys.executable, '-c', f\"{CODE}\\nreach('192.0.2.1')\"]"
+        "\n    subprocess.run([sys.executable, '-c', f'import subprocess;"
+        "subprocess.run({words!r})'], check=True)"
+    ),
+    "stays_again": "pass",
+}
 
 
 @pytest.mark.promise("network")
-@pytest.mark.timeout(1500)
-@pytest.mark.skipif(
-    sys.platform != "linux" or not hasattr(os, "geteuid") or os.geteuid() != 0,
-    reason="only root of Linux can leave the network",
-)
-@pytest.mark.skipif("not config.getoption('--long')", reason="takes minutes: --long")
-def test_the_whole_suite_passes_without_a_network(promise, tmp_path):
-    notes = tmp_path / "notes.txt"
-    # The loopback of the new namespace is down until someone takes it up.
-    script = 'ip link set lo up 2>/dev/null || true; exec "$@"'
-    apart = ["unshare", "--net", "sh", "-c", script, "sh"]
-    words = [sys.executable, "-m", "pytest", "-q", "--ignore=tests/trust", *AT_ONCE]
+def test_a_test_of_the_suite_that_reaches_another_machine_fails(promise, tmp_path):
+    """Tests and what they start are watched, and so is what that starts."""
+    (tmp_path / "conftest.py").write_text("pytest_plugins = ['own_machine']\n")
+    cases = [f"def test_{name}(): {act}\n" for name, act in TESTS.items()]
+    code = f"{REACH}\nCODE = {REACH!r}\n{''.join(cases)}"
+    (tmp_path / "test_it.py").write_text(code)
+    words = ["-p", "no:cacheprovider", "-rA", "-o", f"pythonpath={AUDITED.parent}"]
     done = subprocess.run(
-        [*apart, *words],
-        cwd=promises.ROOT,
-        env=watched(notes),
+        [sys.executable, "-m", "pytest", *words, tmp_path],
+        cwd=tmp_path,
+        # Else the suite that this test is of would note what is reached, too.
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "HEP2_CONNECTS": ""},
         capture_output=True,
         text=True,
-        timeout=1400,
+        timeout=100,
         check=False,
     )
-    lines = notes.read_text().splitlines()
-    reached = [line for line in lines if line != "started"]
-    last = done.stdout.strip().splitlines()[-1]
+    told = re.findall(r"^ERROR test_it.py::test_(\w+)", done.stdout, re.MULTILINE)
     promise.reached(
-        f"the suite without a network: {last}; {lines.count('started')} processes, "
-        f"{len(reached)} connections beyond the loopback {reached[:3]}",
-        met=done.returncode == 0 and not reached,
+        f"tests and what they start, watched: {len(told)} of 3 that reach out "
+        "fail, and no other",
+        met=told == ["connects", "asks", "sends_another"],
     )

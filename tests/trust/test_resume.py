@@ -59,7 +59,7 @@ def test_killed_and_started_again_a_run_gives_the_same_model(
     whole = trainer.seconds(tmp_path / "straight", recipe)
     expected = results_of(tmp_path / "straight")
     assert sum(name.endswith(MODEL) for name in expected) == 2
-    rng, wanted = np.random.default_rng(0), times(12, 100)
+    rng, wanted = np.random.default_rng(0), times(5, 100)
     done, same, kills, lost, gaps, others = 0, 0, 0, 0, 0, set()
     while done < wanted:
         run = tmp_path / f"run-{done}"

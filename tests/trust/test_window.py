@@ -10,6 +10,7 @@ from pathlib import Path
 import closed_windows
 import pytest
 
+from training.cli import app
 from training.data.cells.folder import read_cell_folder
 
 HERE = Path(__file__).parent
@@ -35,7 +36,8 @@ def folder(tmp_path_factory):
     """The sample specimens and the cells cut out of them."""
     path = tmp_path_factory.mktemp("window")
     shutil.copytree(SAMPLES / "specimens", path / "specimens")
-    _python("-m", "training", "extract", path / "specimens", "--out", path / "cells")
+    words = ["extract", str(path / "specimens"), "--out", str(path / "cells")]
+    app(words, standalone_mode=False)
     return path
 
 

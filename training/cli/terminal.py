@@ -136,7 +136,7 @@ def _sentences(event: Event) -> list[str]:
         return [f"fold {event['fold']} failed: {event['message']}"]
     if event["kind"] == "run-failed":
         return [event["message"]]
-    if event["kind"] == "run-done" and event["folds_failed"]:
+    if event["kind"] == "run-done" and event.get("folds_failed"):
         failed = f"{event['folds_failed']} folds failed and are not in the figures"
         return [f"{failed}; python -m training resume RUN tries them again"]
     if event["kind"] == "metrics":

@@ -156,7 +156,7 @@ class RunDone(TypedDict):
     time: Time
     kind: Literal["run-done"]
     seconds: Number
-    folds_failed: Count
+    folds_failed: NotRequired[Count]
 
 
 @with_config(_MORE)

@@ -1,11 +1,10 @@
 """The plugin's side against the real command line, on simulated specimens."""
 
 import json
-import subprocess
-import sys
 import time
 
 import pytest
+from typer.testing import CliRunner
 
 from napari_hep2.trainer import process as tp
 from napari_hep2.trainer.controllers.controller import (
@@ -13,6 +12,7 @@ from napari_hep2.trainer.controllers.controller import (
     RunPlan,
     TrainerController,
 )
+from training.cli import app
 from training.config import SimulationSettings
 from training.data.simulation import simulate
 from training.runs.experiments import EXPERIMENTS
@@ -68,10 +68,7 @@ def test_start_stop_resume_and_the_same_numbers_on_both_sides(plan):
     assert state.leaky
     assert controller.unreadable == 0
     assert [len(fold.curve) for fold in state.folds.values()] == [4, 4]
-    told = subprocess.run(
-        [*python(), "status", str(plan.out), "--json"],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+    told = CliRunner().invoke(app, ["status", str(plan.out), "--json"])
     metrics = json.loads(told.stdout)["metrics"]
     assert metrics["n"] == state.metrics.n == sum(f.n for f in states(controller))
     assert metrics["mean_class_accuracy"] == state.metrics.mean_class_accuracy
@@ -91,7 +88,3 @@ def test_the_real_forecast_is_understood(plan):
 
 def states(controller):
     return list(controller.state.folds.values())
-
-
-def python():
-    return [sys.executable, "-m", "training"]

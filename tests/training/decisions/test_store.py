@@ -257,15 +257,15 @@ def test_a_cut_off_step_in_a_read_only_folder_asks_for_a_copy(path):
     assert told.endswith("read-only; copy the whole folder to where you can write.")
 
 
-def test_steps_among_50_000_decided_cells(path):
-    cells = [f"frame_{k:05d}" for k in range(50_000)]
+def test_steps_among_many_decided_cells(path):
+    cells = [f"frame_{k:05d}" for k in range(5_000)]
     with DecisionStore(path, "ann") as store:
         store.decide(cells, "accepted")
         for cell in cells[:40]:
             store.decide([cell], "rejected")
             assert store.decision_on(cell).verdict == "rejected"
         verdicts = Counter(one.verdict for one in store.current().values())
-    assert verdicts == {"accepted": 49_960, "rejected": 40}
+    assert verdicts == {"accepted": 4_960, "rejected": 40}
 
 
 STRANGE = {

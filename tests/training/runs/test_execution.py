@@ -67,9 +67,7 @@ def test_a_run_from_start_to_end(tmp_path, config):
     assert run.status().state == "done"
 
 
-def test_the_files_agree_with_each_other(tmp_path, config):
-    run = start_run(tmp_path / "run", config)
-    list(execute(run))
+def test_the_files_agree_with_each_other(run):
     metrics = json.loads((run.path / "metrics.json").read_text())
     names = metrics["patterns"]
     rows = list(csv.DictReader((run.path / "predictions.csv").open()))
@@ -87,12 +85,10 @@ def test_the_files_agree_with_each_other(tmp_path, config):
     assert metrics["mean_class_accuracy"] == pytest.approx(rates.mean())
 
 
-def test_workers_give_the_scores_of_one_process(tmp_path, config):
-    alone = start_run(tmp_path / "alone", config)
-    list(execute(alone))
+def test_workers_give_the_scores_of_one_process(tmp_path, config, run):
     pooled = start_run(tmp_path / "pooled", config.model_copy(update={"workers": 2}))
     list(execute(pooled))
-    assert np.array_equal(scores_of(alone, config), scores_of(pooled, config))
+    assert np.array_equal(scores_of(run, config), scores_of(pooled, config))
 
 
 def test_no_data_no_folder(tmp_path, config):

@@ -123,7 +123,7 @@ def test_a_command_that_is_ended_goes_on(tmp_path, cells, task1):
     kept = out.with_suffix(".fit") / CHECKPOINT
     words = [
         *(sys.executable, "-m", "training", "fit", "modern", "--data", str(data)),
-        *("--out", str(out), "--epochs", "30", "--device", "cpu", "--json"),
+        *("--out", str(out), "--epochs", "8", "--device", "cpu", "--json"),
         *("--set", "batch_size=8"),
     ]
     said, code = end(words, kept, signal.SIGINT)
@@ -134,7 +134,7 @@ def test_a_command_that_is_ended_goes_on(tmp_path, cells, task1):
     done = subprocess.run(words, capture_output=True, check=True)
     assert b'"name": "m"' in done.stdout
     card = load_model(out, "cpu").card
-    assert card.classifier.epochs == 30
+    assert card.classifier.epochs == 8
     # The masks are all nucleus: as large as a circle of the area of the image.
     assert card.nucleus_share == pytest.approx(2 / math.sqrt(math.pi))
     assert not kept.parent.exists()

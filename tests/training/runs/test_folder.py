@@ -24,9 +24,24 @@ def run(tmp_path, config) -> RunFolder:
     return RunFolder.create(tmp_path / "run", config, "abc")
 
 
+METRICS = {
+    "n": 3,
+    "mean_class_accuracy": 0.5,
+    "interval": None,
+    "rates": {"Golgi": 0.5},
+    "specimens": {"Golgi": 1},
+    "confusion": [[3]],
+    "folds": 2,
+    "folds_done": 1,
+}
+
+
 def started(run, folds=2, epochs=3):
-    described = [{"name": str(k), "n_train": 9, "done": False} for k in range(folds)]
-    run.append("run-started", folds=described, epochs=epochs, workers=1)
+    fold = {"specimens": ["a"], "patterns": ["Golgi"], "n_train": 9, "n_test": 3}
+    described = [{"name": str(k), "done": False, **fold} for k in range(folds)]
+    about = {"experiment": "set-1", "protocol": "loso", "leaky": False}
+    about |= {"device": "cpu", "patterns": ["Golgi"], "workers": 1}
+    run.append("run-started", folds=described, epochs=epochs, **about)
 
 
 def test_the_configuration_comes_back(run, config):
@@ -117,26 +132,30 @@ def test_a_stop_is_asked_for_once(run):
 
 def test_the_status_is_read_from_the_events(run):
     started(run)
-    run.append("epoch", fold="0", epoch=1)
-    run.append("epoch", fold="1", epoch=1)
-    run.append("epoch", fold="1", epoch=2)
+    run.append("epoch", fold="0", epoch=1, loss=1.0, accuracy=0.5)
+    run.append("epoch", fold="1", epoch=1, loss=1.0, accuracy=0.5)
+    run.append("epoch", fold="1", epoch=2, loss=1.0, accuracy=0.5)
     run.append("fold-done", fold="1", n=3, correct=2)
-    run.append("metrics", n=3)
+    run.append("metrics", **METRICS)
     status = run.status()
     assert status.state == "vanished"
     assert (status.folds_done, status.folds) == (1, 2)
-    assert (status.epochs_done, status.epochs) == (3, 6)
+    assert (status.epochs_done, status.epochs) == (4, 6), "a done fold had them all"
     assert status.metrics["n"] == 3
     assert status.seconds_left is None, "nobody works on it"
 
 
 @pytest.mark.parametrize(
-    ("kind", "state"),
-    [("run-done", "done"), ("stopped", "stopped"), ("run-failed", "failed")],
+    ("kind", "content", "state"),
+    [
+        ("run-done", {"seconds": 1.0}, "done"),
+        ("stopped", {}, "stopped"),
+        ("run-failed", {"message": "the disk is full"}, "failed"),
+    ],
 )
-def test_how_a_run_ended(run, kind, state):
+def test_how_a_run_ended(run, kind, content, state):
     started(run)
-    run.append(kind)
+    run.append(kind, **content)
     assert run.status().state == state
 
 
@@ -151,7 +170,7 @@ def test_the_time_left_of_a_running_run(run):
     started(run, folds=1, epochs=101)
     run.append("fold-started", fold="0", epoch=0)
     time.sleep(0.05)
-    run.append("epoch", fold="0", epoch=1)
+    run.append("epoch", fold="0", epoch=1, loss=1.0, accuracy=0.5)
     run.append("progress", fold="0", epoch=2, share=0.5)
     first, last = run.events()[1], run.events()[-1]
     with run.lock():

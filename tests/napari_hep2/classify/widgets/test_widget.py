@@ -1,4 +1,4 @@
-"""The widget in a real window, driven by clicks."""
+"""The widget driven by clicks, alone and in napari's window."""
 
 from dataclasses import replace
 
@@ -16,20 +16,15 @@ from training.errors import BadModelError
 from training.patterns import I3A
 
 
-@pytest.fixture
-def viewer(make_napari_viewer):
-    return make_napari_viewer(show=True)
-
-
 def click(qtbot, part):
     qtbot.mouseClick(part, Qt.MouseButton.LeftButton)
 
 
 def test_from_the_model_to_the_export(
-    qtbot, monkeypatch, viewer, specimens, model_file, tmp_path
+    qtbot, monkeypatch, viewer, dock, specimens, model_file, tmp_path
 ):
     widget = ClassifyWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Classify", area="right")
+    dock(widget, "Classify")
     session, state = widget.session, widget.state
     assert not widget.run.isEnabled()
     assert widget.verdict.model.title.text() == "Not classified yet"
@@ -69,10 +64,10 @@ def test_from_the_model_to_the_export(
 
 
 @pytest.fixture
-def opened(qtbot, viewer, specimens, model_file):
+def opened(qtbot, viewer, dock, specimens, model_file):
     """The widget in its dock, the first frame classified and under review."""
     widget = ClassifyWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Classify", area="right")
+    dock(widget, "Classify")
     session = widget.session
     run_here(session.specimen.open_folder(specimens))
     session.classify.choose_model(model_file)
@@ -229,6 +224,7 @@ def test_training_cells_are_shown_with_their_specimens(qtbot, opened):
     settle(qtbot, opened.session)
 
 
+@pytest.mark.window
 def test_nothing_is_cut_off_in_a_dock_as_it_opens(qtbot, opened):
     session = opened.session
     found = session.why.found
@@ -284,6 +280,7 @@ def test_the_report_is_written_and_opened(qtbot, monkeypatch, opened, tmp_path):
     assert "No browser could be opened" in opened.state.message
 
 
+@pytest.mark.window
 def test_nothing_lives_on_when_the_widget_is_gone(qtbot, opened):
     session = opened.session
     settle(qtbot, session)

@@ -1,4 +1,4 @@
-"""The worklist in a real window, driven by clicks."""
+"""The worklist driven by clicks, alone and in napari's window."""
 
 import pytest
 from qtpy.QtCore import Qt
@@ -20,14 +20,9 @@ def click(qtbot, part):
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    return make_napari_viewer(show=True)
-
-
-@pytest.fixture
-def worklist(qtbot, viewer, model_file):
+def worklist(qtbot, viewer, dock, model_file):
     widget = WorklistWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Worklist", area="bottom")
+    dock(widget, "Worklist", "bottom")
     widget.session.classify.choose_model(model_file)
     widget.session.classify.choose_device("cpu")
     yield widget
@@ -102,11 +97,12 @@ def test_cancel_keeps_what_is_done(qtbot, worklist, specimens, tmp_path):
     assert worklist.run.isEnabled()
 
 
+@pytest.mark.window
 def test_the_button_of_classify_opens_it_once_and_again(
-    qtbot, viewer, specimens, model_file
+    qtbot, viewer, dock, specimens, model_file
 ):
     classify = ClassifyWidget(viewer)
-    viewer.window.add_dock_widget(classify, name="Classify", area="right")
+    dock(classify, "Classify")
     run_here(classify.session.specimen.open_folder(specimens))
     click(qtbot, classify.worklist)
     assert "Worklist" in viewer.window.dock_widgets

@@ -1,4 +1,4 @@
-"""Near copies in a real window: found in the worker, walked, rejected, undone."""
+"""Near copies in the widget: found in the worker, walked, rejected, undone."""
 
 import pytest
 from qtpy.QtCore import Qt
@@ -10,10 +10,9 @@ from napari_hep2.review.widgets.widget import ReviewWidget
 
 
 @pytest.fixture
-def widget(qtbot, make_napari_viewer, copied_cells):
-    viewer = make_napari_viewer(show=True)
+def widget(qtbot, viewer, dock, copied_cells):
     made = ReviewWidget(viewer)
-    viewer.window.add_dock_widget(made, name="Review cells", area="right")
+    dock(made, "Review cells")
     run_here(made.session.review.open_cell_folder(copied_cells))
     yield made
     made.session.runner.cancel()

@@ -1,4 +1,4 @@
-"""Proposals in the real window: measured in the worker, seen and rejected by a key."""
+"""Proposals in the widget: measured in the worker, seen and rejected by a key."""
 
 import pytest
 from qtpy.QtCore import Qt
@@ -10,12 +10,10 @@ from training.config import QualitySettings
 
 
 @pytest.fixture
-def widget(qtbot, make_napari_viewer, specimens):
-    viewer = make_napari_viewer(show=True)
+def widget(qtbot, viewer, dock, specimens):
     made = ReviewWidget(viewer)
-    viewer.window.add_dock_widget(made, name="Review cells", area="right")
+    dock(made, "Review cells")
     run_here(made.session.specimen.open_folder(specimens))
-    viewer.window._qt_window.activateWindow()
     made.view.setFocus()
     qtbot.waitUntil(made.view.hasFocus)
     yield made

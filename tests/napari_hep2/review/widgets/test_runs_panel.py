@@ -1,4 +1,4 @@
-"""Runs and labels in the real window, on small real runs: each button by a click."""
+"""Runs and labels in the widget, on small real runs: each button by a click."""
 
 import json
 from pathlib import Path
@@ -18,15 +18,9 @@ WAIT = 20_000
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    PluginManager.instance().discover()
-    return make_napari_viewer(show=True)
-
-
-@pytest.fixture
-def widget(qtbot, viewer, study):
+def widget(qtbot, viewer, dock, study):
     made = ReviewWidget(viewer)
-    viewer.window.add_dock_widget(made, name="Review cells", area="right")
+    dock(made, "Review cells")
     run_here(made.session.review.open_cell_folder(study[0]))
     toggle = next(one for one in made.footer.toggles if one.text().startswith("Runs"))
     qtbot.mouseClick(toggle, Qt.MouseButton.LeftButton)
@@ -146,7 +140,9 @@ def test_the_learning_curve_opens_its_page(
     assert "open it by hand" in widget.state.message
 
 
+@pytest.mark.window
 def test_the_accepted_cells_go_to_the_trainer(viewer, widget, panel, study, press):
+    PluginManager.instance().discover()
     review = widget.session.review
     review.select(int(np.flatnonzero(~widget.state.review.dropped)[0]))
     review.accept()

@@ -1,4 +1,4 @@
-"""Sheets, and decisions as tables, by the buttons of a real window."""
+"""Sheets, and decisions as tables, by the buttons of the widget."""
 
 import json
 import shlex
@@ -21,11 +21,10 @@ from training.reports.sheets.files import read_provenance
 
 
 @pytest.fixture
-def widget(qtbot, make_napari_viewer, specimens, tmp_path):
+def widget(qtbot, viewer, dock, specimens, tmp_path):
     """The cells of a folder under review; it was written by the window itself."""
-    viewer = make_napari_viewer(show=True)
     made = ReviewWidget(viewer)
-    viewer.window.add_dock_widget(made, name="Review cells", area="right")
+    dock(made, "Review cells")
     run_here(made.session.specimen.open_folder(specimens))
     run_here(made.session.specimen.write_cells(tmp_path / "cells"))
     run_here(made.session.review.open_cell_folder(tmp_path / "cells"))

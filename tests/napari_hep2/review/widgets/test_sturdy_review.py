@@ -1,4 +1,4 @@
-"""Long steps, a mend, a third reader and a small window, in napari's window."""
+"""Long steps, a mend, a third reader; in napari's window, a small one."""
 
 import pytest
 from qtpy.QtCore import Qt
@@ -17,20 +17,14 @@ NEW = "00001_p0_0008"
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    return make_napari_viewer(show=True)
-
-
-@pytest.fixture
-def widget(qtbot, viewer, specimens, tmp_path):
+def widget(qtbot, viewer, dock, specimens, tmp_path):
     """The cells of a cell folder under review, and their frames open."""
     made = ReviewWidget(viewer)
-    viewer.window.add_dock_widget(made, name="Review cells", area="right")
+    dock(made, "Review cells")
     session = made.session
     run_here(session.specimen.open_folder(specimens))
     run_here(session.specimen.write_cells(tmp_path / "cells"))
     run_here(session.review.open_cell_folder(tmp_path / "cells"))
-    viewer.window._qt_window.activateWindow()
     made.view.setFocus()
     qtbot.waitUntil(made.view.hasFocus)
     yield made
@@ -78,9 +72,9 @@ def test_a_second_step_waits_for_the_first(qtbot, widget, monkeypatch):
     assert {one.verdict for one in stored(widget).values()} == {"accepted"}
 
 
-def test_the_gallery_follows_a_mend(qtbot, viewer, widget):
+def test_the_gallery_follows_a_mend(qtbot, viewer, dock, widget):
     mender = SpecimenWidget(viewer)
-    viewer.window.add_dock_widget(mender, name="Specimen", area="right")
+    dock(mender, "Specimen")
     session, state = widget.session, widget.state
     session.review.select_cell("00001_p0_0003")
     session.review.accept()
@@ -165,6 +159,7 @@ def small(viewer, widget):
     return widget
 
 
+@pytest.mark.window
 def test_one_fold_is_open_at_a_time(qtbot, small):
     footer = small.footer
     assert len(footer.toggles) >= 3
@@ -176,6 +171,7 @@ def test_one_fold_is_open_at_a_time(qtbot, small):
     assert not footer.is_open
 
 
+@pytest.mark.window
 def test_three_rows_of_tiles_are_seen_with_any_fold_open(qtbot, viewer, small):
     for toggle in small.footer.toggles:
         qtbot.mouseClick(toggle, LEFT)
@@ -186,6 +182,7 @@ def test_three_rows_of_tiles_are_seen_with_any_fold_open(qtbot, viewer, small):
         assert small.view.viewport().height() >= 3 * tile, toggle.text()
 
 
+@pytest.mark.window
 def test_a_note_makes_room_for_itself(qtbot, small):
     qtbot.mouseClick(small.footer.toggles[1], LEFT)
     assert small.detail.isHidden()
@@ -195,6 +192,7 @@ def test_a_note_makes_room_for_itself(qtbot, small):
     assert not small.footer.is_open
 
 
+@pytest.mark.window
 def test_a_tall_window_shows_the_cell_beside_a_fold(qtbot, viewer, small):
     qtbot.mouseClick(small.footer.toggles[0], LEFT)
     viewer.window._qt_window.resize(1280, 1300)
@@ -202,6 +200,7 @@ def test_a_tall_window_shows_the_cell_beside_a_fold(qtbot, viewer, small):
     assert small.footer.is_open
 
 
+@pytest.mark.window
 def test_no_text_of_the_progress_is_cut(qtbot, small):
     progress = small.progress
     qtbot.keyClick(small.view, Qt.Key.Key_A)

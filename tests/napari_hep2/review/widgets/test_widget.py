@@ -1,4 +1,4 @@
-"""The widget in a real window, driven by keys and clicks."""
+"""The widget driven by keys and clicks, alone and in napari's window."""
 
 import pytest
 from qtpy.QtCore import Qt
@@ -14,16 +14,10 @@ from training.decisions.store import DecisionStore
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    return make_napari_viewer(show=True)
-
-
-@pytest.fixture
-def widget(qtbot, viewer, specimens):
+def widget(qtbot, viewer, dock, specimens):
     made = ReviewWidget(viewer)
-    viewer.window.add_dock_widget(made, name="Review cells", area="right")
+    dock(made, "Review cells")
     run_here(made.session.specimen.open_folder(specimens))
-    viewer.window._qt_window.activateWindow()
     made.view.setFocus()
     qtbot.waitUntil(made.view.hasFocus)
     yield made
@@ -44,6 +38,7 @@ def stored(folder):
     return found
 
 
+@pytest.mark.window
 def test_a_review_by_keys(qtbot, widget, specimens):
     state = widget.state
     assert state.current == 1
@@ -83,6 +78,7 @@ def test_a_review_by_keys(qtbot, widget, specimens):
     assert stored(specimens)["00001_p0_0001"] == ("rejected", None, "focus")
 
 
+@pytest.mark.window
 def test_gallery_and_viewer_follow_each_other(qtbot, viewer, widget):
     link, state = widget.session.link, widget.state
     tile = widget.view.visualRect(widget.model.index_of(4)).center()
@@ -332,6 +328,7 @@ def test_a_blind_reviewer_sees_no_names_and_no_others(qtbot, widget, folder):
     assert state.shown.tolist() == [1]
 
 
+@pytest.mark.window
 def test_a_key_in_the_canvas_decides_nothing(qtbot, viewer, widget, specimens):
     canvas = viewer.window._qt_viewer.canvas.native
     canvas.setFocus()

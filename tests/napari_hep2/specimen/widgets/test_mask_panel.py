@@ -12,17 +12,13 @@ from training.decisions.applied import STORE
 from training.decisions.store import DecisionStore
 
 LEFT = Qt.MouseButton.LeftButton
+pytestmark = pytest.mark.window
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    return make_napari_viewer(show=True)
-
-
-@pytest.fixture
-def widget(qtbot, viewer, specimens):
+def widget(qtbot, viewer, dock, specimens):
     made = SpecimenWidget(viewer)
-    viewer.window.add_dock_widget(made, name="Specimen", area="right")
+    dock(made, "Specimen")
     run_here(made.session.specimen.open_folder(specimens))
     click(qtbot, made.mending_fold.toggles[0])
     yield made

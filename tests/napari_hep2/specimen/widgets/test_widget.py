@@ -1,4 +1,4 @@
-"""The widget in a real window, driven by clicks."""
+"""The widget driven by clicks, alone and in napari's window."""
 
 import pytest
 from qtpy.QtCore import QPoint, Qt
@@ -9,14 +9,9 @@ from napari_hep2.specimen.widgets.widget import SpecimenWidget
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    return make_napari_viewer(show=True)
-
-
-@pytest.fixture
-def widget(viewer):
+def widget(viewer, dock):
     made = SpecimenWidget(viewer)
-    viewer.window.add_dock_widget(made, name="Specimen", area="right")
+    dock(made, "Specimen")
     yield made
     made.session.runner.cancel()
     made.session.review.close()
@@ -35,6 +30,7 @@ def choose_folder(monkeypatch, folder):
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
 
 
+@pytest.mark.window
 def test_from_the_folder_to_boxes_and_a_cell_folder(
     qtbot, monkeypatch, viewer, widget, specimens, tmp_path
 ):

@@ -6,6 +6,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 from dask_cluster import dask_cluster
+from distributed import Client
 
 from training.config import PaperNetworkSettings
 from training.errors import EngineError, InterruptedRunError
@@ -18,8 +19,8 @@ NETWORK = PaperNetworkSettings()
 
 
 @pytest.fixture(scope="module")
-def two_workers(tmp_path_factory):
-    with dask_cluster(tmp_path_factory.mktemp("dask"), 2) as cluster:
+def a_worker(tmp_path_factory):
+    with dask_cluster(tmp_path_factory.mktemp("dask"), 1) as cluster:
         yield cluster.word
 
 
@@ -29,9 +30,9 @@ def on(config, word: str):
 
 @pytest.mark.usefixtures("one_thread")
 def test_stopped_here_and_resumed_there(
-    tmp_path, config, scores_of, local_scores, two_workers
+    tmp_path, config, scores_of, local_scores, a_worker
 ):
-    one_at_a_time = {"engine": two_workers, "workers": 1}
+    one_at_a_time = {"engine": a_worker, "workers": 1}
     run = start_run(tmp_path / "run", config.model_copy(update=one_at_a_time))
 
     def stop_early():
@@ -42,14 +43,17 @@ def test_stopped_here_and_resumed_there(
     with pytest.raises(InterruptedRunError):
         stop_early()
     assert run.status().state == "stopped"
-    assert run.status().folds_done < 4
+    assert run.status().folds_done < 3
     list(execute(run, "local"))
     assert run.status().state == "done"
     assert np.array_equal(scores_of(run), local_scores)
 
 
 def test_a_fold_finished_while_nobody_listened_is_told(tmp_path, config, one_thread):
-    run = start_run(tmp_path / "run", config)
+    quick = config.model_copy(
+        update={"classifier": config.classifier.model_copy(update={"epochs": 2})}
+    )
+    run = start_run(tmp_path / "run", quick)
     list(execute(run))
     path = run.path / "events.jsonl"
     lines = path.read_text().splitlines(keepends=True)
@@ -74,33 +78,62 @@ def test_no_scheduler_is_one_sentence_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_scheduler_without_workers_is_told(tmp_path):
-    told = pytest.raises(EngineError, match="the scheduler has no worker")
-    with dask_cluster(tmp_path, 0) as cluster, told:
-        DaskEngine(cluster.word, seconds=1)
-
-
-def test_what_workers_do_not_see_is_told_before_the_first_fold(tmp_path, two_workers):
-    with open_engine(two_workers, "cpu", 0, NETWORK) as engine:
+def test_what_workers_do_not_see_is_told_before_the_first_fold(tmp_path, a_worker):
+    with open_engine(a_worker, "cpu", 0, NETWORK) as engine:
         (tmp_path / "config.yaml").touch()
         with pytest.raises(EngineError, match="does not see the packed cells"):
             engine.check(tmp_path, tmp_path / "nothing")
 
 
-def test_other_versions_are_refused(two_workers, monkeypatch):
+def test_other_versions_are_refused(a_worker, monkeypatch):
     monkeypatch.setattr(engine_module, "own_versions", lambda: "torch 1.0")
     with pytest.raises(EngineError, match=r"has Python.* this process torch 1\.0"):
-        DaskEngine(two_workers)
+        DaskEngine(a_worker)
 
 
-def test_a_gpu_is_one_that_a_worker_offers(tmp_path, two_workers):
+def test_no_gpu_is_offered_by_workers_without_one(a_worker):
     with pytest.raises(EngineError, match='--resources "GPU=1"'):
-        DaskEngine(two_workers, "cuda")
-    with dask_cluster(tmp_path, 1, "--resources", "GPU=1") as cluster:
-        for device, chosen in (("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")):
-            engine = DaskEngine(cluster.word, device)
-            assert (engine._device, engine.workers) == (chosen, 1)
-            engine.close()
+        DaskEngine(a_worker, "cuda")
+
+
+def test_a_scheduler_without_workers_then_with_a_gpu_then_gone(
+    tmp_path, config, monkeypatch
+):
+    """One scheduler of its own, since each takes seconds."""
+    with dask_cluster(tmp_path, 0) as cluster:
+        has_no_worker(cluster.word, monkeypatch)
+        cluster.add_worker("--resources", "GPU=1")
+        offers_its_gpu(cluster.word)
+        run = start_run(tmp_path / "run", on(config, cluster.word))
+        is_missed_when_it_goes(cluster, run)
+
+
+def has_no_worker(word, monkeypatch):
+    wait = Client.wait_for_workers
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            *(Client, "wait_for_workers"),
+            lambda client, n, timeout: wait(client, n, timeout=0.1),
+        )
+        with pytest.raises(EngineError, match="the scheduler has no worker"):
+            DaskEngine(word, seconds=100)
+
+
+def offers_its_gpu(word):
+    for device, chosen in (("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")):
+        engine = DaskEngine(word, device, seconds=100)
+        assert (engine._device, engine.workers) == (chosen, 1)
+        engine.close()
+
+
+def is_missed_when_it_goes(cluster, run):
+    events = execute(run)
+    until = next(event for event in events if event["kind"] == "epoch")
+    assert until["epoch"] == 1
+    cluster.scheduler.kill()
+    with pytest.raises(EngineError, match="the scheduler has gone"):
+        list(events)
+    assert run.status().state == "failed"
 
 
 @pytest.mark.parametrize("status", ["lost", "pending"])
@@ -113,15 +146,3 @@ def test_a_result_that_went_with_its_worker_is_no_lost_scheduler(status):
     engine.lost = lambda: EngineError("dask", "the scheduler has gone", "start it")
     with pytest.raises(EngineError, match="the scheduler has gone"):
         job.outcome()
-
-
-def test_a_scheduler_that_goes_is_told(tmp_path, config):
-    with dask_cluster(tmp_path, 1) as cluster:
-        run = start_run(tmp_path / "run", on(config, cluster.word))
-        events = execute(run)
-        until = next(event for event in events if event["kind"] == "epoch")
-        assert until["epoch"] == 1
-        cluster.scheduler.kill()
-        with pytest.raises(EngineError, match="the scheduler has gone"):
-            list(events)
-    assert run.status().state == "failed"

@@ -47,24 +47,26 @@ def words_of(process: psutil.Process) -> list[str]:
         return []
 
 
-def end_jobs(run: RunFolder, kind: signal.Signals) -> set[str]:
-    """Send a signal to both jobs at one moment; return the folds that were not done."""
+def end_jobs(run: RunFolder, kinds: tuple[signal.Signals, ...]) -> set[str]:
+    """Send each job a signal at one moment; return the folds that were not done."""
     processes = job_processes()
     for process in processes:
         process.suspend()
     folds = {"part-1", "part-2"}
     undone = {fold for fold in folds if not has_result(run.fold_folder(fold))}
-    for process in processes:
+    for process, kind in zip(processes, kinds, strict=True):
         process.send_signal(kind)
         process.resume()
     return undone
 
 
-@pytest.mark.parametrize("kind", [signal.SIGUSR2, signal.SIGKILL])
 def test_a_job_that_loses_its_place_goes_on_from_its_checkpoint(
-    tmp_path, slurm, scores_of, watch, kind, monkeypatch
+    tmp_path, slurm, scores_of, watch, monkeypatch
 ):
-    """Slurm sends SIGUSR2 before a time limit or a preemption; SIGKILL is worse."""
+    """Slurm sends SIGUSR2 before a time limit or a preemption; SIGKILL is worse.
+
+    One job meets each.
+    """
     # A dead job's result may still be on its way over a network; here it is not.
     monkeypatch.setattr(LocalJob, "_results_timeout_s", 1)
     local = start_run(tmp_path / "local", slurm)
@@ -75,7 +77,7 @@ def test_a_job_that_loses_its_place_goes_on_from_its_checkpoint(
     undone = set()
     for event in execute(run):
         if not undone and watch.sees(event, folds=2):
-            undone = end_jobs(run, kind)
+            undone = end_jobs(run, (signal.SIGUSR2, signal.SIGKILL))
     events = run.events()
     assert undone
     done = Counter(event["fold"] for event in events if event["kind"] == "fold-done")
