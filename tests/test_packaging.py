@@ -28,9 +28,11 @@ from training.studies.reproduction.study import plan_study
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ROOT / "docs" / "commands.md"
 """Written by a tool, from the commands."""
+FINDINGS = ROOT / "findings" / "README.md"
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
+    FINDINGS,
     *sorted(set(ROOT.glob("docs/**/*.md")) - {COMMANDS}),
 ]
 SOURCES = [*ROOT.glob("training/**/*.py"), *ROOT.glob("napari_hep2/**/*.py")]
@@ -163,6 +165,12 @@ def test_what_a_document_names_is_there(document):
     tops = "training|napari_hep2|tests|tools|docs|sample_data"
     named = re.findall(rf"`((?:{tops})/[\w./*-]*)`", read(document))
     assert [path for path in named if not list(ROOT.glob(path.rstrip("/")))] == []
+
+
+def test_every_finding_has_its_line():
+    lines = re.findall(r"^\| \[([\w-]+)\]\(\1\.sh\) \|", read(FINDINGS), re.MULTILINE)
+    assert lines == sorted(path.stem for path in FINDINGS.parent.glob("*.sh"))
+    assert lines
 
 
 def code_of(text):
