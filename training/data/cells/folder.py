@@ -213,6 +213,7 @@ def _one_frame(
     kept, dropped, fault = writer.kept, writer.dropped, None
     try:
         cells = extract_frame(frame, extraction, segmentation)
+        frame = cells.frame
         writer.add(specimen, cells)
         writer.notes += [
             f"{frame.name}: {without_root(note, collection.root)}"
