@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from training.cli.app import app
+from training.cli.app import BAD_INPUT, app
 from training.cli.options import Changes, Json, Layout, cutting, pairs
 from training.cli.terminal import console, progress, tell
 
@@ -39,7 +39,10 @@ def extract(
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:
-    """Cut 77 x 77 crops out of every frame, with a reason for each cell dropped."""
+    """Cut 77 x 77 crops out of every frame, with a reason for each cell dropped.
+
+    Frames that cannot be read are told and left out; the exit code is then 2.
+    """
     from training.data.cells.folder import write_cell_folder
     from training.data.layouts import read_collection
 
@@ -52,8 +55,9 @@ def extract(
     done = list(progress(steps, frames, "frames"))
     faults = [str(step.fault) for step in done if step.fault]
     left_aside = [f"{step.frame}: {step.note}" for step in done if step.note]
-    for note in (*collection.notes, *left_aside, *faults):
-        console.print(note, highlight=False)
+    census = f"{collection.census}."
+    for note in (census, *collection.notes, *left_aside, *faults):
+        console.print(note, highlight=False, soft_wrap=True, markup=False)
     tell(
         {
             "folder": str(out),
@@ -66,3 +70,5 @@ def extract(
         },
         as_json,
     )
+    if faults:
+        raise typer.Exit(BAD_INPUT)

@@ -251,6 +251,7 @@ def _finish(
         "extraction": extraction.model_dump(mode="json"),
         "segmentation": segmentation.model_dump(mode="json"),
         "original_masks": writer.original_masks,
+        "specimens_from": collection.specimens_from,
         "notes": [*collection.notes, *writer.notes],
         "faults": writer.faults,
         "files": writer.files,

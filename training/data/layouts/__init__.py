@@ -14,6 +14,8 @@ from training.data.layouts.collection import (
     check_one_mask,
     with_channel,
 )
+from training.data.layouts.frames import frame_beside
+from training.data.layouts.names import is_mask_folder, is_mask_name
 from training.data.layouts.sniffing import LAYOUTS, find_layout, read_collection
 
 __all__ = [
@@ -25,6 +27,9 @@ __all__ = [
     "Specimen",
     "check_one_mask",
     "find_layout",
+    "frame_beside",
+    "is_mask_folder",
+    "is_mask_name",
     "read_collection",
     "with_channel",
 ]

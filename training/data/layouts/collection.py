@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from training.data.cells.census import specimen_census
 from training.errors import BadImageError, BadMaskError
 from training.patterns import Vocabulary
 
@@ -137,6 +138,15 @@ class Collection:
     cells: tuple[CellFile, ...] = ()
     notes: tuple[str, ...] = ()
     specimens_from: str = ""
+
+    @property
+    def census(self) -> str:
+        """How many specimens there are of which patterns, and how they are known."""
+        patterns = {one.id: one.pattern for one in self.specimens}
+        patterns |= {
+            c.specimen: c.pattern for c in self.cells if c.specimen is not None
+        }
+        return specimen_census(patterns, self.vocabulary.names, self.specimens_from)
 
 
 def with_channel(frame: Frame, word: str = "") -> Frame:

@@ -32,12 +32,15 @@ _MASK = (
 )
 _ASIDE = (
     r"overlays?|outlines?|contours?|probabilit(?:y|ies)|uncertainty|features"
-    r"|object[_ ]predictions|(?:cp[_ ])?(?:output|outlines?|flows?)|dp"
+    r"|object[_ ]predictions|(?:cp[_ ])?(?:output|outlines?|flows?)|dp|cellprob"
     r"|thumb(?:nail)?s?|previews?|annotated"
 )
 _ROI = r"roi[_ ]?sets?|rois?"
 _MASK_NAME = re.compile(rf"(?P<base>.+?){_GAP}(?:{_MASK})", re.IGNORECASE)
-_ASIDE_NAME = re.compile(rf"(?P<base>.+?){_GAP}(?:{_ASIDE})", re.IGNORECASE)
+# Cellpose puts its ending behind what is no mask, too: _flows_cp_masks.
+_ASIDE_NAME = re.compile(
+    rf"(?P<base>.+?){_GAP}(?:{_ASIDE})(?:_cp_masks)?", re.IGNORECASE
+)
 _MASK_FOLDER = re.compile(rf"{_MASK}", re.IGNORECASE)
 _ASIDE_FOLDER = re.compile(rf"{_ASIDE}", re.IGNORECASE)
 _ROI_NAME = re.compile(
@@ -106,7 +109,7 @@ def bare_stem(name: str) -> str:
 
 def mask_base(stem: str) -> str | None:
     """Return the name of the frame whose mask this is by its ending, or None."""
-    found = _MASK_NAME.fullmatch(stem)
+    found = None if _ASIDE_NAME.fullmatch(stem) else _MASK_NAME.fullmatch(stem)
     return _without_ome(found["base"]) if found else None
 
 
