@@ -1,5 +1,4 @@
-"""What other tools leave beside a frame is told apart by name; what is left is
-named."""
+"""What other tools leave beside a frame is told apart by name; the rest is named."""
 
 import numpy as np
 import pytest
@@ -16,18 +15,22 @@ from training.errors import BadImageError, BadLayoutError, BadMaskError
 SETTINGS = ExtractionSettings(size=21), SegmentationSettings()
 
 
-MASKS = """S1_mask.png S1-Mask.tif S1_masks.tif S1_cp_masks.png S1_labels.tif
-S1_label.tif S1.ome_cp_masks.tif S1_stardist_labels.tif S1_mask.ome.tif S1.labels.tif
-S1_LABELS.TIF S1_seg.png""".split()
-ASIDES = """S1_overlay.tif S1_Probabilities.tif S1_outlines.png S1_flows_cp_masks.tif
-S1_cp_output_cp_masks.png S1_Uncertainty.tif S1_enhanced.png S1_ch00.tif S1_DAPI.tif
-S1_thumbnail.jpg S1_dP_cp_masks.tif""".split()
+MASKS = (
+    "_mask.png -Mask.tif _masks.tif _cp_masks.png _labels.tif _label.tif .labels.tif "
+    ".ome_cp_masks.tif _stardist_labels.tif _mask.ome.tif _LABELS.TIF _seg.png"
+)
+ASIDES = (
+    "_overlay.tif _Probabilities.tif _outlines.png _flows_cp_masks.tif _DAPI.tif "
+    "_cp_output_cp_masks.png _Uncertainty.tif _enhanced.png _ch00.tif _thumbnail.jpg "
+    "_dP_cp_masks.tif"
+)
 
 
 @pytest.mark.parametrize(
-    "name", [*MASKS, "S1_Simple Segmentation.tif", "S1_Object Identities.tiff"]
+    "ending", [*MASKS.split(), "_Simple Segmentation.tif", "_Object Identities.tiff"]
 )
-def test_a_mask_of_any_tool_is_paired(tmp_path, frame_with_nuclei, name):
+def test_a_mask_of_any_tool_is_paired(tmp_path, frame_with_nuclei, ending):
+    name = f"S1{ending}"
     frame, mask = frame_with_nuclei()
     tifffile.imwrite(tmp_path / "S1.tif", frame)
     Image.fromarray(mask).save(tmp_path / name)
@@ -35,8 +38,11 @@ def test_a_mask_of_any_tool_is_paired(tmp_path, frame_with_nuclei, name):
     assert (specimen.id, specimen.frames[0].mask) == ("S1", tmp_path / name)
 
 
-@pytest.mark.parametrize("name", [*ASIDES, "S1_Object Predictions.tif"])
-def test_what_is_left_over_is_named_and_no_specimen(tmp_path, frame_with_nuclei, name):
+@pytest.mark.parametrize("ending", [*ASIDES.split(), "_Object Predictions.tif"])
+def test_what_is_left_over_is_named_and_no_specimen(
+    tmp_path, frame_with_nuclei, ending
+):
+    name = f"S1{ending}"
     frame, _ = frame_with_nuclei()
     for one in ("S1.tif", name):
         Image.fromarray(frame).save(tmp_path / one)
