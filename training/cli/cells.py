@@ -1,5 +1,7 @@
 """Commands that make cells: simulate, extract."""
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -56,7 +58,10 @@ def extract(
     faults = [str(step.fault) for step in done if step.fault]
     left_aside = [f"{step.frame}: {step.note}" for step in done if step.note]
     census = f"{collection.census}."
-    for note in (census, *collection.notes, *left_aside, *faults):
+    assumed = _counted(
+        note for step in done for note in step.notes if note != step.note
+    )
+    for note in (census, *collection.notes, *left_aside, *assumed, *faults):
         console.print(note, highlight=False, soft_wrap=True, markup=False)
     tell(
         {
@@ -72,3 +77,9 @@ def extract(
     )
     if faults:
         raise typer.Exit(BAD_INPUT)
+
+
+def _counted(notes: Iterable[str]) -> list[str]:
+    """Return a line for each note, with the number of frames that it is said of."""
+    counts = Counter(notes)
+    return [f"{n} frame{'s' * (n > 1)}: {note}." for note, n in counts.items()]
