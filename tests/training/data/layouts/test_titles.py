@@ -4,6 +4,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from training.config import ExtractionSettings, SegmentationSettings
+from training.data.cells.folder import write_cell_folder
+from training.data.cells.loading import load_cell_set
 from training.data.layouts import read_collection
 from training.data.layouts.titles import CELLS, PATTERNS, SPECIMENS
 from training.errors import BadLayoutError
@@ -170,3 +173,22 @@ def test_the_census_names_the_column_and_counts(tmp_path, write_plain):
 def test_the_census_of_cells_without_specimens(tmp_path, write_task1):
     found = read_collection(write_task1(tmp_path, side_table=False))
     assert found.census == "the specimens are not known"
+
+
+def test_a_cell_set_tells_its_specimens_and_their_column(tmp_path, write_plain):
+    table = "specimen,pattern,slide\na,Golgi,b\nb,NuMem,a\n"
+    cells = load_cell_set(write_plain(tmp_path, table=table))
+    assert cells.census == (
+        "2 specimens by column 'specimen' of patterns.csv and the names of the files: "
+        "1 NuMem, 1 Golgi"
+    )
+
+
+def test_a_cell_folder_tells_where_its_specimens_first_came_from(tmp_path, write_task2):
+    how = ExtractionSettings(size=21), SegmentationSettings()
+    collection = read_collection(write_task2(tmp_path / "data"))
+    list(write_cell_folder(collection, tmp_path / "cells", *how))
+    assert load_cell_set(tmp_path / "cells").census == (
+        "2 specimens by column 'specimen' of cells.csv, first column 'Specimen ID' of "
+        "gt_train.csv: 1 Homogeneous, 1 NuMem"
+    )
