@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,11 +17,16 @@ from training.config import ExtractionSettings, SegmentationSettings
 from training.data.cells.extraction import extract_frame
 from training.data.layouts import read_collection
 from training.data.masks.files import read_nuclei
+from training.data.masks.outlines import Outline, paint_outlines
 from training.errors import BadMaskError
 
 SHAPE = (60, 80)
 SQUARE = [[10, 5], [20, 5], [20, 12], [10, 12], [10, 5]]
 """Corners (x, y) of the pixels of rows 5 to 11 and columns 10 to 19."""
+
+FRAME_RING = np.array([[-1.0, -1.0], [-1.0, 99.0], [99.0, 99.0], [99.0, -1.0]])
+SMALL = (12, 15)
+_SIDE = st.integers(-20, 70).map(lambda tenth: tenth / 4 + 0.1)
 
 
 def _labels():
@@ -211,6 +217,39 @@ def test_a_huge_geojson_is_not_read(tmp_path):
         stream.truncate(2**30)
     with pytest.raises(BadMaskError, match="larger than the outlines of any frame"):
         read_nuclei(path, SHAPE)
+
+
+def test_more_work_than_any_frame_takes_is_refused():
+    zigzag = np.tile([[-99.0, 1.0], [99.0, 2.0]], (200_000, 1))
+    with pytest.raises(BadMaskError, match="larger than the outlines"):
+        paint_outlines(Path("a"), [Outline("1", (zigzag,))], SHAPE)
+
+
+def test_outlines_that_cover_the_frame_over_and_over_are_refused(tmp_path):
+    whole = _object(_polygon([[0, 0], [80, 0], [80, 60], [0, 60]]))
+    with pytest.raises(BadMaskError, match="larger than the outlines"):
+        read_nuclei(_geojson(tmp_path, *[whole] * 21), SHAPE)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.lists(st.tuples(_SIDE, _SIDE), min_size=3, max_size=8))
+def test_any_outline_holds_the_pixels_whose_centres_are_inside(corners):
+    ring = np.array(corners)
+    labels = paint_outlines(Path("a"), [Outline("1", (ring, FRAME_RING))], SMALL)
+    # Beyond the ring and inside the frame: the other one is the whole frame.
+    expected = np.ones(SMALL, bool)
+    for y, x in np.ndindex(SMALL):
+        expected[y, x] ^= _winds_oddly(ring, y + 0.5, x + 0.5)
+    np.testing.assert_array_equal(labels == 1, expected)
+
+
+def _winds_oddly(ring, y, x):
+    """Whether a ray to the right crosses a ring an odd number of times."""
+    crossed = False
+    for (y0, x0), (y1, x1) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
+        if (y0 <= y) != (y1 <= y):
+            crossed ^= x0 + (y - y0) * (x1 - x0) / (y1 - y0) > x
+    return crossed
 
 
 @settings(deadline=None, max_examples=50)
