@@ -7,6 +7,7 @@ whose mask stands beside it, and leaves every other image to napari.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
 
-_SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp"})
-_MASK_ENDS = ("_Mask", "_mask", "_MASK")
 _FOREIGN = frozenset({".zarr", ".n5", ".app"})
 
 
@@ -28,42 +27,52 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
     """Return the reader of a specimen folder or of a frame with its mask, or None."""
     if not isinstance(path, str):
         return None
+    from training.storage.images import IMAGE_SUFFIXES
+
     place = Path(path)
     if place.is_dir():
         offered = place.suffix.lower() not in _FOREIGN and _holds_masks(place)
     else:
-        offered = place.suffix.lower() in _SUFFIXES and find_mask(place) is not None
+        is_image = place.suffix.lower() in IMAGE_SUFFIXES
+        offered = is_image and find_mask(place) is not None
     return read if offered else None
 
 
 def find_mask(image: Path) -> Path | None:
-    """Return the mask that stands beside an image under the usual names, or None."""
-    if image.stem.endswith(_MASK_ENDS):
+    """Return the mask that lies beside an image by its name, or None."""
+    frame = _frame_beside(image)
+    mask = None if frame is None else frame.mask
+    return mask if mask is not None and mask.is_file() else None
+
+
+def _frame_beside(image: Path) -> Frame | None:
+    """Return the frame of an image with what lies beside it; None where it is none."""
+    from training.data.layouts import frame_beside
+    from training.errors import BadLayoutError
+
+    try:
+        return frame_beside(image)
+    except (BadLayoutError, OSError):
         return None
-    for end in _MASK_ENDS:
-        for suffix in dict.fromkeys((image.suffix, *sorted(_SUFFIXES))):
-            mask = image.with_name(f"{image.stem}{end}{suffix}")
-            if mask.is_file():
-                return mask
-    return None
 
 
 def _holds_masks(folder: Path) -> bool:
     """Whether a folder looks like one of specimens, without reading its tables."""
+    from training.data.layouts import is_mask_folder
+
     inside = (folder, folder / "train")
     if any(_has_mask(place) for place in inside if place.is_dir()):
         return True
-    names = {p.name.lower() for p in folder.iterdir() if p.is_dir()}
-    return {"images", "masks"} <= names or any(
-        _has_mask(place) for place in folder.iterdir() if place.is_dir()
-    )
+    below = [place for place in folder.iterdir() if place.is_dir()]
+    has_images = any(place.name.lower() == "images" for place in below)
+    has_masks = any(is_mask_folder(place.name) for place in below)
+    return (has_images and has_masks) or any(map(_has_mask, below))
 
 
 def _has_mask(folder: Path) -> bool:
-    return any(
-        p.stem.endswith(_MASK_ENDS) and p.suffix.lower() in _SUFFIXES
-        for p in folder.iterdir()
-    )
+    from training.data.layouts import is_mask_name
+
+    return any(map(is_mask_name, folder.iterdir()))
 
 
 def read(path: str | Sequence[str]) -> list[LayerData]:
@@ -99,8 +108,7 @@ def _read_file(image: Path) -> list[LayerData]:
     from training.data.layouts import Frame
     from training.errors import Hep2Error
 
-    mask = find_mask(image)
-    frame = Frame(image.stem, image, mask)
+    frame = _frame_beside(image) or Frame(image.stem, image, None)
     for folder in (image.parent, image.parent.parent):
         try:
             found = _frame_in(folder, image)
@@ -109,7 +117,7 @@ def _read_file(image: Path) -> list[LayerData]:
         if found is not None:
             collection, specimen, frame = found
             return frame_layers(frame, specimen, collection.root)
-    return frame_layers(frame, image.stem, image.parent)
+    return frame_layers(frame, frame.name, image.parent)
 
 
 def _frame_in(folder: Path, image: Path) -> tuple[Collection, str, Frame] | None:
@@ -118,7 +126,9 @@ def _frame_in(folder: Path, image: Path) -> tuple[Collection, str, Frame] | None
     collection = read_collection(folder)
     for specimen in collection.specimens:
         for frame in specimen.frames:
-            if frame.image.resolve() == image.resolve():
+            if image.resolve() in [path.resolve() for path in frame.images]:
+                # Who drops one channel means this one.
+                frame = replace(frame, image=image, channels=())
                 return collection, specimen.id, frame
     return None
 
@@ -132,14 +142,18 @@ def frame_layers(frame: Frame, specimen: str, folder: Path) -> list[LayerData]:
         ``(data, options, kind)`` as napari takes them; both carry the metadata
         ``specimen``, ``frame`` and ``folder``.
     """
-    from training.storage.images import read_frame, read_mask
+    from training.data.layouts import check_one_mask, with_channel
+    from training.data.masks.files import read_nuclei
+    from training.storage.images import read_frame
 
+    frame = with_channel(frame)
+    check_one_mask(frame)
     image = read_frame(frame.image).pixels
     metadata = {"specimen": specimen, "frame": frame.name, "folder": str(folder)}
     options = image_options(image, frame.name, metadata)
     layers: list[LayerData] = [(image, options, "image")]
     if frame.mask is not None:
-        labels = read_mask(frame.mask, image.shape)
+        labels = read_nuclei(frame.mask, image.shape).labels
         layers.append((labels, labels_options(frame.name, metadata), "labels"))
     return layers
 

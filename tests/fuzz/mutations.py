@@ -41,6 +41,7 @@ Change = Callable[[bytes, Random], bytes]
 
 EDITS: dict[str, Change] = {
     ".json": json_edit,
+    ".geojson": json_edit,
     ".jsonl": lines_edit,
     ".yaml": yaml_edit,
     ".csv": csv_edit,

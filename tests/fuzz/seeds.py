@@ -17,6 +17,7 @@ import numpy as np
 import tifffile
 import yaml
 from PIL import Image
+from roifile import ROI_TYPE, ImagejRoi, roiwrite
 
 from training.config import (
     ExtractionSettings,
@@ -74,6 +75,7 @@ def make_seeds(folder: Path) -> None:
         _plain(Path("plain"))
         _mended(Path("mended"))
         _pictures(Path("images"), Path("masks"))
+        _outlines(Path("outlines"))
         _run(Path("run"))
         _model(MODEL, cells)
         _checkpoint(Path("checkpoint"), cells)
@@ -139,6 +141,38 @@ def _plain(out: Path) -> None:
             Image.fromarray(pixels).save(out / name[:5] / f"{name}{end}.png")
     table = "specimen,pattern\n00001,Homogeneous\n00002,Speckled\n"
     (out / "patterns.csv").write_text(table)
+
+
+def _outlines(out: Path) -> None:
+    """Write three nuclei as each tool does, for a frame of 60 x 50 pixels."""
+    out.mkdir()
+    squares = [
+        np.array([[x, 5], [x + 9, 5], [x + 9, 20], [x, 20]]) for x in (3, 15, 30)
+    ]
+    regions = [ImagejRoi.frompoints(one, name=str(one[0, 0])) for one in squares]
+    roiwrite(out / "RoiSet.zip", regions)
+    regions[0].tofile(out / "corners.roi")
+    ImagejRoi.frompoints(squares[0] + 0.25).tofile(out / "finer.roi")
+    box = {"top": 5, "left": 3, "bottom": 20, "right": 12}
+    for kind in (ROI_TYPE.OVAL, ROI_TYPE.RECT):
+        ImagejRoi(roitype=kind, **box).tofile(out / f"{kind.name.lower()}.roi")
+    polygons = [{"type": "Polygon", "coordinates": [s.tolist()]} for s in squares]
+    objects = [
+        {
+            "type": "Feature",
+            "geometry": polygon,
+            "nucleusGeometry": polygon,
+            "properties": {"objectType": kind},
+        }
+        for polygon, kind in zip(
+            polygons, ("cell", "detection", "annotation"), strict=True
+        )
+    ]
+    content = {"type": "FeatureCollection", "features": objects}
+    (out / "objects.geojson").write_text(json.dumps(content))
+    classes = np.ones((60, 50), np.uint8)
+    classes[5:20, 3:12] = 2
+    Image.fromarray(classes).save(out / "a_Simple Segmentation.png")
 
 
 def _mended(out: Path) -> None:

@@ -23,6 +23,7 @@ from training.curation.review_set import review_of_folder
 from training.data.cells.folder import is_cell_folder, read_cell_folder
 from training.data.cells.loading import load_cell_set, read_cell_set
 from training.data.layouts import read_collection
+from training.data.masks.files import read_nuclei
 from training.data.masks.history import mended_notes, with_mended
 from training.decisions.applied import last_step, review_cells, standing_decisions
 from training.decisions.exchange import export_decisions, import_decisions
@@ -85,6 +86,11 @@ def _mask(path: Path) -> None:
         assert (found.shape, found.dtype) == ((60, 50), np.int32)
 
     each([partial(labels, read_mask), partial(labels, read_labels)])
+
+
+def _outlines(path: Path) -> None:
+    found = read_nuclei(path, (60, 50)).labels
+    assert (found.shape, found.dtype) == ((60, 50), np.int32)
 
 
 _CROPS = np.random.default_rng(0).integers(0, 255, (2, 77, 77), np.uint8)
@@ -301,6 +307,7 @@ TARGETS = {
     for target in (
         Target("image", ("images",), ("*",), _image),
         Target("mask", ("masks",), ("*",), _mask),
+        Target("outlines", ("outlines",), ("*",), _outlines),
         Target("model", ("model",), ("small.*s*",), _model),
         Target("onnx", ("model",), ("*.onnx",), _onnx),
         Target("index", ("model",), ("*.neighbours.safetensors",), _index),

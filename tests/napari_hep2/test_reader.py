@@ -1,9 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
+from roifile import ImagejRoi, roiwrite
 
+import napari_hep2
 from napari_hep2.reader import find_mask, get_reader, read
-from training.errors import BadLayoutError
+from training.errors import BadImageError, BadLayoutError
+from training.storage.images import IMAGE_SUFFIXES
 
 
 def test_a_folder_of_specimens_opens_as_its_first_frame(specimens):
@@ -77,6 +83,44 @@ def test_a_mask_is_found_under_another_suffix(tmp_path, frame):
     Image.fromarray(frame[0]).save(tmp_path / "a.tif")
     Image.fromarray(frame[1]).save(tmp_path / "a_mask.png")
     assert find_mask(tmp_path / "a.tif") == tmp_path / "a_mask.png"
+
+
+@pytest.mark.parametrize("name", ["a_cp_masks.png", "a_labels.png"])
+def test_a_mask_of_another_tool_is_found(tmp_path, frame, name):
+    Image.fromarray(frame[0]).save(tmp_path / "a.tif")
+    Image.fromarray(frame[1]).save(tmp_path / name)
+    assert find_mask(tmp_path / "a.tif") == tmp_path / name
+    assert find_mask(tmp_path / name) is None
+    assert get_reader(str(tmp_path)) is read
+
+
+def test_a_set_of_regions_is_shown_as_labels(tmp_path, frame):
+    Image.fromarray(frame[0]).save(tmp_path / "a.png")
+    square = np.array([[40, 40], [80, 40], [80, 80], [40, 80]])
+    roiwrite(tmp_path / "a_RoiSet.zip", [ImagejRoi.frompoints(square)])
+    path = str(tmp_path / "a.png")
+    labels = get_reader(path)(path)[1][0]
+    assert labels.sum() == labels[40:80, 40:80].sum() == 1600
+
+
+def test_the_channel_that_is_dropped_is_shown(tmp_path, frame):
+    for number in (0, 1):
+        grey = frame[0] + np.uint8(number)
+        Image.fromarray(grey).save(tmp_path / f"a_ch0{number}.tif")
+    Image.fromarray(frame[1]).save(tmp_path / "a_mask.png")
+    path = str(tmp_path / "a_ch01.tif")
+    layers = get_reader(path)(path)
+    np.testing.assert_array_equal(layers[0][0], frame[0] + np.uint8(1))
+    with pytest.raises(BadImageError, match="its channels are ch00"):
+        get_reader(str(tmp_path))(str(tmp_path))
+
+
+def test_napari_is_told_of_every_suffix_that_is_read():
+    manifest = Path(napari_hep2.__file__).with_name("napari.yaml").read_text()
+    (patterns,) = (line for line in manifest.splitlines() if "filename_patt" in line)
+    assert {f"*{suffix}" for suffix in IMAGE_SUFFIXES} == set(
+        yaml.safe_load(patterns.split(": ", 1)[1])
+    )
 
 
 def test_a_folder_of_cut_cells_is_refused_with_a_sentence(tmp_path):

@@ -149,8 +149,9 @@ def mivia_side(folder, write_task2, write_mivia):
 
 
 def read_layout(path):
+    """Return what a layout holds, without the words that quote its titles."""
     found = read_collection(path.parent)
-    return asdict(found) | {"root": None, "notes": ()}
+    return asdict(found) | {"root": None, "notes": (), "specimens_from": ""}
 
 
 def predictions_table(folder, write_task2):

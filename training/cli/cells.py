@@ -1,11 +1,13 @@
 """Commands that make cells: simulate, extract."""
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from training.cli.app import app
+from training.cli.app import BAD_INPUT, app
 from training.cli.options import Changes, Json, Layout, cutting, pairs
 from training.cli.terminal import console, progress, tell
 
@@ -41,7 +43,10 @@ def extract(
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:
-    """Cut a 77 x 77 crop around each nucleus, with a reason for each cell dropped."""
+    """Cut a 77 x 77 crop around each nucleus, with a reason for each cell dropped.
+
+    Frames that cannot be read are named and left out; the exit code is then 2.
+    """
     from training.data.cells.folder import write_cell_folder
     from training.data.layouts import read_collection
 
@@ -54,8 +59,12 @@ def extract(
     done = list(progress(steps, frames, "frames"))
     faults = [str(step.fault) for step in done if step.fault]
     left_aside = [f"{step.frame}: {step.note}" for step in done if step.note]
-    for note in (*collection.notes, *left_aside, *faults):
-        console.print(note, highlight=False)
+    census = f"{collection.census}."
+    assumed = _counted(
+        note for step in done for note in step.notes if note != step.note
+    )
+    for note in (census, *collection.notes, *left_aside, *assumed, *faults):
+        console.print(note, highlight=False, soft_wrap=True, markup=False)
     tell(
         {
             "folder": str(out),
@@ -68,3 +77,11 @@ def extract(
         },
         as_json,
     )
+    if faults:
+        raise typer.Exit(BAD_INPUT)
+
+
+def _counted(notes: Iterable[str]) -> list[str]:
+    """Return a line for each note, with the number of frames that it is said of."""
+    counts = Counter(notes)
+    return [f"{n} frame{'s' * (n > 1)}: {note}." for note, n in counts.items()]

@@ -76,6 +76,15 @@ class ExtractionSettings(Settings):
         ),
     )
 
+    channel: str = Field(
+        "",
+        max_length=40,
+        description=(
+            "Which channel is cut where each is a file: its number or its name, 1 "
+            "for _ch01; empty takes the one named FITC."
+        ),
+    )
+
     @field_validator("size")
     @classmethod
     def _odd(cls, size: int) -> int:

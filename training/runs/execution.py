@@ -208,7 +208,8 @@ def run_forecast(config: RunConfig, prepared: Prepared | None = None) -> Forecas
         if isinstance(settings, NetworkSettings)
         else workers / CORE_SECONDS[settings.name]
     )
-    return Forecast(len(plan.folds), samples * settings.epochs, speed, timed)
+    steps = samples * settings.epochs
+    return Forecast(len(plan.folds), steps, speed, timed, cells.census)
 
 
 def _engine(config: RunConfig) -> AbstractContextManager[Engine]:
@@ -248,7 +249,7 @@ def _train(
         resumed=resumed,
         cells=len(cells),
         source=cells.source,
-        notes=[*cells.notes, *plan.notes],
+        notes=[cells.census, *cells.notes, *plan.notes],
         folds=folds,
     )
     metrics = RunningMetrics(run, cells, len(plan.folds))

@@ -301,12 +301,15 @@ class Forecast:
         All workers together.
     measured
         Whether that was measured just now, or comes from `CORE_SECONDS`.
+    specimens
+        As `training.data.cells.cell_set.CellSet.census`, to be read before the start.
     """
 
     folds: int
     image_steps: int
     images_per_second: float
     measured: bool = True
+    specimens: str = ""
 
     @property
     def seconds(self) -> float:
@@ -340,6 +343,7 @@ def forecast_content(cost: Forecast) -> dict[str, object]:
         "images_per_second": round(cost.images_per_second, 1),
         "hours": round(cost.seconds / 3600, 2),
         "measured": cost.measured,
+        "specimens": cost.specimens,
         "pilot": pilot_offer(cost),
     }
 

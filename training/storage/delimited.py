@@ -27,7 +27,7 @@ class Table:
     Attributes
     ----------
     header
-        The first row, lower case, without outer blanks.
+        The first row, without outer blanks and with single ones inside.
     rows
         The other rows that are not blank, each with as many words as the header.
     """
@@ -35,15 +35,6 @@ class Table:
     path: Path
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-
-    def column(self, *choices: str) -> int | None:
-        """Return the first column whose header holds all words of one choice."""
-        for choice in choices:
-            words = choice.split()
-            for index, title in enumerate(self.header):
-                if all(word in title for word in words):
-                    return index
-        return None
 
 
 def read_table(path: Path, header: Sequence[str] | None = None) -> Table:
@@ -69,7 +60,7 @@ def read_table(path: Path, header: Sequence[str] | None = None) -> Table:
         if not lines:
             raise BadLayoutError(path, "the table is empty", "fill it in")
         header, lines = lines[0], lines[1:]
-    titles = tuple(" ".join(title.lower().split()) for title in header)
+    titles = tuple(" ".join(title.split()) for title in header)
     rows = (_fitted(path, n, row, len(titles)) for n, row in enumerate(lines, start=1))
     return Table(path, titles, tuple(rows))
 

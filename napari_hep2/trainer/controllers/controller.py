@@ -206,8 +206,11 @@ def cost_sentence(cost: Mapping[str, Any]) -> str:
     known = f"on this machine at {speed:,.0f} images a second, measured just now."
     if not cost.get("measured", True):
         known = "at the speed of another machine with the default settings."
-    offer = str(cost.get("pilot") or "")
-    return f"{about} {known}" + (f" {offer}." if offer else "")
+    said = [f"{about} {known}"]
+    for key in ("specimens", "pilot"):
+        words = str(cost.get(key) or "")
+        said += [f"{words[:1].upper()}{words[1:]}."] if words else []
+    return " ".join(said)
 
 
 def _many(n: int) -> str:

@@ -177,6 +177,28 @@ def test_extract_uses_mended_masks_unless_told_not_to(run, tmp_path, write_task2
     assert "has changed since its mask was edited" in " ".join(done.stderr.split())
 
 
+def test_extract_goes_on_after_a_bad_frame_and_its_exit_code_says_so(
+    run, tmp_path, write_plain
+):
+    data = write_plain(tmp_path / "data", ["a", "b"])
+    (data / "a_labels.png").write_bytes((data / "a_mask.png").read_bytes())
+    (data / "b_overlay.png").write_bytes((data / "b.png").read_bytes())
+    done = run("extract", data, "--out", tmp_path / "cells", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["frames"] == 1
+    assert "a_labels.png and a_mask.png are masks of it" in done.stderr
+    assert "b_overlay.png: not read, as neither frame nor mask." in done.stderr
+    assert "2 specimens by the names of the files" in done.stderr
+    assert (tmp_path / "cells" / "cells.csv").is_file()
+
+
+def test_extract_says_of_how_many_frames_it_made_the_mask(run, tmp_path, write_plain):
+    data = write_plain(tmp_path / "data", masks=False)
+    done = run("extract", data, "--out", tmp_path / "cells")
+    assert done.returncode == 0
+    assert "3 frames: the mask was made from the image." in done.stderr
+
+
 def test_simulate_extract_and_predict(run, tmp_path, cells, task1):
     made = run(
         *("simulate", tmp_path / "s", "--specimens", 2, "--json"),

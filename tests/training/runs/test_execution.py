@@ -25,6 +25,7 @@ from training.runs import execution
 from training.runs.execution import (
     execute,
     fold_seed,
+    load_cells,
     run_forecast,
     start_run,
 )
@@ -282,6 +283,15 @@ def test_the_forecast_counts_every_training_image(config):
     assert cost.image_steps == 24 * 2 * 3
     assert cost.images_per_second > 0
     assert cost.seconds == cost.image_steps / cost.images_per_second
+    assert cost.specimens == load_cells(config)[0].census
+
+
+def test_the_first_event_tells_the_specimens_and_how_many_of_each_pattern(
+    config, tmp_path
+):
+    first = next(execute(start_run(tmp_path / "run", config)))
+    census = load_cells(config)[0].census
+    assert (first["kind"], first["notes"][0]) == ("run-started", census)
 
 
 def test_what_is_not_trained_in_steps_is_forecast_from_figures(config):

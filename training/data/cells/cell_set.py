@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from training.data.cells.census import specimen_census
 from training.patterns import Vocabulary
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class CellSet:
         Cells that are trained on and never tested; None where all may be tested.
     reviews
         The state of the decisions in each cell folder that the cells came from.
+    specimens_from
+        What said which specimen is which, e.g. ``column 'Specimen' of truth.csv``.
     """
 
     images: npt.NDArray[np.uint8]
@@ -58,6 +61,7 @@ class CellSet:
     masks: npt.NDArray[np.bool_] | None = None
     extra: npt.NDArray[np.bool_] | None = None
     reviews: tuple[ReviewManifest, ...] = ()
+    specimens_from: str = ""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -87,6 +91,15 @@ class CellSet:
     def own(self) -> npt.NDArray[np.bool_]:
         """The cells that may be tested, (N,) bool."""
         return np.ones(len(self), bool) if self.extra is None else ~self.extra
+
+    @property
+    def census(self) -> str:
+        """How many specimens may be tested, of which patterns, and by what."""
+        known = self.own & (self.specimens != "")
+        named = zip(self.specimens[known], self.patterns[known], strict=True)
+        names = self.vocabulary.names
+        patterns = {str(specimen): names[int(k)] for specimen, k in named}
+        return specimen_census(patterns, names, self.specimens_from)
 
     def take(self, rows: npt.NDArray[np.int64]) -> CellSet:
         """Return the cells of these rows, in this order."""

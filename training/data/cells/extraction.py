@@ -11,11 +11,12 @@ import pandas as pd
 
 from training.config import ExtractionSettings, SegmentationSettings
 from training.data.cells.crop_size import CropFit, crop_fit
-from training.data.layouts import Frame
+from training.data.layouts import Frame, check_one_mask, with_channel
+from training.data.masks.files import read_nuclei
 from training.data.masks.nuclei import Floats, Nuclei, find_components, find_nuclei
 from training.data.masks.segmentation import segment_nuclei
 from training.errors import BadImageError, BadMaskError
-from training.storage.images import read_frame, read_labels, read_mask
+from training.storage.images import read_frame, read_labels
 
 DROP_REASONS: dict[str, str] = {
     "border": "The nucleus touches the edge of the frame, so a part of it is missing.",
@@ -105,6 +106,7 @@ def extract_frame(
     BadImageError, BadMaskError
         If a file cannot be read, or no nucleus is found.
     """
+    frame = with_channel(frame, extraction.channel)
     grey = read_frame(frame.image)
     height, width = grey.pixels.shape
     notes = [note for note in (grey.note, frame.note) if note]
@@ -120,7 +122,9 @@ def extract_frame(
             raise BadImageError(frame.image, fault.fault, fault.remedy) from fault
         notes.append("the mask was made from the image")
     else:
-        labels = read_mask(frame.mask, (height, width))
+        check_one_mask(frame)
+        found = read_nuclei(frame.mask, (height, width))
+        labels, notes = found.labels, [*notes, *found.notes]
     nuclei = _find(grey.pixels, labels, as_given=mended)
     cells = _cells(grey.pixels, nuclei, extraction)
     if nuclei.apart:

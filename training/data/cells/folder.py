@@ -59,6 +59,8 @@ class ExtractionProgress:
         What the user should know of its mended mask, or an empty string.
     mended
         Whether the edited mask was used.
+    notes
+        What was done to its files and assumed of them, as in `FrameCells`.
     """
 
     done: int
@@ -69,6 +71,7 @@ class ExtractionProgress:
     fault: str | None
     note: str = ""
     mended: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -211,20 +214,22 @@ def _one_frame(
 ) -> ExtractionProgress:
     done, total = count
     kept, dropped, fault = writer.kept, writer.dropped, None
+    notes: tuple[str, ...] = ()
     try:
         cells = extract_frame(frame, extraction, segmentation)
+        frame = cells.frame
         writer.add(specimen, cells)
-        writer.notes += [
-            f"{frame.name}: {without_root(note, collection.root)}"
-            for note in cells.notes
-        ]
+        notes = tuple(without_root(note, collection.root) for note in cells.notes)
+        writer.notes += [f"{frame.name}: {note}" for note in notes]
     except (BadImageError, BadMaskError) as met:
         fault = str(met)
         writer.faults[frame.name] = without_root(fault, collection.root)
     writer.files += [fingerprint(collection.root, path) for path in files_of(frame)]
     new = writer.kept - kept, writer.dropped - dropped
     mended = frame.mended is not None and fault is None
-    return ExtractionProgress(done, total, frame.name, *new, fault, frame.note, mended)
+    return ExtractionProgress(
+        done, total, frame.name, *new, fault, frame.note, mended, notes
+    )
 
 
 def _finish(
@@ -250,6 +255,7 @@ def _finish(
         "extraction": extraction.model_dump(mode="json"),
         "segmentation": segmentation.model_dump(mode="json"),
         "original_masks": writer.original_masks,
+        "specimens_from": collection.specimens_from,
         "notes": [*collection.notes, *writer.notes],
         "faults": writer.faults,
         "files": writer.files,

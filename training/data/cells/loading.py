@@ -24,6 +24,7 @@ from training.data.cells.extraction import (
     crop_boxes,
     extract_frame,
 )
+from training.data.cells.files import CELLS
 from training.data.cells.folder import is_cell_folder, read_cell_folder
 from training.data.cells.packed import (
     CACHE_FORMAT,
@@ -50,6 +51,9 @@ __all__ = [
     "read_cell_set",
     "write_cell_set",
 ]
+
+_LONGEST = 300
+"""Characters that are shown of what a file says of its origin."""
 
 CACHE_VARIABLE = "HEP2_CACHE"
 """Environment variable that names another folder for the cache."""
@@ -217,7 +221,13 @@ class _Gathered:
         if self.made:
             notes.append(f"{self.made} cells have no mask: one was made from the crop")
         source = f"{collection.root.name} ({collection.layout})"
-        self.writer.finish(collection.vocabulary, source, notes, reviews=reviews)
+        self.writer.finish(
+            collection.vocabulary,
+            source,
+            notes,
+            reviews=reviews,
+            specimens_from=collection.specimens_from,
+        )
 
 
 def _pack_cell_files(gathered: _Gathered, size: int, masks: bool) -> None:
@@ -287,7 +297,11 @@ def _pack_cell_folder(
     table = review.table
     rows = np.flatnonzero((table["dropped"] == "") & (table["pattern"] != ""))
     vocabulary = VOCABULARIES[folder.source["vocabulary"]]
-    gathered = _Gathered(writer, Collection("cells", path, vocabulary))
+    named_by = f"column 'specimen' of {CELLS}"
+    if first := folder.source.get("specimens_from"):
+        named_by += f", first {str(first)[:_LONGEST]}"
+    collection = Collection("cells", path, vocabulary, specimens_from=named_by)
+    gathered = _Gathered(writer, collection)
     top = full_scale(folder.crops)
     columns = (table[name].to_numpy()[rows] for name in ("pattern", "specimen", "id"))
     for row, pattern, specimen, name in zip(rows, *columns, strict=True):

@@ -11,12 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from training.data.cells.extraction import crop_boxes, label_nuclei
-from training.data.layouts import Frame, read_collection
+from training.data.layouts import Frame, check_one_mask, read_collection
+from training.data.masks.files import read_nuclei
 from training.data.masks.history import with_mended
 from training.data.masks.nuclei import Nuclei, find_nuclei
 from training.data.masks.single_crops import crop_mask
 from training.errors import BadImageError, BadMaskError, Hep2Error
-from training.storage.images import read_frame, read_labels, read_mask
+from training.storage.images import read_frame, read_labels
 
 _SAME_PLACE = 0.01
 """Pixels; the table has three decimals."""
@@ -161,7 +162,8 @@ def _read_labels(frame: Frame) -> _FrameLabels | None:
             labels = read_labels(frame.mended, (height, width))
         else:
             assert frame.mask is not None
-            labels = label_nuclei(read_mask(frame.mask, (height, width)))
+            check_one_mask(frame)
+            labels = label_nuclei(read_nuclei(frame.mask, (height, width)).labels)
     except (BadImageError, BadMaskError):
         return None
     return _FrameLabels(labels, find_nuclei(labels))

@@ -28,7 +28,7 @@ from training.patterns import VOCABULARIES, Vocabulary
 from training.storage.reading import read_array, read_json
 from training.storage.writing import storage_error, write_array, write_json
 
-CACHE_FORMAT = 4
+CACHE_FORMAT = 5
 _CHUNK = 4096
 """Cells that are copied at a time: 15 MB of images of 60 x 60."""
 
@@ -131,6 +131,7 @@ class PackedWriter:
         notes: Iterable[str],
         extra: npt.NDArray[np.bool_] | None = None,
         reviews: Iterable[ReviewManifest] = (),
+        specimens_from: str = "",
     ) -> None:
         """Write what is said of all cells, and put them in place.
 
@@ -157,6 +158,7 @@ class PackedWriter:
             "source": source,
             "notes": list(notes),
             "reviews": [review.content() for review in reviews],
+            "specimens_from": specimens_from,
         }
         write_json(self._part / "cells.json", content)
         try:
@@ -218,7 +220,12 @@ def write_cell_set(cells: CellSet, folder: Path) -> None:
     with PackedWriter(folder) as writer:
         writer.add_set(cells, np.arange(len(cells)), masks=cells.masks is not None)
         writer.finish(
-            cells.vocabulary, cells.source, cells.notes, cells.extra, cells.reviews
+            cells.vocabulary,
+            cells.source,
+            cells.notes,
+            cells.extra,
+            cells.reviews,
+            cells.specimens_from,
         )
 
 
@@ -252,6 +259,7 @@ def write_joined(own: CellSet, extra: CellSet, folder: Path) -> None:
             notes,
             np.repeat([False, True], [len(own), len(known)]),
             (*own.reviews, *(replace(one, extra=True) for one in extra.reviews)),
+            own.specimens_from,
         )
 
 
@@ -290,6 +298,7 @@ def read_cell_set(folder: Path) -> CellSet:
             masks,
             extra,
             tuple(map(ReviewManifest.from_content, said["reviews"])),
+            str(said["specimens_from"]),
         )
         lengths = {said["cells"], *map(len, (images, patterns, specimens, ids))}
         lengths |= {len(some) for some in (masks, extra) if some is not None}

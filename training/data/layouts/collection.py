@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from training.data.cells.census import specimen_census
+from training.errors import BadImageError, BadMaskError
 from training.patterns import Vocabulary
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of a frame, in a file of its own.
+
+    Attributes
+    ----------
+    name
+        As the file's name ends, e.g. ``ch01``, ``C2``, ``w2FITC`` or ``DAPI``.
+    number
+        The number in it, or None.
+    is_signal
+        Whether it is named after fluorescein, in which the cells are read.
+    """
+
+    name: str
+    path: Path
+    number: int | None = None
+    is_signal: bool = False
+
+    def is_named(self, word: str) -> bool:
+        """Whether a user means this channel by its name or its number."""
+        word = word.strip()
+        if word.isdecimal():
+            return self.number == int(word[:9])
+        return word.casefold() == self.name.casefold()
 
 
 @dataclass(frozen=True)
@@ -19,10 +48,15 @@ class Frame:
     image, mask
         Files; `mask` is None in a collection without masks. Where the other frames
         have one and this one's is missing, `mask` is the file that should be there.
+        Of a frame whose channels are files, `image` is the first until one is chosen.
     mended
         A label image that takes the mask's place; see `training.data.masks.history`.
     note
         What the user should know of its masks, or an empty string.
+    channels
+        Where each channel is a file; empty where one file is all.
+    other_masks
+        Further masks found for it; with one of them nobody knows which counts.
     """
 
     name: str
@@ -30,6 +64,13 @@ class Frame:
     mask: Path | None
     mended: Path | None = None
     note: str = ""
+    channels: tuple[Channel, ...] = ()
+    other_masks: tuple[Path, ...] = ()
+
+    @property
+    def images(self) -> tuple[Path, ...]:
+        """The files that may hold its grey values: one, or one a channel."""
+        return tuple(one.path for one in self.channels) or (self.image,)
 
 
 @dataclass(frozen=True)
@@ -85,6 +126,9 @@ class Collection:
         The folder that holds the tables, resolved.
     notes
         Sentences the user should read: what was left out, what was assumed.
+    specimens_from
+        What says which specimen is which, e.g. ``column 'Specimen' of truth.csv``;
+        empty where nothing does.
     """
 
     layout: str
@@ -93,3 +137,63 @@ class Collection:
     specimens: tuple[Specimen, ...] = ()
     cells: tuple[CellFile, ...] = ()
     notes: tuple[str, ...] = ()
+    specimens_from: str = ""
+
+    @property
+    def census(self) -> str:
+        """How many specimens there are of which patterns, and how they are known."""
+        patterns = {one.id: one.pattern for one in self.specimens}
+        patterns |= {
+            c.specimen: c.pattern for c in self.cells if c.specimen is not None
+        }
+        return specimen_census(patterns, self.vocabulary.names, self.specimens_from)
+
+
+def with_channel(frame: Frame, word: str = "") -> Frame:
+    """Return a frame whose image is the channel that is to be cut.
+
+    Parameters
+    ----------
+    word
+        The name or the number of the channel; '' takes the one named after
+        fluorescein.
+
+    Raises
+    ------
+    BadImageError
+        If no channel is meant, or more than one; the sentence names all there are.
+    """
+    if not frame.channels:
+        return frame
+    named = bool(word.strip())
+    meant = [
+        one
+        for one in frame.channels
+        if (one.is_named(word) if named else one.is_signal)
+    ]
+    if len(meant) == 1:
+        return replace(frame, image=meant[0].path, channels=())
+    names = ", ".join(f"{one.name} ({one.path.name})" for one in frame.channels)
+    wanted = repr(word) if named else "named as fluorescein"
+    raise BadImageError(
+        frame.name,
+        f"its channels are {names}, and {len(meant) or 'none'} is {wanted}",
+        "name the channel to cut, as in --set channel=1, or rename files that are "
+        "frames of their own",
+    )
+
+
+def check_one_mask(frame: Frame) -> None:
+    """Refuse a frame with more than one mask.
+
+    Raises
+    ------
+    BadMaskError
+        The sentence names them.
+    """
+    if frame.mask is None or not frame.other_masks:
+        return
+    names = " and ".join(one.name for one in (frame.mask, *frame.other_masks))
+    raise BadMaskError(
+        frame.image, f"{names} are masks of it", "keep the one that counts"
+    )

@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from training.data.layouts.collection import Collection, Frame, Specimen
-from training.data.layouts.files import Listing, files_in, folders_in, list_images
-from training.data.layouts.truth import Truth, count_note, id_key, keyed, read_truth
+from training.data.layouts.files import (
+    Listing,
+    add_masks,
+    files_in,
+    folders_in,
+    list_images,
+)
+from training.data.layouts.names import is_aside_folder, is_mask_folder
+from training.data.layouts.titles import (
+    PATTERNS,
+    SPECIMEN_ROWS,
+    SPECIMENS,
+    needed_column,
+)
+from training.data.layouts.truth import (
+    Truth,
+    TruthTable,
+    count_note,
+    id_key,
+    keyed,
+    pattern_table,
+    read_truth,
+)
 from training.errors import BadLayoutError
 from training.patterns import I3A, I3A_TASK2, Vocabulary, vocabulary_for
 from training.storage.delimited import read_table
@@ -17,7 +39,6 @@ from training.storage.paths import by_name
 
 _PART = re.compile(r"(.+?)_[pP]\d+")
 _IMAGES = ("images", "image")
-_MASKS = ("masks", "mask")
 
 
 def read_task2(root: Path) -> Collection:
@@ -37,92 +58,123 @@ def read_task2(root: Path) -> Collection:
         raise BadLayoutError(
             root, f"{missing} is missing", "give the folder as the contest released it"
         )
-    truth = read_truth(table, I3A_TASK2)
+    truth = read_truth(table, I3A_TASK2, SPECIMEN_ROWS)
     listing = list_images(root, folder)
     members, strange = _members(listing, part_needed=True)
     if not members:
         raise BadLayoutError(
             folder, "it holds no images like 00001_p0.tif", "unpack the images into it"
         )
-    specimens = _specimens(members, truth, table)
+    specimens = _specimens(members, truth.rows, table)
     notes = count_note(
         strange,
         "is not named like 00001_p0 and was left out",
         "images are not named like 00001_p0 and were left out",
     )
+    bare = [stem for stem in listing.without_mask() if stem not in strange]
+    notes += _notes(truth.rows, specimens, bare, table) + listing.notes()
     return Collection(
         "task2",
         root,
         _six_or_seven(specimens),
         specimens,
-        notes=notes + _notes(truth, specimens, _without_mask(listing, strange), table),
+        notes=(truth.note, *notes) if truth.note else notes,
+        specimens_from=truth.ids_from,
     )
 
 
 def read_plain(root: Path) -> Collection:
     """Read a folder of frames.
 
-    Masks lie beside the images (``NAME_mask``) or the two in ``Images`` and ``Masks``.
-    Where the images lie in subfolders, each is a specimen; else the specimen is the
-    file's name without a last ``_pN``. A table with the columns ``specimen`` and
-    ``pattern`` may give the patterns; without one they are not known.
+    Masks lie beside the images (``NAME_mask`` and what other tools write) or in a
+    folder ``Masks``. Where the images lie in subfolders, each is a specimen; else the
+    specimen is the file's name without a last ``_pN``. A table with a column of
+    specimens and one of patterns gives the patterns; without one they are not known.
 
     Raises
     ------
     BadLayoutError, UnknownPatternError
         With one sentence on what is missing or wrong.
     """
-    listings = _plain_listings(root)
+    listings, notes = _plain_listings(root)
     members: dict[str, list[Frame]] = defaultdict(list)
     bare: list[str] = []
     for specimen, listing in listings:
         found, _ = _members(listing, part_needed=False, specimen=specimen)
         bare += listing.without_mask()
+        notes += listing.notes()
         for name, frames in found.items():
             members[name] += frames
     if not members:
-        raise BadLayoutError(root, "it holds no images", "give a folder of frames")
+        raise BadLayoutError(
+            root, " ".join(("it holds no images", *notes)), "give a folder of frames"
+        )
     _check_unique(root, members)
-    table = _plain_table(root)
-    vocabulary, truth = _plain_truth(table)
-    if table is None:
-        truth = {id_key(name, root): Truth(name, None) for name in members}
-    specimens = _specimens(members, truth, table or root)
+    by_folder = any(specimen is not None for specimen, _ in listings)
+    named_by = "the names of the folders" if by_folder else "the names of the files"
+    table, more = pattern_table(root)
+    vocabulary, truth = _plain_truth(table, members, root, named_by)
+    specimens = _specimens(members, truth.rows, table or root)
+    notes = (*_notes(truth.rows, specimens, bare, table or root), *notes, *more)
     return Collection(
         "plain",
         root,
         vocabulary,
         specimens,
-        notes=_notes(truth, specimens, bare, table or root),
+        notes=notes,
+        specimens_from=truth.ids_from,
     )
 
 
 def plain_folders(root: Path) -> list[Path]:
     """Return the folders in which a plain folder's images lie."""
-    return [listing.folder for _, listing in _plain_listings(root)]
+    return [listing.folder for _, listing in _plain_listings(root)[0]]
 
 
-def _plain_listings(root: Path) -> list[tuple[str | None, Listing]]:
+def frame_beside(image: Path) -> Frame | None:
+    """Return the frame of an image by the names of the files beside it, or None.
+
+    One that was named as a file is the channel that is meant, if it is one.
+
+    Raises
+    ------
+    BadLayoutError
+        As `list_images` does.
+    """
+    listing = list_images(image.parent, image.parent)
+    for stem in listing.images:
+        frame = listing.frame(stem, stem)
+        if image in frame.images:
+            return replace(frame, image=image, channels=())
+    return None
+
+
+def _plain_listings(
+    root: Path,
+) -> tuple[list[tuple[str | None, Listing]], tuple[str, ...]]:
+    """Return the listings of a plain folder with their specimens, and what to note."""
     here = _pair(root, root)
     if here.images:
-        return [(None, here)]
-    below = [(path.name, _pair(root, path)) for path in folders_in(root, root)]
-    return [(name, listing) for name, listing in below if listing.images]
+        return [(None, here)], ()
+    below = folders_in(root, root)
+    asides = [p for p in below if is_mask_folder(p.name) or is_aside_folder(p.name)]
+    listings = [(p.name, _pair(root, p)) for p in below if p not in asides]
+    notes = here.notes()
+    if asides:
+        names = ", ".join(path.name for path in asides)
+        notes += (f"{names}: not read, as no specimen by the folder's name.",)
+    return [(name, listing) for name, listing in listings if listing.images], notes
 
 
 def _pair(root: Path, folder: Path) -> Listing:
+    """List the frames of a folder, with the masks that lie in one of its own."""
     below = folders_in(root, folder)
-    images = next((p for p in below if p.name.lower() in _IMAGES), None)
-    masks = next((p for p in below if p.name.lower() in _MASKS), None)
-    if images is None:
-        return list_images(root, folder)
+    images = next((p for p in below if p.name.lower() in _IMAGES), folder)
     listing = list_images(root, images)
-    if masks is None:
-        return listing
-    apart = list_images(root, masks)
-    return Listing(
-        images, listing.images, {**listing.masks, **apart.images, **apart.masks}
-    )
+    masks = next((p for p in below if is_mask_folder(p.name)), None)
+    if masks is not None and listing.images:
+        add_masks(root, masks, listing)
+    return listing
 
 
 def _members(
@@ -130,14 +182,14 @@ def _members(
 ) -> tuple[dict[str, list[Frame]], list[str]]:
     members: dict[str, list[Frame]] = defaultdict(list)
     strange = []
-    for stem, path in listing.images.items():
+    for stem in listing.images:
         part = _PART.fullmatch(stem)
         if part is None and part_needed:
             strange.append(stem)
             continue
         name = stem if specimen is None else f"{specimen}_{stem}"
         owner = specimen or (part.group(1) if part else stem)
-        members[owner].append(Frame(name, path, listing.mask_of(stem)))
+        members[owner].append(listing.frame(stem, name))
     return members, strange
 
 
@@ -159,42 +211,29 @@ def _specimens(
 
 
 def _check_unique(root: Path, members: Mapping[str, list[Frame]]) -> None:
-    names = [frame.name for frames in members.values() for frame in frames]
-    for name in names:
-        if names.count(name) > 1:
+    names = Counter(frame.name for frames in members.values() for frame in frames)
+    for name, count in names.items():
+        if count > 1:
             raise BadLayoutError(root, f"two frames are named {name}", "rename one")
 
 
-def _plain_table(root: Path) -> Path | None:
-    found = [path for path in files_in(root, root, {".csv"}) if _gives_patterns(path)]
-    if len(found) > 1:
-        names = " and ".join(path.name for path in found[:2])
-        raise BadLayoutError(root, f"{names} both give patterns", "keep one of them")
-    return found[0] if found else None
-
-
-def _gives_patterns(path: Path) -> bool:
-    header = read_table(path).header
-    return "specimen" in header and "pattern" in header
-
-
-def _plain_truth(table: Path | None) -> tuple[Vocabulary, dict[str, Truth]]:
+def _plain_truth(
+    table: Path | None, members: Iterable[str], root: Path, named_by: str
+) -> tuple[Vocabulary, TruthTable]:
     if table is None:
-        return I3A, {}
+        rows = {id_key(name, root): Truth(name, None) for name in members}
+        return I3A, TruthTable(rows, named_by)
     content = read_table(table)
-    column = content.header.index("pattern")
+    column = needed_column(table, content.header, PATTERNS)
     names = [row[column] for row in content.rows if row[column]]
     vocabulary = vocabulary_for(names, table)
-    return vocabulary, read_truth(table, vocabulary)
+    truth = read_truth(table, vocabulary, SPECIMENS)
+    return vocabulary, replace(truth, ids_from=f"{truth.ids_from} and {named_by}")
 
 
 def _six_or_seven(specimens: tuple[Specimen, ...]) -> Vocabulary:
     known = all(s.pattern is None or I3A.find(s.pattern) is not None for s in specimens)
     return I3A if known else I3A_TASK2
-
-
-def _without_mask(listing: Listing, left_out: list[str]) -> list[str]:
-    return [stem for stem in listing.without_mask() if stem not in left_out]
 
 
 def _notes(

@@ -8,8 +8,15 @@ from pathlib import Path
 
 from training.data.layouts.collection import CellFile, Collection
 from training.data.layouts.files import Listing, files_in, folders_in, list_images
+from training.data.layouts.titles import (
+    CELLS,
+    MIVIA_CELLS,
+    MIVIA_IMAGES,
+    SPECIMENS,
+)
 from training.data.layouts.truth import (
     Truth,
+    TruthTable,
     count_note,
     id_key,
     keyed,
@@ -30,7 +37,7 @@ def read_task1(root: Path) -> Collection:
     """Read ``gt_training.csv`` and ``train/NNNNN.png`` with ``_Mask`` beside.
 
     Specimens come from ``specimens.csv`` (``Image ID,Specimen``), else from a column of
-    ``gt_training.csv`` whose title holds "specimen".
+    ``gt_training.csv``; see `training.data.layouts.titles`.
 
     Raises
     ------
@@ -40,19 +47,19 @@ def read_task1(root: Path) -> Collection:
     tables = files_in(root, root, {".csv"})
     table = _needed(root, by_name(tables, "gt_training.csv"), "gt_training.csv")
     folder = _needed(root, by_name(folders_in(root, root), "train"), "train")
-    truth = read_truth(table, I3A)
     listing = _filled(list_images(root, folder))
     side = by_name(tables, "specimens.csv")
-    groups = (
-        read_groups(side, ("image id", "cell", "id"), ("specimen",)) if side else {}
+    truth = read_truth(table, I3A, CELLS, specimens=side is None)
+    groups, named_by = (
+        read_groups(side, CELLS, SPECIMENS) if side else _groups_of(truth)
     )
-    if not groups:
-        groups = {key: row.specimen for key, row in truth.items() if row.specimen}
-    cells = _cells(listing, truth, groups, table, side or table)
+    cells = _cells(listing, truth.rows, groups, table, side or table)
     notes = _notes(listing, truth, table)
     if not groups:
         notes += (_NO_SPECIMENS.format("a table specimens.csv (Image ID,Specimen)"),)
-    return Collection("task1", root, I3A, cells=cells, notes=notes)
+    return Collection(
+        "task1", root, I3A, cells=cells, notes=notes, specimens_from=named_by
+    )
 
 
 def read_mivia(root: Path) -> Collection:
@@ -68,6 +75,7 @@ def read_mivia(root: Path) -> Collection:
     """
     cells: list[CellFile] = []
     notes: tuple[str, ...] = ()
+    named: list[str] = []
     tables = mivia_tables(root)
     if not tables:
         raise BadLayoutError(
@@ -75,21 +83,27 @@ def read_mivia(root: Path) -> Collection:
         )
     for table in tables:
         folder = mivia_folder(root, table)
-        truth = read_truth(table, MIVIA)
+        truth = read_truth(table, MIVIA, MIVIA_CELLS)
         listing = _filled(list_images(root, folder))
         side = _mivia_side_table(root, folder)
-        groups = (
-            read_groups(side, ("cell", "id"), ("specimen", "patient", "image"))
+        groups, named_by = (
+            read_groups(side, MIVIA_CELLS, SPECIMENS, MIVIA_IMAGES)
             if side
-            else {}
+            else ({}, "")
         )
         prefix = f"{table.stem[3:]}_" if len(tables) > 1 else ""
-        cells += _cells(listing, truth, groups, table, side or table, prefix)
+        cells += _cells(listing, truth.rows, groups, table, side or table, prefix)
         notes += _notes(listing, truth, table)
+        named += [named_by] if named_by else []
         if not groups:
             notes += (_NO_SPECIMENS.format("the table cells.csv"),)
     return Collection(
-        "mivia", root, MIVIA, cells=tuple(cells), notes=tuple(dict.fromkeys(notes))
+        "mivia",
+        root,
+        MIVIA,
+        cells=tuple(cells),
+        notes=tuple(dict.fromkeys(notes)),
+        specimens_from=" and ".join(dict.fromkeys(named)),
     )
 
 
@@ -139,11 +153,28 @@ def _cells(
                 f"it has no specimen for {listing.images[stem].name}",
                 "add its row",
             )
-        mask = listing.mask_of(stem)
-        path = listing.images[stem]
+        path, mask = listing.images[stem], listing.mask_of(stem)
+        _check_files(listing, stem)
         cells.append(CellFile(prefix + stem, path, mask, row.pattern, groups.get(key)))
     _check_one_pattern_each(cells, side)
     return tuple(cells)
+
+
+def _groups_of(truth: TruthTable) -> tuple[dict[str, str], str]:
+    """Return the specimens that a ground truth table gives, and their column."""
+    groups = {key: row.specimen for key, row in truth.rows.items() if row.specimen}
+    return groups, truth.specimens_from
+
+
+def _check_files(listing: Listing, stem: str) -> None:
+    """Refuse a cell of two masks or of several channels."""
+    files = [one.path for one in listing.channels.get(stem, ())]
+    files = files or listing.masks_of(stem)
+    if len(files) > 1:
+        names = " and ".join(path.name for path in files)
+        raise BadLayoutError(
+            listing.folder, f"{names} are there of one cell", "keep the one that counts"
+        )
 
 
 def _check_one_pattern_each(cells: list[CellFile], side: Path) -> None:
@@ -161,12 +192,12 @@ def _check_one_pattern_each(cells: list[CellFile], side: Path) -> None:
             )
 
 
-def _notes(
-    listing: Listing, truth: Mapping[str, Truth], table: Path
-) -> tuple[str, ...]:
+def _notes(listing: Listing, truth: TruthTable, table: Path) -> tuple[str, ...]:
     present = {id_key(stem, listing.folder) for stem in listing.images}
-    absent = [row.id for key, row in truth.items() if key not in present]
+    absent = [row.id for key, row in truth.rows.items() if key not in present]
+    assumed = (truth.note,) if truth.note else ()
     return (
+        *assumed,
         *count_note(
             absent,
             f"of {table.name} has no image",
@@ -177,6 +208,7 @@ def _notes(
             "has no mask, though the others have one",
             "images have no mask, though the others have one",
         ),
+        *listing.notes(),
     )
 
 

@@ -6,6 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from training.data.layouts.files import files_in
+from training.data.layouts.names import bare_stem
+from training.data.layouts.titles import (
+    INTENSITIES,
+    PATTERNS,
+    SPECIMENS,
+    Role,
+    find_column,
+    needed_column,
+)
 from training.errors import BadLayoutError, SpecimensError
 from training.patterns import VOCABULARIES, Vocabulary
 from training.storage.delimited import Table, first_row, read_table
@@ -32,78 +42,155 @@ class Truth:
     specimen: str | None = None
 
 
-def read_truth(path: Path, vocabulary: Vocabulary) -> dict[str, Truth]:
-    """Read a ground truth table; the result's keys are `id_key` of the ids.
+@dataclass(frozen=True)
+class TruthTable:
+    """A ground truth table, and where in it its answers stand.
+
+    Attributes
+    ----------
+    rows
+        By `id_key` of their ids.
+    ids_from, specimens_from
+        The column of each in words, e.g. ``column 'Specimen' of truth.csv``; the second
+        is empty where specimens were not asked for or have no column.
+    note
+        What was assumed of its columns, or an empty string.
+    """
+
+    rows: dict[str, Truth]
+    ids_from: str
+    specimens_from: str = ""
+    note: str = ""
+
+
+def read_truth(
+    path: Path, vocabulary: Vocabulary, ids: Role, *, specimens: bool = False
+) -> TruthTable:
+    """Read a ground truth table.
+
+    Parameters
+    ----------
+    ids
+        What a row is of; the column is found by its title. A table without titles, or
+        with none that we know of ids or of patterns, is taken as the contests give
+        it: ids in the first column and patterns in the second.
+    specimens
+        Whether a further column may give the specimen of each row.
 
     Raises
     ------
     BadLayoutError
-        If the table is broken, or gives one id two patterns.
+        If the table is broken, a column is missing or there are two for one thing, or
+        one id has two patterns.
     UnknownPatternError
         If a pattern is not in the vocabulary.
     """
-    table = _with_header(path)
-    ids = table.column("image id", "specimen id", "id", "specimen") or 0
-    patterns = table.column("class", "pattern")
-    patterns = 1 if patterns is None else patterns
-    if len(table.header) < 2 or ids == patterns:
-        raise BadLayoutError(
-            path, "it has no column of patterns", "give the ids and their patterns"
-        )
+    table, of, to, note = _with_columns(path, ids)
+    intensity = find_column(path, table.header, INTENSITIES)
+    group = find_column(path, table.header, SPECIMENS) if specimens else None
     truth: dict[str, Truth] = {}
     for row in table.rows:
-        word = row[patterns]
+        word = row[to]
         index = vocabulary.index(word, path) if word else None
-        _add(
-            truth,
-            path,
-            Truth(
-                row[ids],
-                None if index is None else vocabulary[index].name,
-                _word(row, table.column("intensity")),
-                _word(row, _specimen_column(table, {ids, patterns})),
-            ),
-        )
+        pattern = None if index is None else vocabulary[index].name
+        one = Truth(row[of], pattern, _word(row, intensity), _word(row, group))
+        _add(truth, path, one)
     if not truth:
         raise BadLayoutError(path, "the table has no rows", "give the ground truth")
-    return truth
+    of_specimens = "" if group is None else column_words(table, group)
+    return TruthTable(truth, column_words(table, of), of_specimens, note)
 
 
-def read_groups(
-    path: Path, member: Sequence[str], group: Sequence[str]
-) -> dict[str, str]:
+def read_groups(path: Path, member: Role, *groups: Role) -> tuple[dict[str, str], str]:
     """Read a side table that says which specimen each cell is of.
 
     Parameters
     ----------
-    member, group
-        Words that name the two columns, the best first; see `Table.column`.
+    member
+        The role of the cells' column.
+    groups
+        Roles of the specimens' column; one that is there goes before the next.
 
     Returns
     -------
     groups
         The specimen by `id_key` of the cell.
+    specimens_from
+        Their column in words.
 
     Raises
     ------
+    BadLayoutError
+        If a column is missing, or there are two for one thing.
     SpecimensError
-        If a column is missing, or a cell is given two specimens or none.
+        If a cell is given two specimens or none.
     """
     table = read_table(path)
-    to = table.column(*group)
-    of = _other_column(table, member, to)
-    if to is None or of is None:
-        raise SpecimensError(
-            path, "it has no column of cells or none of specimens", "name both columns"
-        )
-    groups: dict[str, str] = {}
+    of = needed_column(path, table.header, member)
+    role = next((one for one in groups if one.columns(table.header)), groups[0])
+    to = needed_column(path, table.header, role)
+    found: dict[str, str] = {}
     for row in table.rows:
         key = id_key(row[of], path)
-        if not row[to] or groups.setdefault(key, row[to]) != row[to]:
+        if not row[to] or found.setdefault(key, row[to]) != row[to]:
             raise SpecimensError(
                 path, f"the cell {row[of]} has two specimens or none", "give it one"
             )
-    return groups
+    return found, column_words(table, to)
+
+
+def pattern_table(root: Path) -> tuple[Path | None, tuple[str, ...]]:
+    """Return the table of a plain folder that gives the patterns, and what to note.
+
+    It has a column of specimens and one of patterns; other tables may lie beside it.
+
+    Raises
+    ------
+    BadLayoutError
+        If two tables give patterns, or the only one does not say of which specimens.
+    """
+    tables = files_in(root, root, {".csv"})
+    headers = {path: first_row(path) for path in tables}
+    both = [p for p in tables if _has(headers[p], SPECIMENS, PATTERNS)]
+    if len(both) > 1:
+        names = " and ".join(path.name for path in both[:2])
+        raise BadLayoutError(root, f"{names} both give patterns", "keep one of them")
+    if both:
+        return both[0], ()
+    for path in tables:
+        _check_no_patterns(path, headers[path])
+    notes = (
+        f"{path.name} gives specimens and no pattern: it has no column "
+        f"{PATTERNS.titles[0]!r}."
+        for path in tables
+        if _has(headers[path], SPECIMENS)
+    )
+    return None, tuple(notes)
+
+
+def _check_no_patterns(path: Path, header: Sequence[str]) -> None:
+    """Refuse a table that gives patterns, but not of which specimens."""
+    if len(header) > 1 and is_pattern(header[1]):
+        raise BadLayoutError(
+            path,
+            f"its first row is no titles, as it holds {header[1]!r}",
+            "put the titles specimen and pattern above",
+        )
+    columns = PATTERNS.columns(header)
+    rows = read_table(path).rows if columns else ()
+    if any(is_pattern(row[column]) for row in rows for column in columns):
+        needed_column(path, header, SPECIMENS)
+
+
+def _has(header: Sequence[str], *roles: Role) -> bool:
+    return all(role.columns(header) for role in roles)
+
+
+def column_words(table: Table, column: int) -> str:
+    """Return how a column is called in a sentence."""
+    title = table.header[column]
+    named = f"column {title!r}" if title else f"column {column + 1}"
+    return f"{named} of {table.path.name}"
 
 
 def id_key(word: str, where: object) -> str:
@@ -116,7 +203,7 @@ def id_key(word: str, where: object) -> str:
     """
     word = word.strip()
     suffix = PurePosixPath(word).suffix
-    stem = word[: -len(suffix)] if suffix.lower() in IMAGE_SUFFIXES else word
+    stem = bare_stem(word) if suffix.lower() in IMAGE_SUFFIXES else word
     if not stem or _is_path(stem):
         raise BadLayoutError(
             where, f"{word!r} is no id of a file in this folder", "give plain ids"
@@ -153,31 +240,31 @@ def count_note(words: Sequence[str], singular: str, plural: str) -> tuple[str, .
     return (f"{len(words)} {plural} (the first is {words[0]}).",)
 
 
-def _with_header(path: Path) -> Table:
+def _with_columns(path: Path, ids: Role) -> tuple[Table, int, int, str]:
+    """Return a table, its columns of ids and of patterns, and what was assumed."""
     start = first_row(path)
-    named = any(
-        v.find(word) is not None for v in VOCABULARIES.values() for word in start[1:]
-    )
-    if named:
-        return read_table(path, ("id", "pattern", *("",) * (len(start) - 2)))
-    return read_table(path)
+    if ids.columns(start) or PATTERNS.columns(start):
+        return _with_titles(read_table(path), ids)
+    if len(start) > 1 and is_pattern(start[1]):
+        blank = ("",) * (len(start) - 2)
+        return read_table(path, ("id", "pattern", *blank)), 0, 1, ""
+    table = read_table(path)
+    words = [row[1] for row in table.rows if len(start) > 1 and row[1]]
+    if words and all(is_pattern(word) for word in words):
+        one, two = table.header[:2]
+        note = f"{path.name}: {one!r} was taken as ids and {two!r} as patterns."
+        return table, 0, 1, note
+    return _with_titles(table, ids)
 
 
-def _specimen_column(table: Table, taken: set[int]) -> int | None:
-    for index, title in enumerate(table.header):
-        if "specimen" in title and "intensity" not in title and index not in taken:
-            return index
-    return None
+def _with_titles(table: Table, ids: Role) -> tuple[Table, int, int, str]:
+    of = needed_column(table.path, table.header, ids)
+    return table, of, needed_column(table.path, table.header, PATTERNS), ""
 
 
-def _other_column(
-    table: Table, choices: Sequence[str], taken: int | None
-) -> int | None:
-    for choice in choices:
-        for index, title in enumerate(table.header):
-            if index != taken and all(word in title for word in choice.split()):
-                return index
-    return next((i for i in range(len(table.header)) if i != taken), None)
+def is_pattern(word: str) -> bool:
+    """Whether a word names a pattern of any vocabulary."""
+    return any(one.find(word) is not None for one in VOCABULARIES.values())
 
 
 def _word(row: Sequence[str], column: int | None) -> str | None:

@@ -98,7 +98,7 @@ def file_states(specimen: Specimen) -> list[dict[str, Any]]:
 
 def _files(frame: Frame) -> list[Path]:
     masks = (frame.mended or frame.mask,)
-    return [frame.image, *(mask for mask in masks if mask is not None)]
+    return [*frame.images, *(mask for mask in masks if mask is not None)]
 
 
 def _state(path: Path) -> dict[str, Any]:

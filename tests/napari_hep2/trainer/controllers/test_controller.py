@@ -175,6 +175,10 @@ def test_the_cost_is_told_in_a_sentence():
     assert "9,000 training images; about 10 s" in cost_sentence(few)
     guessed = cost_sentence({**few, "measured": False})
     assert "about 10 s at the speed of another machine" in guessed
+    named = cost_sentence(
+        {**few, "specimens": "2 specimens by column 'Serum': 2 Golgi"}
+    )
+    assert named.endswith("measured just now. 2 specimens by column 'Serum': 2 Golgi.")
     offered = cost_sentence({**few, "pilot": "--pilot 12 takes 3 s"})
     assert offered.endswith("measured just now. --pilot 12 takes 3 s.")
 
