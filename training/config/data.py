@@ -75,6 +75,29 @@ class ExtractionSettings(Settings):
         ),
     )
 
+    plane: str = Field(
+        "",
+        pattern=r"^([1-9][0-9]{0,4}|max)?$",
+        description=(
+            "Plane of a stack, from 1, or 'max' for the brightest value over all; "
+            "empty where a frame is no stack."
+        ),
+    )
+    channel: str = Field(
+        "",
+        max_length=100,
+        description=(
+            "Channel to cut, by number from 1 or by name; empty takes that of "
+            "fluorescein where the file names it."
+        ),
+    )
+
+    @field_validator("plane", "channel", mode="before")
+    @classmethod
+    def _as_typed(cls, value: object) -> object:
+        """Take the number 3 for '3', as YAML and JSON may have it."""
+        return str(value) if isinstance(value, int) else value
+
     @field_validator("size")
     @classmethod
     def _odd(cls, size: int) -> int:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import platformdirs
 
 from training.config import ExtractionSettings, SegmentationSettings
-from training.data.cells.cell_set import CellSet, full_scale, pack_images, pack_masks
+from training.data.cells.cell_set import CellSet, pack_images, pack_masks
 from training.data.cells.extraction import (
     FrameCells,
     cell_id,
@@ -32,7 +32,7 @@ from training.data.cells.packed import (
     write_cell_set,
     write_joined,
 )
-from training.data.layouts import CellFile, Collection, read_collection
+from training.data.layouts import Collection, read_collection
 from training.data.masks.history import mended_notes, with_mended
 from training.data.masks.single_crops import crop_mask
 from training.data.simulation import simulated_specimens
@@ -222,7 +222,7 @@ class _Gathered:
 
 def _pack_cell_files(gathered: _Gathered, size: int, masks: bool) -> None:
     for cell in gathered.collection.cells:
-        pixels = _read_cell(cell)
+        pixels = read_frame(cell.image).pixels
         image = pack_images([pixels], size)
         mask = None
         if masks and cell.mask is not None and cell.mask.is_file():
@@ -231,13 +231,6 @@ def _pack_cell_files(gathered: _Gathered, size: int, masks: bool) -> None:
             mask = gathered.make_masks(image)
         gathered.add(image, mask, cell.pattern, cell.specimen or "", [cell.id])
     gathered.finish(list(gathered.collection.notes))
-
-
-def _read_cell(cell: CellFile) -> npt.NDArray[np.uint8]:
-    pixels = read_frame(cell.image).pixels
-    if pixels.dtype == np.uint8:
-        return pixels
-    return np.clip(pixels * (255.0 / full_scale(pixels)) + 0.5, 0, 255).astype(np.uint8)
 
 
 def _pack_frames(gathered: _Gathered, size: int, masks: bool) -> None:
@@ -257,7 +250,7 @@ def _pack_frames(gathered: _Gathered, size: int, masks: bool) -> None:
             if len(kept) == 0:
                 continue
             crops = cut.cells.crops[kept]
-            images = pack_images(crops, size, full_scale(crops))
+            images = pack_images(crops, size)
             cut_masks = pack_masks(_masks_of(cut, kept), size) if masks else None
             labels = cut.cells.table["label"].to_numpy()[kept]
             ids = [cell_id(frame.name, int(label)) for label in labels]
@@ -288,10 +281,9 @@ def _pack_cell_folder(
     rows = np.flatnonzero((table["dropped"] == "") & (table["pattern"] != ""))
     vocabulary = VOCABULARIES[folder.source["vocabulary"]]
     gathered = _Gathered(writer, Collection("cells", path, vocabulary))
-    top = full_scale(folder.crops)
     columns = (table[name].to_numpy()[rows] for name in ("pattern", "specimen", "id"))
     for row, pattern, specimen, name in zip(rows, *columns, strict=True):
-        image = pack_images([folder.crops[row]], size, top)
+        image = pack_images([folder.crops[row]], size)
         mask = gathered.make_masks(image) if masks else None
         gathered.add(image, mask, str(pattern), str(specimen), [str(name)])
     notes = review.notes

@@ -28,7 +28,7 @@ from training.patterns import VOCABULARIES, Vocabulary
 from training.storage.reading import read_array, read_json
 from training.storage.writing import storage_error, write_array, write_json
 
-CACHE_FORMAT = 4
+CACHE_FORMAT = 5
 _CHUNK = 4096
 """Cells that are copied at a time: 15 MB of images of 60 x 60."""
 
