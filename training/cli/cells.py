@@ -1,13 +1,17 @@
 """Commands that make cells: simulate, extract."""
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from training.cli.app import app
 from training.cli.options import Changes, Json, Layout, cutting, pairs
 from training.cli.terminal import console, progress, tell
+
+if TYPE_CHECKING:
+    from training.data.cells.folder import ExtractionProgress
 
 
 @app.command()
@@ -52,7 +56,8 @@ def extract(
     done = list(progress(steps, frames, "frames"))
     faults = [str(step.fault) for step in done if step.fault]
     left_aside = [f"{step.frame}: {step.note}" for step in done if step.note]
-    for note in (*collection.notes, *left_aside, *faults):
+    read_as = _read_as(done)
+    for note in (*collection.notes, *read_as, *left_aside, *faults):
         console.print(note, highlight=False)
     tell(
         {
@@ -62,7 +67,24 @@ def extract(
             "kept": sum(step.kept for step in done),
             "dropped": sum(step.dropped for step in done),
             "mended_masks": sum(step.mended for step in done),
+            "read_as": read_as,
             "faults": faults,
         },
         as_json,
     )
+
+
+def _read_as(done: "list[ExtractionProgress]") -> list[str]:
+    """Return what masks and frames were taken for, most frequent first."""
+    from training.data.cells.extraction import in_one_line
+
+    frames: Counter[tuple[str, ...]] = Counter()
+    nuclei: Counter[tuple[str, ...]] = Counter()
+    for step in done:
+        if step.read_as and not step.fault:
+            frames[step.read_as] += 1
+            nuclei[step.read_as] += step.kept + step.dropped
+    return [
+        in_one_line(words, nuclei[words], number)
+        for words, number in frames.most_common()
+    ]

@@ -141,29 +141,28 @@ def _pixels(path: Path, series: tifffile.TiffPageSeries) -> tuple[str, Pixels]:
     """
     page = series.keyframe
     if page.compression == 1 and page.bitspersample >= 8:
-        axes, pixels = series.axes, np.asarray(series.asarray())
-        pixels = plain(pixels.reshape(series.shape))
-        if "S" not in axes:
-            axes, pixels = f"{axes}S", pixels[..., None]
-        pixels = np.moveaxis(pixels, axes.index("S"), -1)
-        axes = axes.replace("S", "") + "S"
+        stored = plain(np.asarray(series.asarray()))
     else:
         pages = [one for one in series.pages if one is not None]
-        unpacked = [unpack_page(path, page, one) for one in pages]
-        pixels = unpacked[0][None] if len(pages) == 1 else np.stack(unpacked)
-        axes = series.axes.replace("S", "") + "S"
-        before = [
-            n
-            for n, axis in zip(series.shape, series.axes, strict=True)
-            if axis not in "YXS"
-        ]
-        if math.prod(before) != len(pages):
-            raise damaged(path)
-        pixels = pixels.reshape(*before, *pixels.shape[1:])
-    kept = [k for k, axis in enumerate(axes) if axis in "YXS" or pixels.shape[k] > 1]
-    return "".join(axes[k] for k in kept), pixels.reshape(
-        [pixels.shape[k] for k in kept]
-    )
+        unpacked = [_as_stored(page, unpack_page(path, page, one)) for one in pages]
+        stored = unpacked[0] if len(pages) == 1 else np.stack(unpacked)
+    if stored.size != math.prod(series.shape):
+        raise damaged(path)
+    places = list(enumerate(series.axes))
+    order = [k for k, axis in places if axis not in "YXS" and series.shape[k] > 1]
+    order += [k for wanted in "YXS" for k, axis in places if axis == wanted]
+    left_out = [k for k, _ in places if k not in order]
+    pixels = stored.reshape(series.shape).transpose(left_out + order)
+    pixels = pixels.reshape([series.shape[k] for k in order])
+    axes = "".join(series.axes[k] for k in order)
+    return (axes, pixels) if "S" in axes else (f"{axes}S", pixels[..., None])
+
+
+def _as_stored(page: tifffile.TiffPage, pixels: Pixels) -> Pixels:
+    """Return the pixels of a page, (H, W, S), in the order in which it has them."""
+    if pixels.shape[2] == 1:
+        return pixels[:, :, 0]
+    return np.moveaxis(pixels, 2, 0) if page.planarconfig == 2 else pixels
 
 
 def _picture(

@@ -22,8 +22,8 @@ from PIL import Image
 from training.errors import BadImageError
 from training.storage.decoding import damaged
 
-PACKINGS = {5: "LZW", 8: "deflate", 32946: "deflate", 32773: "PackBits", 50000: "zstd"}
-"""Codes of what packs plain bytes."""
+PACKINGS = frozenset({5, 8, 32773, 32946, 34925, 50000})
+"""Codes of what packs plain bytes: LZW, deflate, PackBits, deflate, LZMA, Zstandard."""
 
 _DIFFERENCES = 2
 _AT_ONCE = 32_000_000

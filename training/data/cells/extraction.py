@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +91,33 @@ class FrameCells:
     notes: tuple[str, ...]
     mask_made: bool
     meaning: str = ""
+
+    @property
+    def understood(self) -> str:
+        """What they were taken for, such as ``label image, 255 nuclei``."""
+        return in_one_line(self.read_as or ("mask",), len(self.cells.table))
+
+    @property
+    def read_as(self) -> tuple[str, ...]:
+        """What the mask and the frame were taken for, in words."""
+        of_crops = self.cells.notes
+        told = [note for note in self.notes if note not in (*of_crops, self.frame.note)]
+        return tuple(words for words in (self.meaning, *told) if words)
+
+
+def in_one_line(read_as: Sequence[str], nuclei: int, frames: int = 1) -> str:
+    """Return what frames were taken for in a line, such as ``label image, 1 nucleus``.
+
+    Parameters
+    ----------
+    read_as
+        As in `FrameCells`, with at least one word.
+    nuclei
+        In all of the frames.
+    """
+    noun = "nucleus" if nuclei == 1 else "nuclei"
+    where = f" in {frames:,} frames" if frames > 1 else ""
+    return "; ".join((f"{read_as[0]}, {nuclei:,} {noun}{where}", *read_as[1:]))
 
 
 def cell_id(frame_name: str, label: int) -> str:

@@ -59,6 +59,8 @@ class ExtractionProgress:
         What the user should know of its mended mask, or an empty string.
     mended
         Whether the mended mask was used.
+    read_as
+        What the mask and the frame were taken for, in words.
     """
 
     done: int
@@ -69,6 +71,7 @@ class ExtractionProgress:
     fault: str | None
     note: str = ""
     mended: bool = False
+    read_as: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -211,9 +214,11 @@ def _one_frame(
 ) -> ExtractionProgress:
     done, total = count
     kept, dropped, fault = writer.kept, writer.dropped, None
+    read_as: tuple[str, ...] = ()
     try:
         cells = extract_frame(frame, extraction, segmentation)
         writer.add(specimen, cells)
+        read_as = cells.read_as
         writer.notes += [
             f"{frame.name}: {without_root(note, collection.root)}"
             for note in cells.notes
@@ -224,7 +229,9 @@ def _one_frame(
     writer.files += [fingerprint(collection.root, path) for path in files_of(frame)]
     new = writer.kept - kept, writer.dropped - dropped
     mended = frame.mended is not None and fault is None
-    return ExtractionProgress(done, total, frame.name, *new, fault, frame.note, mended)
+    return ExtractionProgress(
+        done, total, frame.name, *new, fault, frame.note, mended, read_as
+    )
 
 
 def _finish(
