@@ -73,10 +73,13 @@ def _check_sentence(fault: Hep2Error) -> None:
 
 
 def _image(path: Path) -> None:
-    pixels = read_frame(path).pixels
-    assert pixels.ndim == 2, pixels.shape
-    assert pixels.dtype in (np.uint8, np.uint16), pixels.dtype
-    pixels.max()
+    def grey(**choice: str) -> None:
+        pixels = read_frame(path, **choice).pixels
+        assert pixels.ndim == 2, pixels.shape
+        assert pixels.dtype in (np.uint8, np.uint16), pixels.dtype
+        pixels.max()
+
+    each([grey, partial(grey, plane="max"), partial(grey, plane="2", channel="1")])
 
 
 def _mask(path: Path) -> None:
