@@ -36,6 +36,7 @@ _MAGIC = {
 }
 _DECODER_FAULTS = (
     ArithmeticError,
+    AssertionError,
     AttributeError,
     EOFError,
     Image.DecompressionBombError,

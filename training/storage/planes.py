@@ -95,7 +95,8 @@ def _channel(path: Path, channels: tuple[Channel, ...], asked: str) -> tuple[int
             path,
             f"it has {count} channels ({', '.join(names)}), and which one shows "
             "fluorescein is not known",
-            f"choose it with --set channel=1 (to {count}), or by its name",
+            f"choose it with --set channel=1 (to {count}) or its name, in the window "
+            "with Channel",
         )
     return at, f"{count} channels, {names[at]} was taken"
 
@@ -149,7 +150,8 @@ def _plane(path: Path, axes: str, pixels: Pixels, asked: str) -> tuple[Pixels, s
         raise BadImageError(
             path,
             f"it is a stack of {lengths} planes (axes {axes})",
-            f"choose one with --set plane=1 (to {count}), or all with plane=max",
+            f"choose one with --set plane=1 (to {count}) or all with plane=max, in the "
+            "window with Plane",
         )
     if asked == "max":
         return planes.max(axis=0), f"the maximum of {count} planes was taken"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tifffile
 
 from training.errors import BadImageError
@@ -176,7 +177,7 @@ def _picture(
     is_white_zero = photometric == _WHITE_IS_ZERO
     samples = pixels.shape[-1]
     if axes == "YXS" and (photometric == _RGB or samples == 1 or _has_alpha(page)):
-        palette = _palette(page) if photometric == _PALETTE else None
+        palette = _palette(path, page) if photometric == _PALETTE else None
         if samples > 4:
             raise BadImageError(
                 path, f"it has {samples} colours", "give one 2-D image, grey or RGB"
@@ -199,10 +200,14 @@ def _has_alpha(page: tifffile.TiffPage) -> bool:
     return page.samplesperpixel == 2 and tuple(map(int, page.extrasamples)) in _ALPHA
 
 
-def _palette(page: tifffile.TiffPage) -> Any:
-    if page.colormap is None:
+def _palette(path: Path, page: tifffile.TiffPage) -> npt.NDArray[np.uint8] | None:
+    """Return the colours of indices, (N, 3) uint8; None where values are none."""
+    if page.colormap is None or page.dtype not in (np.uint8, np.uint16):
         return None
-    return (np.asarray(page.colormap).T >> 8).astype(np.uint8)
+    table = np.asarray(page.colormap)
+    if table.ndim != 2 or len(table) != 3:
+        raise damaged(path)
+    return (table.T >> 8).astype(np.uint8)
 
 
 def _channels(

@@ -298,6 +298,7 @@ class SpecimenWidget(SessionWidget):
         collection = self.state.collection
         self._fill_patterns()
         self.write.setEnabled(collection is not None)
+        self._show_again()
         self.frames.show_collection()
         if collection is None:
             self.folder.setText("No folder is open.")
@@ -331,8 +332,9 @@ class SpecimenWidget(SessionWidget):
         shown = (self.read_as, self.dropped, self.flagged, self.sizes)
         for part in (*shown, self.show_dropped):
             part.setVisible(cells is not None)
-        for part in (self.specimen, self.pattern, self.again):
+        for part in (self.specimen, self.pattern):
             part.setEnabled(cells is not None)
+        self._show_again()
         self._show_names()
         self._show_command()
         self._show_fit(cells.cells.fit if cells is not None else None)
@@ -341,6 +343,11 @@ class SpecimenWidget(SessionWidget):
             return
         self.read_as.setText(cells.understood)
         self._show_count(count_cells(cells), cells.mask_made)
+
+    def _show_again(self) -> None:
+        """Offer other settings, also for a frame that gave no cells with these."""
+        state = self.state
+        self.again.setEnabled(state.cells is not None or state.collection is not None)
 
     def _show_fit(self, fit: CropFit | None) -> None:
         note = fit.note if fit is not None else ""

@@ -233,6 +233,7 @@ def test_the_planes_of_a_stack(tmp_path, how, photometric):
         (png(DEEP[:, :50].reshape(37, 25, 2), 16, 4), "16 bits and an alpha channel"),
         (tiff((9, 9), 8, zlib.compress(bytes(81))[:5], t259=8), "damaged or cut short"),
         (tiff((9, 9), 4, bytes(9)), "damaged or cut short"),
+        (tiff((4, 4), 8, bytes(16), t262=3, t320=9), "damaged or cut short"),
         (tiff((9, 9), 8, zlib.compress(bytes(81)), t259=8, t278=3), "damaged or cut"),
     ],
 )

@@ -33,7 +33,9 @@ def write(path, pixels, axes, ome=False, **metadata):
 @pytest.mark.parametrize("ome", [False, True])
 def test_a_stack_is_no_frame_until_a_plane_is_chosen(tmp_path, axes, ome):
     path = write(tmp_path / "a.tif", STACK, axes, ome)
-    with pytest.raises(BadImageError, match=f"stack of 3 planes .axes {axes}.*plane=1"):
+    with pytest.raises(
+        BadImageError, match=rf"stack of 3 planes .axes {axes}.*plane=1"
+    ):
         read_frame(path)
     for plane in range(3):
         chosen = read_frame(path, plane=str(plane + 1))

@@ -222,8 +222,8 @@ class Nuclei:
         return np.bincount(self.owner, values, len(self)).astype(np.float64)
 
 
-def find_nuclei(labels: npt.NDArray[np.int32]) -> Nuclei:
-    """Sort the pixels of a label image, (H, W) int32, 0 is background, into nuclei."""
+def find_nuclei(labels: npt.NDArray[Any]) -> Nuclei:
+    """Sort the pixels of a label image, (H, W) int, 0 is background, into nuclei."""
     starts, ends, values = _runs(labels)
     found, owner = np.unique(values, return_inverse=True)
     return Nuclei(_shape(labels), starts, ends, owner, found.astype(np.int64))
@@ -242,19 +242,6 @@ def find_components(mask: npt.NDArray[Any]) -> Nuclei:
     labels = number[heads]
     owner = number[first] - 1
     return Nuclei(_shape(mask), starts, ends, owner, labels, True)
-
-
-def find_pieces(labels: npt.NDArray[Any]) -> tuple[Nuclei, Ints]:
-    """Return the 8-connected pieces of one label, and the label of each.
-
-    Parameters
-    ----------
-    labels : (H, W) int
-        0 is background.
-    """
-    nuclei = find_nuclei(labels)
-    pieces, of = nuclei.pieces()
-    return pieces, nuclei.labels[of]
 
 
 def _joined(count: int, upper: Ints, lower: Ints) -> Ints:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.data.masks.nuclei import find_components, find_pieces
+from training.data.masks.nuclei import Nuclei, find_components, find_nuclei
 from training.errors import BadMaskError
 from training.storage.decoding import Picture
 from training.storage.planes import is_grey, look_up
@@ -129,7 +129,8 @@ def _border(pixels: Values) -> Values:
 
 def _grey(path: Path, pixels: Values) -> MaskReading:
     pixels = _whole(path, pixels)
-    values, counts = _counted(pixels)
+    nuclei = find_nuclei(pixels)
+    values, counts = _counted(nuclei)
     if values[0] < 0:
         raise _no_labels(path, pixels)
     if len(values) <= 2:
@@ -138,7 +139,7 @@ def _grey(path: Path, pixels: Values) -> MaskReading:
         middle = (int(values[0]) + int(values[-1])) // 2
         return _binary(pixels > middle, "binary mask with soft edges")
     background = 0 if values[0] == 0 else _usual_border(pixels)
-    return _numbered(path, pixels, background, "label image")
+    return _numbered(path, pixels, background, "label image", nuclei)
 
 
 def _whole(path: Path, pixels: Values) -> Values:
@@ -163,15 +164,14 @@ def _no_labels(path: Path, pixels: Values) -> BadMaskError:
     )
 
 
-def _counted(pixels: Values) -> tuple[Values, Values]:
+def _counted(nuclei: Nuclei) -> tuple[Values, Values]:
     """Return the values that occur, in rising order, and how often each does."""
-    low, high = pixels.min(), pixels.max()
-    if low < 0 or high >= 2**16:
-        values, counts = np.unique(pixels, return_counts=True)
+    values, counts = nuclei.labels, nuclei.areas
+    background = nuclei.shape[0] * nuclei.shape[1] - int(counts.sum())
+    if not background:
         return values, counts
-    often = np.bincount(pixels.ravel(), minlength=int(high) + 1)
-    values = np.flatnonzero(often)
-    return values, often[values]
+    place = int(np.searchsorted(values, 0))
+    return np.insert(values, place, 0), np.insert(counts, place, background)
 
 
 def _is_soft(pixels: Values, values: Values, counts: Values) -> bool:
@@ -182,7 +182,7 @@ def _is_soft(pixels: Values, values: Values, counts: Values) -> bool:
     if bright < _SOLID * counts[values > low + near].sum():
         return False
     between = np.where((pixels > low) & (pixels < top), pixels, 0)
-    pieces, _ = find_pieces(between)
+    pieces, _ = find_nuclei(between).pieces()
     return bool((pieces.areas < _EDGE_PIECE).mean() > 0.5) if len(pieces) else False
 
 
@@ -212,11 +212,20 @@ def _usual_border(values: Values) -> int:
 
 
 def _numbered(
-    path: Path, numbers: Values, background: int, meaning: str
+    path: Path,
+    numbers: Values,
+    background: int,
+    meaning: str,
+    nuclei: Nuclei | None = None,
 ) -> MaskReading:
-    """Return nuclei by their numbers; where these are classes, by their pieces."""
+    """Return nuclei by their numbers; where these are classes, by their pieces.
+
+    `nuclei` are those of `numbers` where they were sorted already.
+    """
     labels = _as_labels(numbers, background)
-    pieces, of_piece = find_pieces(labels)
+    if nuclei is None or background != 0:
+        nuclei = find_nuclei(labels)
+    pieces, of_piece = nuclei.pieces()
     areas = pieces.areas
     if areas[areas < _CRUMB].sum() > _MOST_CRUMBS * areas.sum():
         raise _no_labels(path, numbers)
