@@ -142,6 +142,7 @@ def extract_frame(
     height, width = grey.pixels.shape
     notes = [note for note in (grey.note, frame.note) if note]
     mended, made, meaning = frame.mended is not None, False, ""
+    nuclei: Nuclei | None = None
     if frame.mended is not None:
         labels = read_labels(frame.mended, (height, width))
         notes.append("the mended mask was used")
@@ -154,8 +155,9 @@ def extract_frame(
         notes.append("the mask was made from the image")
     else:
         reading = understand_mask(frame.mask, (height, width))
-        labels, meaning = reading.labels, reading.meaning
-    nuclei = _find(grey.pixels, labels, as_given=mended)
+        labels, meaning, nuclei = reading.labels, reading.meaning, reading.nuclei
+    if nuclei is None:
+        nuclei = _find(grey.pixels, labels, as_given=mended)
     cells = _cells(grey.pixels, nuclei, extraction, as_given=mended)
     if nuclei.apart:
         labels = nuclei.paint()

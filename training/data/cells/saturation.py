@@ -42,10 +42,10 @@ def saturated_from(values: npt.NDArray[Any]) -> int | None:
         return None
     often = np.bincount(values)
     found = np.flatnonzero(often)
-    above = np.cumsum(often[found[::-1]])[::-1]
+    often = often[found]
+    above = np.cumsum(often[::-1])[::-1]
     pile = int(np.flatnonzero(above > _HOT * len(values))[-1])
-    below = often[found[max(0, pile - _BELOW) : pile]]
-    most = often[found[pile]]
+    below, most = often[max(0, pile - _BELOW) : pile], often[pile]
     is_told = len(below) >= _LEAST_VALUES and most >= _LEAST_PIXELS
     if is_told and most >= _PILE * below.mean():
         return int(found[pile])

@@ -60,10 +60,13 @@ class MaskReading:
         is a nucleus; else each value is a nucleus.
     meaning
         In words, such as ``label image``.
+    nuclei
+        Those of the labels, where they were sorted already.
     """
 
     labels: Labels
     meaning: str
+    nuclei: Nuclei | None = None
 
 
 def understand(path: Path, picture: Picture) -> MaskReading:
@@ -234,7 +237,7 @@ def _numbered(
     if 1 < distinct <= _MOST_CLASSES and count >= max(2 * distinct, distinct + 3):
         words = f"{distinct} classes on {count} pieces, each taken as a nucleus"
         return MaskReading(pieces.paint(), f"{meaning} of {words}")
-    return MaskReading(labels, meaning)
+    return MaskReading(labels, meaning, nuclei)
 
 
 def _as_labels(numbers: Values, background: int) -> Labels:
