@@ -27,13 +27,14 @@ from training.config import NetworkSettings
 from training.data.cells.crop_size import CropFit, diameters
 from training.data.cells.extraction import crop_boxes, cut
 from training.data.layouts import CellFile, read_collection
+from training.data.masks.files import read_mask
 from training.evaluation.comparison import compare
 from training.inference.model_file import Model, load_model
 from training.runs.execution import load_cells
 from training.runs.experiments import configure
 from training.runs.final_fit import fit_model
 from training.splits.protocols import make_folds
-from training.storage.images import read_frame, read_mask
+from training.storage.images import read_frame
 
 SIZE = 77
 

@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from training.config import SimulationSettings
 from training.data.layouts import read_collection
+from training.data.masks.files import read_mask
 from training.data.simulation import simulate
-from training.storage.images import read_frame, read_mask
+from training.storage.images import read_frame
 
 Array = npt.NDArray[Any]
 

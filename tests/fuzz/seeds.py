@@ -210,15 +210,48 @@ def _pictures(images: Path, masks: Path) -> None:
         "swapped": {"byteorder": ">"},
         "tiled": {"tile": (16, 16)},
         "strips": {"rowsperstrip": 3},
+        "packed": {"compression": "zlib", "predictor": True},
+        "packed-tiles": {"compression": "zlib", "tile": (16, 16)},
+        "white": {"compression": "zlib", "photometric": "miniswhite"},
     }.items():
         tifffile.imwrite(images / f"{name}.tif", deep, **options)
     tifffile.imwrite(images / "planes.tif", np.moveaxis(colour, 2, 0))
+    _stacks(images, grey)
     mask = np.zeros((60, 50), np.int32)
     mask[10:20, 10:20], mask[30:40, 10:30] = 1, 2
     Image.fromarray(np.uint8(255 * (mask > 0))).save(masks / "binary.png")
     Image.fromarray(np.uint8(255 * (mask > 0))).save(masks / "binary.tif")
     write_bytes(masks / "labels.tif", label_bytes(mask))
     tifffile.imwrite(masks / "floats.tif", mask.astype(np.float32))
+    tifffile.imwrite(masks / "wide.tif", mask.astype(np.int64), compression="zlib")
+    soft = Image.fromarray(np.uint8(255 * (mask > 0))).resize((10, 12))
+    soft.resize((50, 60), Image.Resampling.BICUBIC).save(masks / "soft.png")
+    indexed = Image.fromarray(np.uint8(mask))
+    indexed.putpalette(list(range(255, -1, -1)) * 3)
+    for suffix in ("png", "bmp", "tif"):
+        indexed.save(masks / f"indexed.{suffix}")
+    colours = np.stack([mask * 0, mask, mask * 90], axis=2).astype(np.uint8)
+    Image.fromarray(colours).save(masks / "colours.png")
+    alpha = Image.new("RGBA", (50, 60))
+    alpha.putalpha(Image.fromarray(np.uint8(255 * (mask > 0))))
+    alpha.save(masks / "alpha.png")
+
+
+def _stacks(images: Path, grey: np.ndarray) -> None:
+    """Write stacks, channels and colours of 16 bits, packed and not."""
+    three = np.stack([grey, grey // 2, grey // 3])
+    for name, how in {
+        "z": {"imagej": True},
+        "packed-z": {"compression": "zlib"},
+    }.items():
+        told = {"metadata": {"axes": "ZYX"}, "photometric": "minisblack"}
+        tifffile.imwrite(images / f"{name}.tif", three, **how, **told)
+    names = {"axes": "CYX", "Channel": {"Name": ["FITC", "DAPI", "TRITC"]}}
+    told = {"metadata": names, "photometric": "minisblack"}
+    tifffile.imwrite(images / "channels.tif", three, ome=True, **told)
+    wide = np.moveaxis(three, 0, 2).astype(np.uint16) * 257
+    told = {"compression": "zlib", "photometric": "rgb"}
+    tifffile.imwrite(images / "wide-colour.tif", wide, **told)
 
 
 def _run(out: Path) -> None:

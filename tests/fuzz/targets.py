@@ -23,7 +23,7 @@ from training.curation.review_set import review_of_folder
 from training.data.cells.folder import is_cell_folder, read_cell_folder
 from training.data.cells.loading import load_cell_set, read_cell_set
 from training.data.layouts import read_collection
-from training.data.masks.files import read_nuclei
+from training.data.masks.files import read_mask, read_nuclei
 from training.data.masks.history import mended_notes, with_mended
 from training.decisions.applied import last_step, review_cells, standing_decisions
 from training.decisions.exchange import export_decisions, import_decisions
@@ -54,7 +54,7 @@ from training.runs.staleness import find_stale, rescore
 from training.runs.tail import EventTail
 from training.runs.verdicts import read_verdict, write_verdict
 from training.splits.samples import Samples
-from training.storage.images import read_frame, read_labels, read_mask
+from training.storage.images import read_frame, read_labels
 from training.studies.curve_runs import plan_curves
 
 
@@ -74,10 +74,13 @@ def _check_sentence(fault: Hep2Error) -> None:
 
 
 def _image(path: Path) -> None:
-    pixels = read_frame(path).pixels
-    assert pixels.ndim == 2, pixels.shape
-    assert pixels.dtype in (np.uint8, np.uint16), pixels.dtype
-    pixels.max()
+    def grey(**choice: str) -> None:
+        pixels = read_frame(path, **choice).pixels
+        assert pixels.ndim == 2, pixels.shape
+        assert pixels.dtype in (np.uint8, np.uint16), pixels.dtype
+        pixels.max()
+
+    each([grey, partial(grey, plane="max"), partial(grey, plane="2", channel="1")])
 
 
 def _mask(path: Path) -> None:

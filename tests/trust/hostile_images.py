@@ -24,9 +24,11 @@ from PIL import Image
 from training.config import ExtractionSettings, SegmentationSettings, SimulationSettings
 from training.data.cells.folder import read_cell_folder, write_cell_folder
 from training.data.layouts import read_collection
+from training.data.masks.files import read_mask
 from training.data.simulation import simulate
 from training.errors import BadImageError, BadMaskError
-from training.storage.images import MAX_PIXELS, read_frame, read_mask
+from training.storage.decoding import MAX_PIXELS
+from training.storage.images import read_frame
 
 GREY = np.arange(48 * 40, dtype=np.uint8).reshape(48, 40)
 CAP = 8 * MAX_PIXELS

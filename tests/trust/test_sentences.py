@@ -20,6 +20,7 @@ from training.config import PaperNetworkSettings, ProtocolSettings
 from training.data.cells.cell_set import CellSet
 from training.data.cells.folder import read_cell_folder
 from training.data.layouts import read_collection
+from training.data.masks.files import read_mask
 from training.errors import Hep2Error
 from training.inference.model_file import load_model
 from training.patterns import I3A
@@ -28,7 +29,7 @@ from training.runs.final_fit import fit_model
 from training.runs.folder import RunFolder
 from training.splits.leaks import prove_no_leak
 from training.splits.protocols import Fold, make_folds
-from training.storage.images import read_frame, read_mask
+from training.storage.images import read_frame
 from training.storage.writing import write_text
 
 SAMPLE = promises.ROOT / "sample_data" / "model" / "simulated.safetensors"

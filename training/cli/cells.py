@@ -1,15 +1,17 @@
 """Commands that make cells: simulate, extract."""
 
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from training.cli.app import BAD_INPUT, app
 from training.cli.options import Changes, Json, Layout, cutting, pairs
 from training.cli.terminal import console, progress, tell
+
+if TYPE_CHECKING:
+    from training.data.cells.folder import ExtractionProgress
 
 
 @app.command()
@@ -60,10 +62,8 @@ def extract(
     faults = [str(step.fault) for step in done if step.fault]
     left_aside = [f"{step.frame}: {step.note}" for step in done if step.note]
     census = f"{collection.census}."
-    assumed = _counted(
-        note for step in done for note in step.notes if note != step.note
-    )
-    for note in (census, *collection.notes, *left_aside, *assumed, *faults):
+    read_as = _read_as(done)
+    for note in (census, *collection.notes, *read_as, *left_aside, *faults):
         console.print(note, highlight=False, soft_wrap=True, markup=False)
     tell(
         {
@@ -73,6 +73,7 @@ def extract(
             "kept": sum(step.kept for step in done),
             "dropped": sum(step.dropped for step in done),
             "mended_masks": sum(step.mended for step in done),
+            "read_as": read_as,
             "faults": faults,
         },
         as_json,
@@ -81,7 +82,17 @@ def extract(
         raise typer.Exit(BAD_INPUT)
 
 
-def _counted(notes: Iterable[str]) -> list[str]:
-    """Return a line for each note, with the number of frames that it is said of."""
-    counts = Counter(notes)
-    return [f"{n} frame{'s' * (n > 1)}: {note}." for note, n in counts.items()]
+def _read_as(done: "list[ExtractionProgress]") -> list[str]:
+    """Return what masks and frames were taken for, most frequent first."""
+    from training.data.cells.extraction import in_one_line
+
+    frames: Counter[tuple[str, ...]] = Counter()
+    nuclei: Counter[tuple[str, ...]] = Counter()
+    for step in done:
+        if step.read_as and not step.fault:
+            frames[step.read_as] += 1
+            nuclei[step.read_as] += step.kept + step.dropped
+    return [
+        in_one_line(words, nuclei[words], number)
+        for words, number in frames.most_common()
+    ]

@@ -76,14 +76,29 @@ class ExtractionSettings(Settings):
         ),
     )
 
-    channel: str = Field(
+    plane: str = Field(
         "",
-        max_length=40,
+        pattern=r"^([1-9][0-9]{0,4}|max)?$",
         description=(
-            "Which channel is cut where each is a file: its number or its name, 1 "
-            "for _ch01; empty takes the one named FITC."
+            "Plane of a stack, from 1, or 'max' for the brightest value over all; "
+            "empty where a frame is no stack."
         ),
     )
+    channel: str = Field(
+        "",
+        max_length=100,
+        description=(
+            "Channel to cut, by number from 1 or by name, where each channel is a file "
+            "by the number in its name (1 for _ch01); empty takes that of fluorescein "
+            "where the file names it."
+        ),
+    )
+
+    @field_validator("plane", "channel", mode="before")
+    @classmethod
+    def _as_typed(cls, value: object) -> object:
+        """Take the number 3 for '3', as YAML and JSON may have it."""
+        return str(value) if isinstance(value, int) else value
 
     @field_validator("size")
     @classmethod

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy
 
+from training.data.cells.saturation import saturated_from
 from training.data.masks.shapes import solidity
 from training.data.masks.single_crops import crop_mask
 
@@ -23,7 +24,7 @@ MEASURES: dict[str, str] = {
     "focus": "Spread of the Laplacian over the mean of the crop; higher is sharper.",
     "detail": "Spread of the smoothed Laplacian at the nucleus over its signal.",
     "signal": "The brightest twentieth at the nucleus above the darkest tenth.",
-    "saturation": "Share of the nucleus at full scale, 0 to 1.",
+    "saturation": "Share of the nucleus at the value where the camera ended, 0 to 1.",
     "area": "Pixels of the nucleus.",
     "roundness": "Its area over that of the disc with its second moments, 0 to 1.",
     "border": "Its length on the crop's edge over its diameter, 0 to 1.",
@@ -36,7 +37,6 @@ _CHUNK = 256
 _SMOOTHING = 1 / 40
 _AROUND = 1 / 20
 _DARK, _BRIGHT = 10, 95
-_TOPS = (255, 4095, 16383, 65535)
 _SHAPE = ("roundness", "border", "doublet")
 _TRUSTED = 0.25
 _PIXEL_VARIANCE = 1 / 12
@@ -104,14 +104,16 @@ def measure_quality_parts(
     what is in pieces. Unlike 4 pi A / P² it needs no outline, whose length on a grid of
     pixels depends on its direction and on the noise of the mask.
 
-    *brightness*: the mean in the nucleus less the median outside, over full scale.
+    *brightness*: the mean in the nucleus less the median outside, over full scale: 255,
+    or 65535 of 16 bits, whatever the camera used of them and whatever other cells have.
+
+    *saturation*: see `training.data.cells.saturation`.
 
     References
     ----------
     Pertuz, Puig and Garcia 2013, doi:10.1016/j.patcog.2012.11.011
     Žunić, Hirota and Rosin 2010, doi:10.1016/j.patcog.2009.06.017
     """
-    top = top_value(crops)
     for start in range(0, len(crops), _CHUNK):
         rows = slice(start, min(start + _CHUNK, len(crops)))
         some = np.asarray(crops[rows])
@@ -119,7 +121,7 @@ def measure_quality_parts(
             inside = np.stack([crop_mask(crop) for crop in some])
         else:
             inside = np.asarray(masks[rows], dtype=np.bool_)
-        part = _measure(some, inside, top)
+        part = _measure(some, inside)
         part.index = pd.RangeIndex(rows.start, rows.stop)
         if table is not None:
             area = table["area"].to_numpy(np.float64)[rows]
@@ -177,27 +179,6 @@ def laplacian(grey: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return neighbours - 4 * grey[:, 1:-1, 1:-1]
 
 
-def top_value(crops: npt.NDArray[Any]) -> int:
-    """Return the full scale of the camera: of 8, 12, 14 or 16 bits.
-
-    Parameters
-    ----------
-    crops : (N, S, S) uint8 or uint16
-        Those of 16 bits are read once, a few hundred at a time.
-
-    Returns
-    -------
-    top
-        255 for uint8, else the least of 255, 4095, 16383 and 65535 that no pixel
-        exceeds.
-    """
-    if crops.dtype == np.uint8 or not len(crops):
-        return _TOPS[0]
-    starts = range(0, len(crops), _CHUNK)
-    highest = max(int(crops[start : start + _CHUNK].max()) for start in starts)
-    return min(top for top in _TOPS if top >= highest)
-
-
 def roundness(masks: npt.NDArray[np.bool_]) -> Floats:
     """Return the area over that of the disc with the same second moments.
 
@@ -222,12 +203,10 @@ def roundness(masks: npt.NDArray[np.bool_]) -> Floats:
     return np.minimum(area / (2 * np.pi * spread), 1.0)
 
 
-def _measure(
-    crops: npt.NDArray[Any], masks: npt.NDArray[np.bool_], top: int
-) -> pd.DataFrame:
+def _measure(crops: npt.NDArray[Any], masks: npt.NDArray[np.bool_]) -> pd.DataFrame:
+    top = np.iinfo(crops.dtype).max
     pixels = masks.sum(axis=(1, 2)).astype(np.float64)
     area = np.where(pixels > 0, pixels, np.nan)
-    at_top = (masks & (crops == top)).sum(axis=(1, 2))
     inside = np.where(masks, crops, 0).sum(axis=(1, 2), dtype=np.float64) / area
     side = crops.shape[1]
     width = 2 * round(_AROUND * side) + 1
@@ -251,7 +230,7 @@ def _measure(
             "focus": sharpness(crops),
             "detail": _spread(crops, near) / np.where(signal > 0, signal, np.nan),
             "signal": signal / top,
-            "saturation": at_top / area,
+            "saturation": _saturation(crops, masks),
             "area": pixels,
             **{
                 name: np.where(flat, np.nan, np.clip(values, 0, 1))
@@ -260,6 +239,17 @@ def _measure(
             "brightness": (inside - background) / top,
         }
     )
+
+
+def _saturation(crops: npt.NDArray[Any], masks: npt.NDArray[np.bool_]) -> Floats:
+    """Return the share of each nucleus at the value where its camera ended, (N,)."""
+    shares = np.full(len(crops), np.nan)
+    for row, (crop, mask) in enumerate(zip(crops, masks, strict=True)):
+        values = crop[mask]
+        if len(values):
+            end = saturated_from(values)
+            shares[row] = 0.0 if end is None else (values >= end).mean()
+    return shares
 
 
 def _spread(crops: npt.NDArray[Any], near: npt.NDArray[np.bool_]) -> Floats:

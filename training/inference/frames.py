@@ -12,7 +12,6 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from training.config import VerdictSettings
-from training.data.cells.cell_set import full_scale
 from training.data.cells.extraction import FrameCells, cell_id, crop_boxes, cut
 from training.evaluation.verdict import SpecimenVerdict, specimen_verdict
 from training.inference.cards import NOTICE, ModelCard
@@ -95,7 +94,7 @@ def classify_frame(
     """
     rows = np.flatnonzero((cells.cells.table["dropped"] == "").to_numpy())
     crops = matched_crops(cells, rows, model.card.nucleus_share)
-    scores = model.scores(crops, full_scale(cells.image))
+    scores = model.scores(crops)
     verdict = specimen_verdict(scores, model.vocabulary, settings, model.card.verdict)
     return FramePrediction(
         cells, rows, scores, model.vocabulary, verdict, model.card, crops

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from training.data.cells.cell_set import full_scale, pack_images
+from training.data.cells.cell_set import pack_images
 from training.errors import BadModelError
 from training.inference.cards import ModelCard, known_vocabulary, read_card
 from training.models.networks.architectures import blank_network
@@ -49,16 +49,12 @@ class Model:
     vocabulary: Vocabulary
     voters: tuple[nn.Module, ...]
 
-    def scores(
-        self, crops: npt.NDArray[Any], top: int | None = None
-    ) -> npt.NDArray[np.float32]:
+    def scores(self, crops: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return the mean of the voters' softmax scores, over the card's views.
 
         Parameters
         ----------
         crops : (N, S, S) uint8 or uint16
-        top
-            The grey value taken as full scale; None tells it from the crops.
 
         Returns
         -------
@@ -68,7 +64,7 @@ class Model:
         if len(crops) == 0:
             return np.zeros((0, len(self.vocabulary)), np.float32)
         settings = self.card.classifier
-        packed = pack_images(crops, settings.input_size, top or full_scale(crops))
+        packed = pack_images(crops, settings.input_size)
         device = next(self.voters[0].parameters()).device
         images = torch.from_numpy(packed).to(device)
         return score_with(

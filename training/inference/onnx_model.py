@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.data.cells.cell_set import full_scale, pack_images
+from training.data.cells.cell_set import pack_images
 from training.errors import BadModelError, BadSettingError
 from training.inference.cards import ModelCard, known_vocabulary, parse_card
 from training.patterns import Vocabulary
@@ -60,9 +60,7 @@ class OnnxModel:
     vocabulary: Vocabulary
     session: Any
 
-    def scores(
-        self, crops: npt.NDArray[Any], top: int | None = None
-    ) -> npt.NDArray[np.float32]:
+    def scores(self, crops: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return the scores of crops, (N, K) float32; see `Scorer.scores`.
 
         Raises
@@ -73,7 +71,7 @@ class OnnxModel:
         parts = [np.zeros((0, len(self.vocabulary)), np.float32)]
         if len(crops):
             size = self.card.classifier.input_size
-            packed = pack_images(crops, size, top or full_scale(crops))
+            packed = pack_images(crops, size)
             for start in range(0, len(packed), _BATCH):
                 parts.append(self._run(packed[start : start + _BATCH]))
         return np.concatenate(parts)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.data.cells.cell_set import full_scale
 from training.errors import BadModelError
 from training.inference.scorers import Scorer, score_views
 
@@ -33,9 +32,7 @@ class ViewScores:
     spread: npt.NDArray[np.float32]
 
 
-def scores_in_views(
-    scorer: Scorer, crops: npt.NDArray[Any], top: int | None = None
-) -> ViewScores:
+def scores_in_views(scorer: Scorer, crops: npt.NDArray[Any]) -> ViewScores:
     """Score crops in each of their eight rotations and mirrors.
 
     Parameters
@@ -43,15 +40,13 @@ def scores_in_views(
     scorer
         As `training.inference.scorers.load_scorer` returns it.
     crops : (N, S, S) uint8 or uint16
-    top
-        The grey value taken as full scale; None tells it from the crops.
 
     Raises
     ------
     BadModelError
         If the model's file averages the views itself.
     """
-    scores = score_views(scorer, crops, top)
+    scores = score_views(scorer, crops)
     if scores is None:
         raise BadModelError(
             scorer.card.name,
@@ -103,10 +98,10 @@ def spread_in_views(
     found
         In the order of the crops.
     """
-    spread, top = np.zeros(len(crops)), full_scale(crops)
+    spread = np.zeros(len(crops))
     for start in range(0, len(crops), _CHUNK):
         some = np.asarray(crops[start : start + _CHUNK])
-        spread[start : start + len(some)] = scores_in_views(scorer, some, top).spread
+        spread[start : start + len(some)] = scores_in_views(scorer, some).spread
         yield (start + len(some)) / len(crops)
     seen = np.isin(specimens.astype(str), list(scorer.card.specimens))
     return ViewSpread(spread, seen)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
-from training.data.cells.cell_set import full_scale
 from training.data.cells.orientations import VIEWS, turned_crops
 from training.errors import BadSettingError
 from training.inference.cards import ModelCard
@@ -33,16 +32,12 @@ class Scorer(Protocol):
     def vocabulary(self) -> Vocabulary:
         """The patterns, in the order of its scores."""
 
-    def scores(
-        self, crops: npt.NDArray[Any], top: int | None = None
-    ) -> npt.NDArray[np.float32]:
+    def scores(self, crops: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return the scores of crops.
 
         Parameters
         ----------
         crops : (N, S, S) uint8 or uint16
-        top
-            The grey value taken as full scale; None tells it from the crops.
 
         Returns
         -------
@@ -57,7 +52,7 @@ def has_networks(model: Scorer) -> TypeGuard[Model]:
 
 
 def score_views(
-    model: Scorer, crops: npt.NDArray[Any], top: int | None = None
+    model: Scorer, crops: npt.NDArray[Any]
 ) -> npt.NDArray[np.float32] | None:
     """Score crops in each of their eight views, whatever views the card averages.
 
@@ -66,8 +61,6 @@ def score_views(
     model
         As `load_scorer` returns it.
     crops : (N, S, S) uint8 or uint16
-    top
-        The grey value taken as full scale; None tells it from the crops.
 
     Returns
     -------
@@ -78,13 +71,12 @@ def score_views(
     score = _one_view(model)
     if score is None:
         return None
-    top = top or full_scale(crops)
-    return np.stack([score(turned_crops(crops, v), top) for v in range(VIEWS)])
+    return np.stack([score(turned_crops(crops, v)) for v in range(VIEWS)])
 
 
 def _one_view(
     model: Scorer,
-) -> Callable[[npt.NDArray[Any], int], npt.NDArray[np.float32]] | None:
+) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]] | None:
     if model.card.classifier.test_views == 1:
         return model.scores
     if not has_networks(model):

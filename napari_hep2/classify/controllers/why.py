@@ -129,13 +129,11 @@ def explained(
     index
         Of the model's training cells, or None, then `note` says why.
     """
-    from training.data.cells.cell_set import full_scale
     from training.inference.why.reasons import explain_cells
 
     crop = prediction.crops[row]
     best = int(prediction.predicted[row])
-    top = full_scale(prediction.cells.image)
-    reasons = explain_cells(model, np.asarray(crop)[None], np.array([best]), top, index)
+    reasons = explain_cells(model, np.asarray(crop)[None], np.array([best]), index)
     agreeing, low, high = _views(reasons)
     return CellReasons(
         scored_ids(prediction)[row],

@@ -96,7 +96,7 @@ class SpecimenController:
                 "give it to the LOSO trainer, or open a folder of whole frames",
             )
         state = self._state
-        state.cells = None
+        state.cells = self._arrays = None
         state.position = (0, 0)
         state.collection = collection
         n = len(collection.specimens)
@@ -205,11 +205,11 @@ class SpecimenController:
     def extract_again(self) -> Job | None:
         """Extract the open frame once more, with the settings as they are now."""
         state = self._state
-        if state.cells is None:
+        if self._arrays is None and state.collection is not None:
+            return self.open_frame(*state.position)
+        if state.cells is None or self._arrays is None:
             state.complain("Nothing is open: open a folder or pick an image first.")
             return None
-        if self._arrays is None:
-            return self.open_frame(*state.position)
         specimen, pattern = state.specimen, state.pattern
         frame, (image, labels) = state.cells.frame, self._arrays
         return Job(

@@ -103,6 +103,7 @@ class SpecimenWidget(SessionWidget):
         form.addRow("Specimen", self.specimen)
         form.addRow("Pattern", self.pattern)
         self.count = heading("")
+        self.read_as = text_label()
         self.dropped, self.flagged, self.sizes = (text_label() for _ in range(3))
         self.misfit = text_label()
         self.misfit.setStyleSheet(f"color: {WARNING_COLOUR};")
@@ -111,6 +112,7 @@ class SpecimenWidget(SessionWidget):
         self.show_dropped.setToolTip("Dim boxes with the reason written on them")
         inside.addLayout(form)
         inside.addWidget(self.count)
+        inside.addWidget(self.read_as)
         for part in (self.dropped, self.flagged, self.sizes, self.misfit, self.fit):
             inside.addWidget(part)
         inside.addWidget(self.show_dropped)
@@ -296,6 +298,7 @@ class SpecimenWidget(SessionWidget):
         collection = self.state.collection
         self._fill_patterns()
         self.write.setEnabled(collection is not None)
+        self._show_again()
         self.frames.show_collection()
         if collection is None:
             self.folder.setText("No folder is open.")
@@ -326,17 +329,25 @@ class SpecimenWidget(SessionWidget):
 
     def _show_cells(self) -> None:
         cells = self.state.cells
-        for part in (self.dropped, self.flagged, self.sizes, self.show_dropped):
+        shown = (self.read_as, self.dropped, self.flagged, self.sizes)
+        for part in (*shown, self.show_dropped):
             part.setVisible(cells is not None)
-        for part in (self.specimen, self.pattern, self.again):
+        for part in (self.specimen, self.pattern):
             part.setEnabled(cells is not None)
+        self._show_again()
         self._show_names()
         self._show_command()
         self._show_fit(cells.cells.fit if cells is not None else None)
         if cells is None:
             self.count.setText("No cells yet.")
             return
+        self.read_as.setText(cells.understood)
         self._show_count(count_cells(cells), cells.mask_made)
+
+    def _show_again(self) -> None:
+        """Offer other settings, also for a frame that gave no cells with these."""
+        state = self.state
+        self.again.setEnabled(state.cells is not None or state.collection is not None)
 
     def _show_fit(self, fit: CropFit | None) -> None:
         note = fit.note if fit is not None else ""

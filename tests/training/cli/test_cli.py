@@ -11,16 +11,17 @@ import time
 
 import numpy as np
 import pytest
+import tifffile
 from typer.testing import CliRunner
 
 from training.cli import app, main
 from training.data.cells.loading import load_cell_set
 from training.data.layouts import read_collection
 from training.data.masks.changes import settle_labels
+from training.data.masks.files import read_mask
 from training.data.masks.history import read_mends
 from training.data.masks.history_writer import MendWriter
 from training.inference.cards import read_card
-from training.storage.images import read_mask
 
 TINY = ["width=0.04", "input_size=32", "batch_size=16", "learning_rate=0.02"]
 SETTINGS = [word for pair in TINY for word in ("--set", pair)]
@@ -197,6 +198,56 @@ def test_extract_says_of_how_many_frames_it_made_the_mask(run, tmp_path, write_p
     done = run("extract", data, "--out", tmp_path / "cells")
     assert done.returncode == 0
     assert "3 frames: the mask was made from the image." in done.stderr
+
+
+def discs(shape=(120, 150)):
+    """Return a frame of four discs, uint8, and its labels."""
+    yy, xx = np.mgrid[: shape[0], : shape[1]]
+    labels = np.zeros(shape, np.int32)
+    for number, (y, x) in enumerate([(30, 35), (30, 110), (90, 35), (90, 110)], 1):
+        labels[(yy - y) ** 2 + (xx - x) ** 2 <= 15**2] = number
+    grain = np.random.default_rng(0).normal(0, 12, shape)
+    return np.where(labels, 120 + grain, 12).astype(np.uint8), labels
+
+
+def test_extract_says_what_masks_were_taken_for(run, tmp_path):
+    image, labels = discs()
+    (tmp_path / "data").mkdir()
+    for number, mask in enumerate([labels, labels * 60, (labels > 0) * 255], 1):
+        name = tmp_path / "data" / f"{number}_p0"
+        tifffile.imwrite(f"{name}.tif", image)
+        tifffile.imwrite(f"{name}_mask.tif", mask.astype(np.uint8))
+    done = run("extract", tmp_path / "data", "--out", tmp_path / "cells")
+    assert done.returncode == 0, done.stderr
+    told = done.stdout + done.stderr
+    assert "label image, 8 nuclei in 2 frames" in told
+    assert "binary mask, 4 nuclei\n" in told
+
+
+def test_a_plane_and_a_channel_are_chosen_by_settings(run, tmp_path):
+    image, labels = discs()
+    stack = np.stack(
+        [np.stack([image // 9, image // 2]), np.stack([image // 9, image])]
+    )
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "data" / "S1_p0.tif"
+    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "ZCYX"})
+    tifffile.imwrite(tmp_path / "data" / "S1_p0_mask.tif", labels.astype(np.uint16))
+    extract = "extract", tmp_path / "data", "--out", tmp_path / "cells"
+    done = run(*extract)
+    assert done.returncode == 2
+    assert "--set channel=1 (to 2)" in " ".join(done.stderr.split())
+    done = run(*extract, "--set", "channel=2")
+    assert done.returncode == 2
+    assert "--set plane=1 (to 2)" in " ".join(done.stderr.split())
+    done = run(*extract, "--set", "channel=2", "--set", "plane=2")
+    assert done.returncode == 0, done.stderr
+    told = "label image, 4 nuclei; 2 channels, channel 2 was taken; plane 2 of 2 was"
+    assert told in " ".join((done.stdout + done.stderr).split())
+    crops = np.load(tmp_path / "cells" / "crops.npy")
+    np.testing.assert_array_equal(crops[0, 38, 38], image[30, 35])
+    done = run(*extract, "--set", "plane=best")
+    assert done.returncode == 2
 
 
 def test_simulate_extract_and_predict(run, tmp_path, cells, task1):

@@ -13,7 +13,6 @@ from training.curation.quality import (
     measure_quality_parts,
     roundness,
     sharpness,
-    top_value,
 )
 
 SIDE = 77
@@ -204,14 +203,23 @@ def test_an_empty_mask_gives_no_figures_but_focus():
     assert found.drop(["focus", "area"]).isna().all()
 
 
-@pytest.mark.parametrize(
-    ("highest", "top"),
-    [(200, 255), (256, 4095), (4095, 4095), (4096, 16383), (65535, 65535)],
-)
-def test_full_scale_is_that_of_the_camera(highest, top):
-    crops = np.zeros((300, 3, 3), np.uint16)
-    crops[-1, 1, 1] = highest
-    assert top_value(crops) == top
+@pytest.mark.parametrize("top", [200, 3000, 4095, 16383])
+def test_a_cell_is_saturated_at_any_top(top):
+    disc = ellipse(20, 20)
+    crop = (textured(disc) / 255 * 0.7 * top).astype(np.uint16)
+    crop[disc & (X < -12)] = top
+    share = (disc & (X < -12)).sum() / disc.sum()
+    assert measured(disc, crop)["saturation"] == pytest.approx(share, abs=0.002)
+    below = np.where(crop == top, top // 3, crop)
+    assert measured(disc, below)["saturation"] == 0
+
+
+def test_no_measure_of_a_cell_depends_on_others():
+    disc = ellipse(20, 20)
+    dim = textured(disc).astype(np.uint16)
+    both = np.stack([dim, dim * 60])
+    beside = measure_quality(both, np.stack([disc, disc])).iloc[0]
+    np.testing.assert_allclose(beside, measured(disc, dim), rtol=1e-12)
 
 
 def test_parts_together_are_the_whole_and_say_how_far_they_are():

@@ -45,7 +45,7 @@ def test_a_model_scores_crops_of_any_size_and_depth(model_path):
     assert scores.shape == (3, 6)
     assert scores.dtype == np.float32
     assert scores.sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
-    deep = model.scores(crops.astype(np.uint16) * 257, top=65535)
+    deep = model.scores(crops.astype(np.uint16) * 257)
     assert deep == pytest.approx(scores, abs=1e-5)
 
 

@@ -70,9 +70,9 @@ def test_simulated_cells_get_the_same_scores_and_patterns(both, frames):
 @pytest.mark.parametrize("count", [0, 1, 25, 26])
 def test_any_number_of_crops_of_any_depth(both, count):
     crops = np.random.default_rng(count).integers(0, 4096, (count, 77, 77), np.uint16)
-    scores = load_onnx_model(both, threads=1).scores(crops, 4095)
+    scores = load_onnx_model(both, threads=1).scores(crops)
     assert scores.shape == (count, 6)
-    expected = load_model(both, "cpu").scores(crops, 4095)
+    expected = load_model(both, "cpu").scores(crops)
     np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-5)
 
 

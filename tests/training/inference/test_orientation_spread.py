@@ -30,8 +30,8 @@ class CornerScorer:
 
     card: ModelCard
 
-    def scores(self, crops, top=None):
-        share = crops[:, 0, 0] / np.float32(top or 255)
+    def scores(self, crops):
+        share = crops[:, 0, 0] / np.float32(255)
         return np.stack([share, 1 - share], axis=1).astype(np.float32)
 
 
@@ -58,8 +58,6 @@ def test_scores_over_the_views_by_hand(crops):
     found = scores_in_views(CornerScorer(card(1)), crops)
     assert found.mean == pytest.approx(np.array([[0.25, 0.75], [0, 1]]))
     assert found.spread == pytest.approx([np.std([1, 1, 0, 0, 0, 0, 0, 0]), 0])
-    half = scores_in_views(CornerScorer(card(1)), crops, top=510)
-    assert half.mean[0] == pytest.approx([0.125, 0.875])
 
 
 @pytest.mark.parametrize("views", [1, 8])

@@ -33,7 +33,7 @@ class Even:
     card = read_card(SAMPLE)
     vocabulary = I3A
 
-    def scores(self, crops, top=None):
+    def scores(self, crops):
         return np.full((len(crops), 6), 1 / 6, np.float32)
 
 
@@ -122,13 +122,13 @@ def test_the_next_frame_is_cut_while_one_is_scored(frames, tmp_path, monkeypatch
     class Waiting(Even):
         met = 0
 
-        def scores(self, crops, top=None):
+        def scores(self, crops):
             self.met += 1
             if self.met < len(frames):
                 assert started[frames[self.met].name].wait(30)
             if self.met + 1 < len(frames):
                 assert not started[frames[self.met + 1].name].is_set()
-            return super().scores(crops, top)
+            return super().scores(crops)
 
     monkeypatch.setattr(stream, "extract_frame", noted)
     model = Waiting()

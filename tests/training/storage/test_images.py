@@ -9,9 +9,10 @@ import pytest
 import tifffile
 from PIL import Image
 
+from training.data.masks.files import read_mask
 from training.errors import BadImageError, BadMaskError, StorageError
-from training.storage import images
-from training.storage.images import read_frame, read_mask
+from training.storage import decoding, images, planes
+from training.storage.images import read_frame
 from training.storage.writing import write_array, write_bytes, write_json, write_text
 
 GREY = np.arange(12 * 10, dtype=np.uint8).reshape(12, 10)
@@ -174,7 +175,7 @@ def test_bad_masks(tmp_path, make, sentence):
         (lambda path: path.write_bytes(b"GIF89a" * 20), "not a TIFF, PNG"),
         (lambda path: path.write_bytes(b"%!PS-Adobe-3.0\n"), "not a TIFF, PNG"),
         (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n"), "damaged or cut short"),
-        (_mask(np.zeros((5, 12, 10), np.uint8)), "stack of shape"),
+        (_mask(np.zeros((5, 12, 10), np.uint8)), "stack of 5 planes"),
         (_mask(np.zeros((12, 10), np.float32)), "pixels are float32"),
         (_mask(np.zeros((12, 10), np.int16)), "pixels are int16"),
     ],
@@ -213,17 +214,17 @@ def test_an_ome_header_opens_no_other_file(tmp_path):
 def test_a_frame_has_at_most_so_many_pixels(tmp_path, monkeypatch, suffix, channels):
     pixels = GREY if channels == 1 else np.stack([GREY] * 3, axis=2)
     Image.fromarray(pixels).save(tmp_path / f"a.{suffix}")
-    monkeypatch.setattr(images, "MAX_PIXELS", GREY.size)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", GREY.size)
     assert read_frame(tmp_path / f"a.{suffix}").pixels.shape == GREY.shape
-    monkeypatch.setattr(images, "MAX_PIXELS", GREY.size - 1)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", GREY.size - 1)
     with pytest.raises(BadImageError, match="give frames of at most 119 pixels"):
         read_frame(tmp_path / f"a.{suffix}")
 
 
 def test_the_spread_of_a_channel_is_that_of_all_its_rows():
     deep = np.random.default_rng(0).integers(0, 65536, (700, 9), np.uint16)
-    assert images._spread(deep) == pytest.approx(deep.std())
-    assert images._spread(np.full((3, 3), 65535, np.uint16)) == pytest.approx(0)
+    assert planes._spread(deep) == pytest.approx(deep.std())
+    assert planes._spread(np.full((3, 3), 65535, np.uint16)) == pytest.approx(0)
 
 
 # --- writing -----------------------------------------------------------------

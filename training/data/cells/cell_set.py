@@ -2,6 +2,8 @@
 
 Images are packed once to uint8 at the classifier's input size, whatever they came as:
 Task-1's cells of 54 to 111 pixels, or 77 x 77 crops of a cell folder or of frames.
+Those of 16 bits are each packed from their own range of grey values, so that a cell
+never depends on other cells, on the rest of its frame or on the bits of its camera.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from training.patterns import Vocabulary
 
 if TYPE_CHECKING:
     from training.decisions.applied import ReviewManifest
+
+_PERCENTILES = (0.01, 0.99)
 
 
 @dataclass(frozen=True)
@@ -114,9 +118,7 @@ class CellSet:
         )
 
 
-def pack_images(
-    images: Iterable[npt.NDArray[Any]], size: int, top: int = 255
-) -> npt.NDArray[np.uint8]:
+def pack_images(images: Iterable[npt.NDArray[Any]], size: int) -> npt.NDArray[np.uint8]:
     """Resize grey images to `size` and pack them as uint8.
 
     Parameters
@@ -124,30 +126,39 @@ def pack_images(
     images : each (H, W) uint8 or uint16
     size
         Side of the square result in pixels.
-    top
-        The grey value that becomes 255; see `full_scale`.
 
     Returns
     -------
     packed : (N, size, size) uint8
         Bilinear, with the support widened when shrinking, as Pillow does it.
+
+    Notes
+    -----
+    Values of 8 bits stay as they are. Those of 16 bits are stretched from the image's
+    darkest to its brightest value, or from one span below the 1st percentile to one
+    above the 99th where that is less, the span being what lies between the two. So a
+    hot pixel leaves at least 85 grey values to the rest, and *cell* normalisation,
+    which clips at these percentiles, loses nothing.
     """
-    packed = [_pack_one(image, size, top) for image in images]
+    packed = [_pack_one(image, size) for image in images]
     return np.stack(packed) if packed else np.zeros((0, size, size), np.uint8)
 
 
-def full_scale(images: npt.NDArray[Any]) -> int:
-    """Return the full scale of a stack: 255, or 4095 or 65535 for 16-bit files."""
-    if images.dtype == np.uint8:
-        return 255
-    return 4095 if images.size == 0 or images.max() <= 4095 else 65535
-
-
-def _pack_one(image: npt.NDArray[Any], size: int, top: int) -> npt.NDArray[np.uint8]:
+def _pack_one(image: npt.NDArray[Any], size: int) -> npt.NDArray[np.uint8]:
     if image.dtype != np.uint8:
-        image = np.clip(image * (255.0 / top) + 0.5, 0, 255).astype(np.uint8)
+        image = _stretched(image)
     resized = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(resized, np.uint8)
+
+
+def _stretched(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Return an image of 16 bits with its own range of values as 0 to 255."""
+    darkest, brightest = float(image.min()), float(image.max())
+    dark, bright = np.quantile(image, _PERCENTILES, method="nearest").astype(float)
+    span = bright - dark or brightest - darkest
+    low, high = max(darkest, dark - span), min(brightest, bright + span)
+    scale = 255.0 / max(high - low, 1.0)
+    return np.clip((image - low) * scale + 0.5, 0, 255).astype(np.uint8)
 
 
 def pack_masks(
@@ -159,5 +170,5 @@ def pack_masks(
     -------
     packed : (N, size, size) bool
     """
-    packed = [_pack_one(mask * np.uint8(255), size, 255) >= 128 for mask in masks]
+    packed = [_pack_one(mask * np.uint8(255), size) >= 128 for mask in masks]
     return np.stack(packed) if packed else np.zeros((0, size, size), bool)

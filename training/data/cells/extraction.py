@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 
 from training.config import ExtractionSettings, SegmentationSettings
 from training.data.cells.crop_size import CropFit, crop_fit
+from training.data.cells.saturation import saturated_from
 from training.data.layouts import Frame, check_one_mask, with_channel
 from training.data.masks.files import read_nuclei
 from training.data.masks.nuclei import Floats, Nuclei, find_components, find_nuclei
@@ -22,20 +24,20 @@ DROP_REASONS: dict[str, str] = {
     "border": "The nucleus touches the edge of the frame, so a part of it is missing.",
     "tiny": "It is much smaller than the frame's usual nucleus: debris, or a fragment.",
     "touching": "Nuclei are merged, or this one lies against another for a long way.",
+    "pieces": "Its number is on pieces far from each other, which are no one nucleus.",
 }
 """Why a cell is dropped; a curator may take it back."""
 
 FLAGS: dict[str, str] = {
     "contact": "The nucleus touches another for a short way.",
     "overhang": "The crop reaches over the frame's edge; the missing part is mirrored.",
-    "saturated": "Many of its pixels have the highest value there is.",
+    "saturated": "Many of its pixels have the value at which the camera ended.",
     "out-of-focus": "It is much less sharp than the frame's usual nucleus.",
 }
 """What a reviewer should know of a cell that is kept all the same."""
 
 TABLE_COLUMNS = ("label", "y", "x", "area", "flags", "dropped")
 
-_TOPS = (255, 4095, 16383, 65535)
 _STRIP = 128
 
 
@@ -78,6 +80,9 @@ class FrameCells:
         0 is background; the other values are the ``label`` of the table.
     mask_made
         Whether the labels come from segmentation, as the frame has no mask.
+    meaning
+        What the values of the mask were taken for, such as ``label image``; empty where
+        it was not read from the data.
     """
 
     frame: Frame
@@ -86,6 +91,34 @@ class FrameCells:
     cells: ExtractedCells
     notes: tuple[str, ...]
     mask_made: bool
+    meaning: str = ""
+
+    @property
+    def understood(self) -> str:
+        """What they were taken for, such as ``label image, 255 nuclei``."""
+        return in_one_line(self.read_as or ("mask",), len(self.cells.table))
+
+    @property
+    def read_as(self) -> tuple[str, ...]:
+        """What the mask and the frame were taken for, in words."""
+        of_crops = self.cells.notes
+        told = [note for note in self.notes if note not in (*of_crops, self.frame.note)]
+        return tuple(words for words in (self.meaning, *told) if words)
+
+
+def in_one_line(read_as: Sequence[str], nuclei: int, frames: int = 1) -> str:
+    """Return what frames were taken for in a line, such as ``label image, 1 nucleus``.
+
+    Parameters
+    ----------
+    read_as
+        As in `FrameCells`, with at least one word.
+    nuclei
+        In all of the frames.
+    """
+    noun = "nucleus" if nuclei == 1 else "nuclei"
+    where = f" in {frames:,} frames" if frames > 1 else ""
+    return "; ".join((f"{read_as[0]}, {nuclei:,} {noun}{where}", *read_as[1:]))
 
 
 def cell_id(frame_name: str, label: int) -> str:
@@ -106,11 +139,14 @@ def extract_frame(
     BadImageError, BadMaskError
         If a file cannot be read, or no nucleus is found.
     """
+    # Of channels as files the setting names the file, and not a channel in it.
+    channel = "" if frame.channels else extraction.channel
     frame = with_channel(frame, extraction.channel)
-    grey = read_frame(frame.image)
+    grey = read_frame(frame.image, extraction.plane, channel)
     height, width = grey.pixels.shape
     notes = [note for note in (grey.note, frame.note) if note]
-    mended, made = frame.mended is not None, False
+    mended, made, meaning = frame.mended is not None, False, ""
+    nuclei: Nuclei | None = None
     if frame.mended is not None:
         labels = read_labels(frame.mended, (height, width))
         notes.append("the edited mask was used")
@@ -123,13 +159,16 @@ def extract_frame(
         notes.append("the mask was made from the image")
     else:
         check_one_mask(frame)
-        found = read_nuclei(frame.mask, (height, width))
-        labels, notes = found.labels, [*notes, *found.notes]
-    nuclei = _find(grey.pixels, labels, as_given=mended)
-    cells = _cells(grey.pixels, nuclei, extraction)
+        reading = read_nuclei(frame.mask, (height, width))
+        labels, meaning, nuclei = reading.labels, reading.meaning, reading.nuclei
+        notes += reading.notes
+    if nuclei is None:
+        nuclei = _find(grey.pixels, labels, as_given=mended)
+    cells = _cells(grey.pixels, nuclei, extraction, as_given=mended)
     if nuclei.apart:
         labels = nuclei.paint()
-    return FrameCells(frame, grey.pixels, labels, cells, (*notes, *cells.notes), made)
+    notes += cells.notes
+    return FrameCells(frame, grey.pixels, labels, cells, tuple(notes), made, meaning)
 
 
 def label_nuclei(mask: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
@@ -193,7 +232,14 @@ def extract_cells(
     a label image, nuclei against each other are told apart, so that contact alone is a
     flag; from ``contact_share`` of the outline on it is a drop.
 
-    The first reason in the order border, tiny, touching is the one given.
+    *Pieces.* A nucleus whose number is also on another piece, of a tenth of its area or
+    more and further off than 0.6 times the diameter of a disc of its area, from
+    centroid to centroid, is dropped.
+
+    The first reason in the order border, tiny, touching, pieces is the one given.
+
+    *Saturated* is a pixel at the value where the grey values of the frame's nuclei end
+    in a pile; see `training.data.cells.saturation`.
     """
     return _cells(image, _find(image, labels), settings)
 
@@ -207,7 +253,11 @@ def _find(
 
 
 def _cells(
-    image: npt.NDArray[Any], nuclei: Nuclei, settings: ExtractionSettings
+    image: npt.NDArray[Any],
+    nuclei: Nuclei,
+    settings: ExtractionSettings,
+    *,
+    as_given: bool = False,
 ) -> ExtractedCells:
     y, x = nuclei.centroids
     boxes = crop_boxes(y, x, settings.size)
@@ -219,7 +269,7 @@ def _cells(
             "x": x,
             "area": nuclei.areas,
             "flags": _flags(image, nuclei, boxes, contact, settings),
-            "dropped": _dropped(nuclei, contact, settings),
+            "dropped": _dropped(nuclei, contact, settings, as_given),
         }
     )
     return ExtractedCells(cut(image, boxes), table)
@@ -295,6 +345,7 @@ def _dropped(
     nuclei: Nuclei,
     contact: Floats,
     settings: ExtractionSettings,
+    as_given: bool,
 ) -> npt.NDArray[np.object_]:
     usual = usual_area(nuclei.areas, settings.tiny_share)
     tiny = nuclei.areas < max(settings.min_area, settings.tiny_share * usual)
@@ -302,7 +353,8 @@ def _dropped(
     for row in np.flatnonzero(merged).tolist():
         merged[row] = nuclei.solidity(row) < settings.merged_solidity
     touching = merged | ((contact > 0) & (contact >= settings.contact_share))
-    reasons = [nuclei.on_border(), tiny, touching]
+    scattered = np.zeros(len(nuclei), bool) if as_given else nuclei.scattered()
+    reasons = [nuclei.on_border(), tiny, touching, scattered]
     codes = np.select(reasons, list(DROP_REASONS), "")
     return codes.astype(object)
 
@@ -328,11 +380,10 @@ def _flags(
 
 
 def _share_at_top(image: npt.NDArray[Any], nuclei: Nuclei) -> Floats:
-    """Share of pixels at the top value of an 8-, 12-, 14- or 16-bit camera."""
-    highest = image.max()
-    if highest not in _TOPS:
-        return np.zeros(len(nuclei))
-    return nuclei.means(image == highest)
+    """Share of each nucleus at the value where the camera ended, (N,) float64."""
+    _, inside, _ = nuclei.within(slice(0, len(image)))
+    end = saturated_from(image.reshape(-1)[inside])
+    return np.zeros(len(nuclei)) if end is None else nuclei.means(image >= end)
 
 
 def sharpness(image: npt.NDArray[Any], nuclei: Nuclei) -> Floats:

@@ -59,8 +59,8 @@ class ExtractionProgress:
         What the user should know of its mended mask, or an empty string.
     mended
         Whether the edited mask was used.
-    notes
-        What was done to its files and assumed of them, as in `FrameCells`.
+    read_as
+        What the mask and the frame were taken for, in words.
     """
 
     done: int
@@ -71,7 +71,7 @@ class ExtractionProgress:
     fault: str | None
     note: str = ""
     mended: bool = False
-    notes: tuple[str, ...] = ()
+    read_as: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -214,13 +214,16 @@ def _one_frame(
 ) -> ExtractionProgress:
     done, total = count
     kept, dropped, fault = writer.kept, writer.dropped, None
-    notes: tuple[str, ...] = ()
+    read_as: tuple[str, ...] = ()
     try:
         cells = extract_frame(frame, extraction, segmentation)
         frame = cells.frame
         writer.add(specimen, cells)
-        notes = tuple(without_root(note, collection.root) for note in cells.notes)
-        writer.notes += [f"{frame.name}: {note}" for note in notes]
+        read_as = cells.read_as
+        writer.notes += [
+            f"{frame.name}: {without_root(note, collection.root)}"
+            for note in cells.notes
+        ]
     except (BadImageError, BadMaskError) as met:
         fault = str(met)
         writer.faults[frame.name] = without_root(fault, collection.root)
@@ -228,7 +231,7 @@ def _one_frame(
     new = writer.kept - kept, writer.dropped - dropped
     mended = frame.mended is not None and fault is None
     return ExtractionProgress(
-        done, total, frame.name, *new, fault, frame.note, mended, notes
+        done, total, frame.name, *new, fault, frame.note, mended, read_as
     )
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import platformdirs
 
 from training.config import ExtractionSettings, SegmentationSettings
-from training.data.cells.cell_set import CellSet, full_scale, pack_images, pack_masks
+from training.data.cells.cell_set import CellSet, pack_images, pack_masks
 from training.data.cells.extraction import (
     FrameCells,
     cell_id,
@@ -33,14 +33,15 @@ from training.data.cells.packed import (
     write_cell_set,
     write_joined,
 )
-from training.data.layouts import CellFile, Collection, read_collection
+from training.data.layouts import Collection, read_collection
+from training.data.masks.files import read_mask
 from training.data.masks.history import mended_notes, with_mended
 from training.data.masks.single_crops import crop_mask
 from training.data.simulation import simulated_specimens
 from training.decisions.applied import ReviewManifest, Rule, review_cells
 from training.errors import BadCellsError, BadMaskError, BadSettingError
 from training.patterns import VOCABULARIES
-from training.storage.images import read_frame, read_mask
+from training.storage.images import read_frame
 from training.storage.shown_paths import shown_fault
 
 __all__ = [
@@ -232,7 +233,7 @@ class _Gathered:
 
 def _pack_cell_files(gathered: _Gathered, size: int, masks: bool) -> None:
     for cell in gathered.collection.cells:
-        pixels = _read_cell(cell)
+        pixels = read_frame(cell.image).pixels
         image = pack_images([pixels], size)
         mask = None
         if masks and cell.mask is not None and cell.mask.is_file():
@@ -241,13 +242,6 @@ def _pack_cell_files(gathered: _Gathered, size: int, masks: bool) -> None:
             mask = gathered.make_masks(image)
         gathered.add(image, mask, cell.pattern, cell.specimen or "", [cell.id])
     gathered.finish(list(gathered.collection.notes))
-
-
-def _read_cell(cell: CellFile) -> npt.NDArray[np.uint8]:
-    pixels = read_frame(cell.image).pixels
-    if pixels.dtype == np.uint8:
-        return pixels
-    return np.clip(pixels * (255.0 / full_scale(pixels)) + 0.5, 0, 255).astype(np.uint8)
 
 
 def _pack_frames(gathered: _Gathered, size: int, masks: bool) -> None:
@@ -267,7 +261,7 @@ def _pack_frames(gathered: _Gathered, size: int, masks: bool) -> None:
             if len(kept) == 0:
                 continue
             crops = cut.cells.crops[kept]
-            images = pack_images(crops, size, full_scale(crops))
+            images = pack_images(crops, size)
             cut_masks = pack_masks(_masks_of(cut, kept), size) if masks else None
             labels = cut.cells.table["label"].to_numpy()[kept]
             ids = [cell_id(frame.name, int(label)) for label in labels]
@@ -302,10 +296,9 @@ def _pack_cell_folder(
         named_by += f", first {str(first)[:_LONGEST]}"
     collection = Collection("cells", path, vocabulary, specimens_from=named_by)
     gathered = _Gathered(writer, collection)
-    top = full_scale(folder.crops)
     columns = (table[name].to_numpy()[rows] for name in ("pattern", "specimen", "id"))
     for row, pattern, specimen, name in zip(rows, *columns, strict=True):
-        image = pack_images([folder.crops[row]], size, top)
+        image = pack_images([folder.crops[row]], size)
         mask = gathered.make_masks(image) if masks else None
         gathered.add(image, mask, str(pattern), str(specimen), [str(name)])
     notes = review.notes

@@ -17,7 +17,7 @@ from training.data.masks.history import with_mended
 from training.data.masks.nuclei import Nuclei, find_nuclei
 from training.data.masks.single_crops import crop_mask
 from training.errors import BadImageError, BadMaskError, Hep2Error
-from training.storage.images import read_frame, read_labels
+from training.storage.images import frame_size, read_labels
 
 _SAME_PLACE = 0.01
 """Pixels; the table has three decimals."""
@@ -157,7 +157,7 @@ def _read_labels(frame: Frame) -> _FrameLabels | None:
     if frame.mended is None and frame.mask is None:
         return None
     try:
-        height, width = read_frame(frame.image).pixels.shape
+        height, width = frame_size(frame.image)
         if frame.mended is not None:
             labels = read_labels(frame.mended, (height, width))
         else:

@@ -14,8 +14,9 @@ from training.data.cells.crop_size import SHARES, diameters
 from training.data.cells.extraction import extract_frame
 from training.data.cells.folder import is_cell_folder, read_cell_folder
 from training.data.layouts import CellFile, Frame, read_collection
+from training.data.masks.files import read_mask
 from training.errors import BadMaskError
-from training.storage.images import read_frame, read_mask
+from training.storage.images import read_frame
 
 _CELLS, _FRAMES = 1000, 40
 """Images that are looked at, spread over the data; all where they are fewer."""

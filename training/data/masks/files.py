@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,26 +10,14 @@ import numpy.typing as npt
 from training.data.layouts.names import is_simple_segmentation
 from training.data.masks.geojson import read_geojson
 from training.data.masks.outlines import paint_outlines
+from training.data.masks.values import MaskReading, understand
 from training.errors import BadMaskError
-from training.storage.images import read_labels, read_mask
+from training.storage.images import decode_mask, read_labels, size_text
+
+_OUTLINES = "outlines"
 
 
-class FileNuclei(NamedTuple):
-    """Nuclei of a file.
-
-    Attributes
-    ----------
-    labels : (H, W) int32
-        As `training.storage.images.read_mask` returns them; 0 is background.
-    notes
-        What was assumed of the file.
-    """
-
-    labels: npt.NDArray[np.int32]
-    notes: tuple[str, ...] = ()
-
-
-def read_nuclei(path: Path, shape: tuple[int, int]) -> FileNuclei:
+def read_nuclei(path: Path, shape: tuple[int, int]) -> MaskReading:
     """Read the nuclei of a frame from a mask, a label image or outlines.
 
     Parameters
@@ -50,17 +37,18 @@ def read_nuclei(path: Path, shape: tuple[int, int]) -> FileNuclei:
         # Its package is loaded only where there are regions of ImageJ.
         from training.data.masks.imagej import read_regions
 
-        return FileNuclei(paint_outlines(path, read_regions(path), shape))
+        return MaskReading(paint_outlines(path, read_regions(path), shape), _OUTLINES)
     if suffix == ".geojson":
         found = read_geojson(path)
         labels = paint_outlines(path, found.outlines, shape)
-        return FileNuclei(labels, (found.note,) if found.note else ())
+        notes = (found.note,) if found.note else ()
+        return MaskReading(labels, _OUTLINES, notes=notes)
     if is_simple_segmentation(path):
         return _read_classes(path, shape)
-    return FileNuclei(read_mask(path, shape))
+    return understand_mask(path, shape)
 
 
-def _read_classes(path: Path, shape: tuple[int, int]) -> FileNuclei:
+def _read_classes(path: Path, shape: tuple[int, int]) -> MaskReading:
     """Read ilastik's image of classes; the one on the frame's edge is background.
 
     Its classes are numbered in the order in which a user made them.
@@ -85,4 +73,49 @@ def _read_classes(path: Path, shape: tuple[int, int]) -> FileNuclei:
         )
     background = classes[int(np.argmax(shares))]
     note = f"class {background} of {path.name} was taken as background"
-    return FileNuclei((pixels != background).astype(np.int32), (note,))
+    labels = (pixels != background).astype(np.int32)
+    return MaskReading(labels, "two classes", notes=(note,))
+
+
+def read_mask(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.int32]:
+    """Read a mask as labels; see `understand_mask`."""
+    return understand_mask(path, shape).labels
+
+
+def understand_mask(path: Path, shape: tuple[int, int]) -> MaskReading:
+    """Read a mask as labels, with what its values were taken for.
+
+    Parameters
+    ----------
+    path
+        A binary mask (any two values, also with soft edges), a label image, an indexed
+        image, or one with a colour for each nucleus.
+    shape
+        The (height, width) of the frame that it belongs to.
+
+    Raises
+    ------
+    BadMaskError
+        If the mask is missing, empty, of another size than its frame, or its values
+        mean no nuclei.
+    """
+    if not path.is_file():
+        raise BadMaskError(
+            path, "the mask is missing", "add it, or let a mask be made from the image"
+        )
+    picture = decode_mask(path)
+    if picture.size != shape:
+        raise BadMaskError(
+            path,
+            f"the mask is {size_text(picture.size)} but its frame is "
+            f"{size_text(shape)} pixels",
+            "give the mask that was made for this frame",
+        )
+    reading = understand(path, picture)
+    if not reading.labels.any():
+        raise BadMaskError(
+            path,
+            "the mask is empty",
+            "mark the nuclei in it, or let a mask be made from the image",
+        )
+    return reading

@@ -14,6 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
+_FAR = 0.6
+"""Of the diameter of a disc as large as the nucleus."""
+
+_LEAST_PIECE = 0.1
+"""Of the area of the nucleus."""
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -159,6 +165,47 @@ class Nuclei:
             found.append(((self.lengths - own) * inside, other))
         return found[0], found[1]
 
+    def scattered(self) -> npt.NDArray[np.bool_]:
+        """Tell which nuclei are in pieces that lie far from each other, (N,) bool.
+
+        Far is over 0.6 times the diameter of a disc of the nucleus's area, from
+        centroid to centroid; two halves side by side are 0.42 apart. A piece under a
+        tenth of the area does not count.
+        """
+        far = np.zeros(len(self), bool)
+        if self.apart:
+            return far
+        pieces, of = self.pieces()
+        if len(pieces) == len(self):
+            return far
+        area, (y, x) = pieces.areas, pieces.centroids
+        largest = np.lexsort((-area, of))
+        largest = largest[np.unique(of[largest], return_index=True)[1]]
+        distance = np.hypot(y - y[largest][of], x - x[largest][of])
+        reach = _FAR * np.sqrt(4 * self.areas[of] / np.pi)
+        counts = area >= _LEAST_PIECE * self.areas[of]
+        far[of[counts & (distance > reach)]] = True
+        return far
+
+    def pieces(self) -> tuple[Nuclei, Ints]:
+        """Return the 8-connected pieces of the nuclei.
+
+        Returns
+        -------
+        pieces
+            Labelled from 1 in the order of their first pixels.
+        of : (P,) int64
+            Row of the nucleus that each is part of.
+        """
+        upper, lower = neighbours(self.starts, self.ends, self.shape[1], reach=1)
+        own = self.owner[upper] == self.owner[lower]
+        first = _joined(len(self.starts), upper[own], lower[own])
+        heads = first == np.arange(len(first))
+        number = np.cumsum(heads)
+        owner = number[first] - 1
+        found = Nuclei(self.shape, self.starts, self.ends, owner, number[heads])
+        return found, self.owner[heads]
+
     def solidity(self, row: int) -> float:
         """Return the area of one nucleus over its convex area, 0 to 1."""
         chosen = self.owner == row
@@ -175,8 +222,8 @@ class Nuclei:
         return np.bincount(self.owner, values, len(self)).astype(np.float64)
 
 
-def find_nuclei(labels: npt.NDArray[np.int32]) -> Nuclei:
-    """Sort the pixels of a label image, (H, W) int32, 0 is background, into nuclei."""
+def find_nuclei(labels: npt.NDArray[Any]) -> Nuclei:
+    """Sort the pixels of a label image, (H, W) int, 0 is background, into nuclei."""
     starts, ends, values = _runs(labels)
     found, owner = np.unique(values, return_inverse=True)
     return Nuclei(_shape(labels), starts, ends, owner, found.astype(np.int64))

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.data.cells.cell_set import full_scale, pack_images
+from training.data.cells.cell_set import pack_images
 from training.errors import BadModelError
 from training.inference.model_file import Model
 from training.models.augmentation import turn
@@ -32,7 +32,6 @@ def class_maps(
     model: Model,
     crops: npt.NDArray[Any],
     patterns: npt.NDArray[np.int64],
-    top: int | None = None,
 ) -> npt.NDArray[np.float32]:
     """Return where each crop speaks for a pattern.
 
@@ -43,8 +42,6 @@ def class_maps(
     crops : (N, S, S) uint8 or uint16
     patterns : (N,) int64
         The pattern asked about, of each crop, in the order of the vocabulary.
-    top
-        The grey value taken as full scale; None tells it from the crops.
 
     Returns
     -------
@@ -62,7 +59,7 @@ def class_maps(
     if not len(crops):
         return np.zeros((0, side, side), np.float32)
     settings = model.card.classifier
-    packed = pack_images(crops, settings.input_size, top or full_scale(crops))
+    packed = pack_images(crops, settings.input_size)
     device = next(model.voters[0].parameters()).device
     images = torch.from_numpy(packed).to(device)
     asked = torch.from_numpy(patterns).to(device)

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 from torch import Tensor, nn
 
-from training.data.cells.cell_set import CellSet, full_scale, pack_images
+from training.data.cells.cell_set import CellSet, pack_images
 from training.errors import BadModelError, BadSettingError
 from training.inference.model_file import Model
 from training.inference.why.maps import find_head
@@ -128,7 +128,7 @@ class NeighbourIndex:
         )
 
 
-def embed(model: Model, crops: npt.NDArray[Any], top: int | None = None) -> Floats:
+def embed(model: Model, crops: npt.NDArray[Any]) -> Floats:
     """Return what the networks compute of crops right before their last layer.
 
     Parameters
@@ -136,8 +136,6 @@ def embed(model: Model, crops: npt.NDArray[Any], top: int | None = None) -> Floa
     model
         As `training.inference.model_file.load_model` returns it.
     crops : (N, S, S) uint8 or uint16
-    top
-        The grey value taken as full scale; None tells it from the crops.
 
     Returns
     -------
@@ -145,9 +143,7 @@ def embed(model: Model, crops: npt.NDArray[Any], top: int | None = None) -> Floa
         The voters' beside each other. Where the last layer is a convolution, the mean
         over positions, which turning a cell hardly changes.
     """
-    packed = pack_images(
-        crops, model.card.classifier.input_size, top or full_scale(crops)
-    )
+    packed = pack_images(crops, model.card.classifier.input_size)
     return _embed_packed(model, packed)
 
 

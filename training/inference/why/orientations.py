@@ -40,7 +40,6 @@ def measure_stability(
     model: Scorer,
     crops: npt.NDArray[Any],
     patterns: npt.NDArray[np.int64],
-    top: int | None = None,
 ) -> Stability | None:
     """Score cells in each of their eight views.
 
@@ -51,8 +50,6 @@ def measure_stability(
     crops : (N, S, S) uint8 or uint16
     patterns : (N,) int64
         The pattern asked about, of each crop, in the order of the vocabulary.
-    top
-        The grey value taken as full scale; None tells it from the crops.
 
     Returns
     -------
@@ -60,7 +57,7 @@ def measure_stability(
         None where the model's file averages the views itself, so that one view cannot
         be scored alone.
     """
-    scores = score_views(model, crops, top)
+    scores = score_views(model, crops)
     if scores is None:
         return None
     row = np.arange(len(patterns))

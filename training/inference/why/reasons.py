@@ -43,7 +43,6 @@ def explain_cells(
     model: Scorer,
     crops: npt.NDArray[Any],
     patterns: npt.NDArray[np.int64],
-    top: int | None = None,
     index: NeighbourIndex | None = None,
 ) -> Reasons:
     """Explain the patterns of cells, as far as the model allows.
@@ -56,13 +55,11 @@ def explain_cells(
     crops : (N, S, S) uint8 or uint16
     patterns : (N,) int64
         The pattern asked about, of each crop, in the order of the vocabulary.
-    top
-        The grey value taken as full scale; None tells it from the crops.
     index
         As `training.inference.why.neighbours.read_index` returns it.
     """
     notes = []
-    stability = measure_stability(model, crops, patterns, top)
+    stability = measure_stability(model, crops, patterns)
     if stability is None:
         notes.append(
             "The model's file averages the eight orientations: they cannot "
@@ -76,10 +73,10 @@ def explain_cells(
 
     maps = None
     try:
-        maps = class_maps(model, crops, patterns, top)
+        maps = class_maps(model, crops, patterns)
     except BadModelError as fault:
         notes.append(shown_fault(fault))
     if index is None or not len(crops):
         return Reasons(maps, stability, None, tuple(notes))
-    found = tuple(tuple(index.nearest(one)) for one in embed(model, crops, top))
+    found = tuple(tuple(index.nearest(one)) for one in embed(model, crops))
     return Reasons(maps, stability, found, tuple(notes))

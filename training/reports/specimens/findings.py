@@ -13,7 +13,7 @@ import pandas as pd
 from PIL import Image
 
 from training.config import VerdictSettings
-from training.data.cells.cell_set import full_scale, pack_images
+from training.data.cells.cell_set import pack_images
 from training.data.cells.extraction import FrameCells, cell_id
 from training.data.layouts import Frame, Specimen
 from training.evaluation.verdict import SpecimenVerdict, specimen_verdict
@@ -202,8 +202,8 @@ class _Gathered:
         table.insert(0, "id", ids)
         self.tables.append(table)
         self.scores.append(prediction.scores)
-        size, top = cells.cells.crops.shape[1], full_scale(cells.image)
-        self.crops.append(pack_images(prediction.crops, size, top))
+        size = cells.cells.crops.shape[1]
+        self.crops.append(pack_images(prediction.crops, size))
         shown = len(self.frames) < FRAMES
         mask = "mended" if frame.mended else "given"
         self.frames.append(

@@ -274,7 +274,7 @@ def _reasons(
     if not len(rows):
         return Reasons(None, None, None, ())
     crops, patterns = found.crops[rows], found.predicted[rows]
-    return explain_cells(plan.model, crops, patterns, 255, plan.index)
+    return explain_cells(plan.model, crops, patterns, plan.index)
 
 
 def _names(specimen: Specimen) -> list[str]:

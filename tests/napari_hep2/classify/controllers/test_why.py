@@ -27,7 +27,7 @@ def write_small_index(model_file):
 
     model = load_model(model_file, "cpu")
     crops = np.random.default_rng(0).integers(0, 255, (2, 77, 77)).astype(np.uint8)
-    found = embed(model, crops, 255)
+    found = embed(model, crops)
     mean = found.mean(axis=0)
     units = (found - mean) / np.linalg.norm(found - mean, axis=1, keepdims=True)
     index = NeighbourIndex(

@@ -113,7 +113,7 @@ def test_a_model_that_saw_the_specimens_is_told(state, verbs, model_file):
             specimens=("1", "3"), classifier=SimpleNamespace(test_views=1)
         )
 
-        def scores(self, crops, top):
+        def scores(self, crops):
             return np.full((len(crops), 2), 0.5, np.float32)
 
     table = state.review.table

@@ -1,11 +1,17 @@
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
 from napari_hep2.jobs import run_here
 from napari_hep2.specimen.controllers.frames import as_labels, count_cells
 from training.config import ExtractionSettings, SegmentationSettings
-from training.errors import BadLayoutError, BadMaskError, UnknownPatternError
+from training.errors import (
+    BadImageError,
+    BadLayoutError,
+    BadMaskError,
+    UnknownPatternError,
+)
 
 
 def test_a_folder_opens_with_its_first_frame(state, specimen, specimens):
@@ -14,6 +20,24 @@ def test_a_folder_opens_with_its_first_frame(state, specimen, specimens):
     assert state.cells.frame.name == "00001_p0"
     assert (state.specimen, state.pattern) == ("1", "Homogeneous")
     assert state.message.startswith("00001_p0: 6 of 7 cells kept; nuclei are 32 ")
+
+
+def test_a_stack_opens_once_a_plane_is_chosen(state, specimen, tmp_path):
+    labels = np.zeros((120, 150), np.uint16)
+    labels[20:60, 30:70], labels[20:60, 90:130] = 1, 2
+    image = np.where(labels, 90, 9).astype(np.uint8)
+    stack = np.stack([image // 3, image])
+    axes = {"axes": "ZYX"}
+    tifffile.imwrite(tmp_path / "S1_p0.tif", stack, imagej=True, metadata=axes)
+    tifffile.imwrite(tmp_path / "S1_p0_mask.tif", labels)
+    with pytest.raises(BadImageError, match=r"stack of 2 planes.*window with Plane"):
+        run_here(specimen.open_folder(tmp_path))
+    specimen.set_settings("extraction", ExtractionSettings(plane="2"))
+    run_here(specimen.extract_again())
+    np.testing.assert_array_equal(state.cells.image, image)
+    words = "label image, 2 nuclei; plane 2 of 2 was taken"
+    assert state.cells.understood == words
+    assert "--set plane=2" in specimen.command()
 
 
 def test_the_count_tells_what_was_dropped(state, specimen, specimens):

@@ -15,8 +15,8 @@ from napari_hep2.specimen.controllers.masks import MendingController
 from napari_hep2.state import SessionState
 from training.data.cells.extraction import extract_frame
 from training.data.cells.folder import read_cell_folder
+from training.data.masks.files import read_mask
 from training.inference.stream import find_frames
-from training.storage.images import read_mask
 
 GAP = (180, 240)
 """A place between two nuclei of the frame."""

@@ -45,6 +45,7 @@ def test_from_the_folder_to_boxes_and_a_cell_folder(
     assert widget.count.text() == "6 of 7 cells kept"
     assert widget.dropped.text() == "Dropped: 1 border"
     assert "touches the edge" in widget.dropped.toolTip()
+    assert widget.read_as.text() == "binary mask, 7 nuclei"
     assert [layer.name for layer in viewer.layers][-1] == "00001_p0 cells"
     assert not widget.frames.back.isEnabled()
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.data.cells.cell_set import full_scale, pack_images
+from training.data.cells.cell_set import pack_images
 from training.data.cells.loading import (
     load_cell_set,
     load_packed,
@@ -32,13 +32,40 @@ def test_halving_averages_over_the_widened_support():
     assert row.tolist() == [0, 10, 70, 80]
 
 
-def test_sixteen_bits_are_scaled_by_their_depth():
-    twelve = np.array([[0, 4095]], np.uint16)
-    sixteen = np.array([[0, 65535]], np.uint16)
-    assert (full_scale(twelve), full_scale(sixteen)) == (4095, 65535)
-    assert full_scale(twelve.astype(np.uint8)) == 255
-    deep = np.full((4, 4), 4095, np.uint16)
-    assert np.all(pack_images([deep], 4, full_scale(deep)) == 255)
+@pytest.mark.parametrize("bits", [9, 12, 14, 16])
+@pytest.mark.parametrize("pedestal", [0, 100])
+def test_sixteen_bits_are_stretched_from_the_cells_own_range(bits, pedestal):
+    grey = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    deep = grey * (2**bits // 256 - 1) + pedestal
+    assert np.array_equal(pack_images([deep], 16)[0], grey)
+
+
+def test_a_cell_does_not_depend_on_others():
+    rng = np.random.default_rng(0)
+    dim = rng.integers(0, 200, (60, 60), np.uint16)
+    bright = rng.integers(0, 16383, (60, 60), np.uint16)
+    together = pack_images([dim, bright], 60)
+    assert np.array_equal(together[0], pack_images([dim], 60)[0])
+    assert len(np.unique(together[0])) == 200
+
+
+def test_a_hot_pixel_leaves_grey_values_to_the_rest():
+    dim = np.random.default_rng(0).integers(100, 400, (60, 60), np.uint16)
+    hot = dim.copy()
+    hot[0, 0] = 65535
+    packed = pack_images([hot], 60)[0]
+    assert packed[0, 0] == 255
+    assert len(np.unique(packed)) > 85
+
+
+def test_one_grey_value_of_sixteen_bits_is_blank():
+    assert np.all(pack_images([np.full((9, 9), 700, np.uint16)], 9) == 0)
+
+
+def test_a_few_bright_pixels_on_one_grey_value_are_kept():
+    dots = np.full((60, 60), 300, np.uint16)
+    dots[30, 30:40] = 900
+    assert np.unique(pack_images([dots], 60)[0]).tolist() == [0, 255]
 
 
 def test_a_task1_folder(cells, task1):

@@ -26,10 +26,11 @@ from training.data.cells.extraction import (
     usual_area,
 )
 from training.data.layouts import Frame, read_collection
+from training.data.masks.files import read_mask
 from training.data.masks.nuclei import find_nuclei
 from training.data.simulation import simulate
 from training.errors import BadMaskError
-from training.storage.images import read_frame, read_mask
+from training.storage.images import read_frame
 
 SMALL = ExtractionSettings(size=9, min_area=1)
 
@@ -152,11 +153,43 @@ def test_saturated_and_out_of_focus():
     assert "out-of-focus" not in flags[0].split(";")
 
 
-def test_a_twelve_bit_camera_saturates_at_its_own_top():
-    mask = _discs((60, 60), [(30, 30, 10)])
-    image = np.where(mask, 4095, 100).astype(np.uint16)
-    flags = extract_cells(image, mask, ExtractionSettings()).table["flags"][0]
-    assert "saturated" in flags.split(";")
+@pytest.mark.parametrize("top", [1023, 3800, 4095, 16383, 65535])
+@pytest.mark.parametrize("hot", [False, True])
+def test_a_camera_saturates_at_its_own_top(top, hot):
+    mask = _discs((80, 160), [(40, 40, 20), (40, 110, 20)], labelled=True)
+    grey = np.random.default_rng(0).normal(0.5 * top, 0.08 * top, mask.shape)
+    image = np.where(mask > 0, grey, 0.02 * top).clip(0, top).astype(np.uint16)
+    image[38:42, 35:45] = top
+    if hot and top < 65535:
+        image[1, 1] = 65535
+    flags = extract_cells(image, mask, ExtractionSettings()).table["flags"]
+    assert ["saturated" in one for one in flags] == [True, False]
+
+
+@pytest.mark.parametrize("scale", [1, 16])
+def test_bright_cells_are_not_saturated(scale):
+    mask = _discs((80, 160), [(40, 40, 20), (40, 110, 20)], labelled=True)
+    grey = np.random.default_rng(0).normal(180, 20, mask.shape).clip(0, 254)
+    image = np.where(mask > 0, grey.astype(np.uint16), 4) * np.uint16(scale)
+    flags = extract_cells(image, mask, ExtractionSettings()).table["flags"]
+    assert not any("saturated" in one for one in flags)
+
+
+def test_a_number_on_two_far_pieces_is_dropped():
+    discs = [(30, 30, 12), (30, 75, 12), (30, 120, 12)]
+    mask = _discs((60, 150), discs, labelled=True)
+    halves, far = mask.copy(), mask.copy()
+    halves[:, 75] = 0
+    far[far == 3] = 1
+    image = np.where(mask, 90, 9).astype(np.uint8)
+    dropped = [
+        dict(zip(table["label"], table["dropped"], strict=True))
+        for table in (
+            extract_cells(image, labels, ExtractionSettings()).table
+            for labels in (halves, far)
+        )
+    ]
+    assert dropped == [{1: "", 2: "", 3: ""}, {1: "pieces", 2: ""}]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +206,7 @@ def test_bad_masks(mask, sentence):
 
 
 def test_codes_are_explained():
-    assert list(DROP_REASONS) == ["border", "tiny", "touching"]
+    assert list(DROP_REASONS) == ["border", "tiny", "touching", "pieces"]
     assert all(
         sentence.endswith(".") for sentence in {**DROP_REASONS, **FLAGS}.values()
     )
@@ -254,7 +287,7 @@ def test_simulated_frames_give_what_a_loop_over_regions_gives(simulated):
             np.testing.assert_array_equal(crops, expected["crops"])
             reasons |= set(table["dropped"])
             flags |= {code for joined in table["flags"] for code in joined.split(";")}
-    assert reasons == {"", *DROP_REASONS}
+    assert reasons == {"", "border", "tiny", "touching"}
     assert flags >= {"", "contact", "overhang", "out-of-focus"}
 
 

@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from training.config import SimulationSettings
+from training.data.masks.files import read_mask
 from training.data.simulation import (
     CONDITIONS,
     deal_patterns,
@@ -28,7 +29,7 @@ from training.data.simulation.staining import N_PLANES
 from training.data.simulation.styles import SIMULATED_PATTERNS
 from training.errors import BadSettingError, StorageError, UnknownPatternError
 from training.patterns import I3A
-from training.storage.images import read_frame, read_mask
+from training.storage.images import read_frame
 
 SMALL = SimulationSettings(
     specimens=3, frames=2, seed=5, cells_min=8, cells_max=12, height=300, width=340

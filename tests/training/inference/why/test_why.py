@@ -149,7 +149,7 @@ class Elsewhere:
     card = model_of(Corner(), 4, views=8).card
     vocabulary = I3A
 
-    def scores(self, crops, top=None):
+    def scores(self, crops):
         raise AssertionError("one view cannot be scored alone")
 
 

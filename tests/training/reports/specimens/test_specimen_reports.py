@@ -49,7 +49,7 @@ class Scripted:
         self.row = np.asarray(row, np.float32)
         self.seen = 0
 
-    def scores(self, crops, top=None):
+    def scores(self, crops):
         self.seen += len(crops)
         return np.tile(self.row, (len(crops), 1))
 

@@ -1,0 +1,185 @@
+"""Which plane, channel and colour of a picture is the frame."""
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from training.errors import BadImageError
+from training.storage.decoding import Channel
+from training.storage.images import frame_size, read_frame
+from training.storage.planes import fluorescein
+
+RNG = np.random.default_rng(0)
+STACK = RNG.integers(0, 256, (3, 30, 40), np.uint8)
+MORE = RNG.integers(0, 65536, (2, 3, 30, 40), np.uint16)
+
+
+def ramp(colour):
+    return (np.array(colour)[:, None] * np.arange(256) // 255).astype(np.uint8)
+
+
+def write(path, pixels, axes, ome=False, **metadata):
+    how = {"ome": True} if ome else {"imagej": True}
+    how["photometric"] = "minisblack"
+    tifffile.imwrite(path, pixels, metadata={"axes": axes, **metadata}, **how)
+    return path
+
+
+# -- planes
+
+
+@pytest.mark.parametrize("axes", ["ZYX", "TYX"])
+@pytest.mark.parametrize("ome", [False, True])
+def test_a_stack_is_no_frame_until_a_plane_is_chosen(tmp_path, axes, ome):
+    path = write(tmp_path / "a.tif", STACK, axes, ome)
+    with pytest.raises(
+        BadImageError, match=rf"stack of 3 planes .axes {axes}.*plane=1"
+    ):
+        read_frame(path)
+    for plane in range(3):
+        chosen = read_frame(path, plane=str(plane + 1))
+        np.testing.assert_array_equal(chosen.pixels, STACK[plane])
+        assert chosen.note == f"plane {plane + 1} of 3 was taken"
+    brightest = read_frame(path, plane="max")
+    np.testing.assert_array_equal(brightest.pixels, STACK.max(axis=0))
+    assert brightest.note == "the maximum of 3 planes was taken"
+    with pytest.raises(BadImageError, match="no plane 4"):
+        read_frame(path, plane="4")
+    assert frame_size(path) == (30, 40)
+
+
+@pytest.mark.parametrize("packing", [None, "zlib"])
+def test_pages_of_which_nothing_is_said_are_a_stack(tmp_path, packing):
+    how = {"photometric": "minisblack", "compression": packing, "metadata": None}
+    tifffile.imwrite(tmp_path / "a.tif", STACK, **how)
+    with pytest.raises(BadImageError, match="a stack of 3 planes"):
+        read_frame(tmp_path / "a.tif")
+    chosen = read_frame(tmp_path / "a.tif", plane="3")
+    np.testing.assert_array_equal(chosen.pixels, STACK[2])
+
+
+def test_planes_of_channels(tmp_path):
+    names = {"Channel": {"Name": ["DAPI", "GFP", "mCherry"]}}
+    path = write(tmp_path / "a.tif", MORE, "ZCYX", ome=True, **names)
+    chosen = read_frame(path, plane="2")
+    np.testing.assert_array_equal(chosen.pixels, MORE[1, 1])
+    assert chosen.note == "3 channels, GFP was taken; plane 2 of 2 was taken"
+    other = read_frame(path, plane="max", channel="dapi")
+    np.testing.assert_array_equal(other.pixels, MORE[:, 0].max(axis=0))
+
+
+def test_a_plane_says_nothing_of_a_frame_that_is_no_stack(tmp_path):
+    Image.fromarray(STACK[0]).save(tmp_path / "a.png")
+    read = read_frame(tmp_path / "a.png", plane="max")
+    np.testing.assert_array_equal(read.pixels, STACK[0])
+
+
+# -- channels
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["FITC", "fitc-A", "GFP", "EGFP", "Alexa Fluor 488", "AF488", "488", "Green"],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_fluorescein_by_its_name(tmp_path, name, place):
+    names = ["DAPI", "TRITC", "Cy5"]
+    names[place] = name
+    path = write(tmp_path / "a.tif", STACK, "CYX", ome=True, Channel={"Name": names})
+    read = read_frame(path)
+    np.testing.assert_array_equal(read.pixels, STACK[place])
+    assert read.note == f"3 channels, {name} was taken"
+
+
+def test_fluorescein_by_its_look_up_table(tmp_path):
+    luts = [ramp((0, 0, 255)), ramp((255, 0, 0)), ramp((0, 255, 0))]
+    path = write(tmp_path / "a.tif", STACK, "CYX", LUTs=luts, mode="composite")
+    np.testing.assert_array_equal(read_frame(path).pixels, STACK[2])
+
+
+def test_fluorescein_by_labels_of_imagej(tmp_path):
+    path = write(tmp_path / "a.tif", STACK, "CYX", Labels=["DAPI", "FITC", "Cy5"])
+    np.testing.assert_array_equal(read_frame(path).pixels, STACK[1])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"Color": [0x0000FFFF, 0x00FF00FF, -16776961]},
+        {"EmissionWavelength": [461, 519, 668]},
+    ],
+)
+def test_fluorescein_by_what_ome_says(tmp_path, said):
+    path = write(tmp_path / "a.tif", STACK, "CYX", ome=True, Channel=said)
+    np.testing.assert_array_equal(read_frame(path).pixels, STACK[1])
+
+
+@pytest.mark.parametrize(
+    "channels",
+    [
+        [Channel(), Channel()],
+        [Channel("DAPI"), Channel("TRITC")],
+        [Channel("FITC"), Channel("GFP")],
+        [Channel(colour=(0, 255, 0)), Channel(colour=(0, 200, 0))],
+    ],
+)
+def test_what_is_not_known_is_not_guessed(channels):
+    assert fluorescein(tuple(channels)) is None
+
+
+def test_a_name_comes_before_a_colour():
+    channels = Channel("DAPI", (0, 255, 0)), Channel("FITC", (255, 255, 255))
+    assert fluorescein(channels) == 1
+
+
+def test_an_open_choice_is_asked(tmp_path):
+    path = write(tmp_path / "a.tif", STACK, "CYX")
+    sentence = r"3 channels \(channel 1, channel 2, channel 3\).*channel=1 \(to 3\)"
+    with pytest.raises(BadImageError, match=sentence):
+        read_frame(path)
+    read = read_frame(path, channel="2")
+    np.testing.assert_array_equal(read.pixels, STACK[1])
+    with pytest.raises(BadImageError, match="no channel FITC"):
+        read_frame(path, channel="FITC")
+
+
+@pytest.mark.parametrize(("asked", "place"), [("red", 0), ("Blue", 2), ("2", 1)])
+def test_a_colour_is_chosen(tmp_path, asked, place):
+    colour = np.moveaxis(STACK, 0, 2)
+    Image.fromarray(colour).save(tmp_path / "a.png")
+    read = read_frame(tmp_path / "a.png", channel=asked)
+    np.testing.assert_array_equal(read.pixels, colour[:, :, place])
+
+
+def test_two_samples_that_are_no_alpha_are_channels(tmp_path):
+    pixels = np.moveaxis(STACK[:2], 0, 2)
+    how = {"photometric": "minisblack", "planarconfig": "contig"}
+    tifffile.imwrite(tmp_path / "a.tif", pixels, **how)
+    with pytest.raises(BadImageError, match="2 channels"):
+        read_frame(tmp_path / "a.tif")
+    read = read_frame(tmp_path / "a.tif", channel="2")
+    np.testing.assert_array_equal(read.pixels, STACK[1])
+
+
+# -- palettes
+
+
+@pytest.mark.parametrize("packing", [None, "zlib"])
+@pytest.mark.parametrize("colour", [(0, 255, 0), (255, 120, 10)])
+def test_colours_for_display_are_left_aside(tmp_path, packing, colour):
+    table = ramp(colour).astype(np.uint16) * 257
+    how = {"photometric": "palette", "colormap": table, "compression": packing}
+    tifffile.imwrite(tmp_path / "a.tif", STACK[0], **how)
+    read = read_frame(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read.pixels, STACK[0])
+    assert read.note == "its colours are for display and were left aside"
+
+
+@pytest.mark.parametrize("packing", [None, "zlib"])
+def test_a_palette_of_few_colours_is_looked_up(tmp_path, packing):
+    table = RNG.integers(0, 256, (3, 256)).astype(np.uint16) * 257
+    how = {"photometric": "palette", "colormap": table, "compression": packing}
+    tifffile.imwrite(tmp_path / "a.tif", STACK[0], **how)
+    read = read_frame(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read.pixels, table[1][STACK[0]] >> 8)
