@@ -106,18 +106,18 @@ clean:
 
 # --- what is missing ---------------------------------------------------------
 
-$(VENV)/.demo-ready: constraints.txt pyproject.toml | system
+$(VENV)/.demo-ready: constraints.txt pyproject.toml tools/environment.sh tools/qt.sh | system
 	PYTHON="$(PYTHON)" TORCH="$(TORCH)" TORCH_INDEX="$(TORCH_INDEX)" \
 	  sh tools/environment.sh $(VENV) gui
 	sh tools/qt.sh $(VENV) > $@.new
 	mv $@.new $@
 
-$(VENV)/.test-ready: constraints.txt pyproject.toml | system
+$(VENV)/.test-ready: constraints.txt pyproject.toml tools/environment.sh | system
 	PYTHON="$(PYTHON)" TORCH="$(TORCH)" TORCH_INDEX="$(TORCH_INDEX)" \
 	  sh tools/environment.sh $(VENV) pyqt5,cluster,onnx,dev
 	touch $@
 
-$(VENV_PYQT6)/.test-ready: constraints.txt pyproject.toml | system
+$(VENV_PYQT6)/.test-ready: constraints.txt pyproject.toml tools/environment.sh | system
 	PYTHON="$(PYTHON)" TORCH="$(TORCH)" TORCH_INDEX="$(TORCH_INDEX)" \
 	  sh tools/environment.sh $(VENV_PYQT6) pyqt6,dev
 	touch $@
