@@ -17,15 +17,25 @@ BIN := $(VENV)/bin
 # Only Linux can be without a screen: there DISPLAY or WAYLAND_DISPLAY names it.
 HEADLESS := $(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(filter Linux,$(shell uname -s)))
 XVFB := xvfb-run -a -s "-screen 0 1600x1000x24"
+# On the Qt that was found when the environment was made.
+DEMO = QT_API=$$(cat $(VENV)/.demo-ready) $(if $(HEADLESS),$(XVFB)) \
+  $(BIN)/python -m napari_hep2.demo
 SAMPLES := sample_data
 BUILD := build/sample-data
 RUN ?= $(BUILD)/run
 INSTALLED := build/installed
 
+# Where the home cannot be written, what programs keep in it is kept here.
+ifneq ($(shell test -w "$$HOME" && echo yes),yes)
+$(info The home "$(HOME)" cannot be written: caches and settings go to build/home.)
+$(shell mkdir -p build/home)
+export HOME := $(CURDIR)/build/home
+endif
+
 .PHONY: demo test trust fuzz lint test-pyqt6 sample-data pictures site wheel installed sbom clean
 
 demo: $(VENV)/.demo-ready
-	$(if $(HEADLESS),$(XVFB)) $(BIN)/python -m napari_hep2.demo $(if $(HEADLESS),--picture) --out demo
+	$(DEMO) $(if $(HEADLESS),--picture) --out demo
 
 test: $(VENV)/.test-ready
 	$(QUICKLY) $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PYTEST_FLAGS)
@@ -66,7 +76,7 @@ sample-data: $(VENV)/.demo-ready
 
 # The pictures of the README, of simulated data; RUN is what the trainer shows.
 pictures: $(VENV)/.demo-ready
-	$(if $(HEADLESS),$(XVFB)) $(BIN)/python -m napari_hep2.demo --pictures docs/images \
+	$(DEMO) --pictures docs/images \
 	  $(if $(wildcard $(RUN)/events.jsonl),--run $(RUN))
 
 # The documentation as a site, in build/site.
@@ -97,17 +107,18 @@ clean:
 
 # --- what is missing ---------------------------------------------------------
 
-$(VENV)/.demo-ready: constraints.txt pyproject.toml | system
+$(VENV)/.demo-ready: constraints.txt pyproject.toml tools/environment.sh tools/qt.sh | system
 	PYTHON="$(PYTHON)" TORCH="$(TORCH)" TORCH_INDEX="$(TORCH_INDEX)" \
-	  sh tools/environment.sh $(VENV) pyqt5
-	touch $@
+	  sh tools/environment.sh $(VENV) gui
+	sh tools/qt.sh $(VENV) > $@.new
+	mv $@.new $@
 
-$(VENV)/.test-ready: constraints.txt pyproject.toml | system
+$(VENV)/.test-ready: constraints.txt pyproject.toml tools/environment.sh | system
 	PYTHON="$(PYTHON)" TORCH="$(TORCH)" TORCH_INDEX="$(TORCH_INDEX)" \
 	  sh tools/environment.sh $(VENV) pyqt5,cluster,onnx,dev
-	touch $@ $(VENV)/.demo-ready
+	touch $@
 
-$(VENV_PYQT6)/.test-ready: constraints.txt pyproject.toml | system
+$(VENV_PYQT6)/.test-ready: constraints.txt pyproject.toml tools/environment.sh | system
 	PYTHON="$(PYTHON)" TORCH="$(TORCH)" TORCH_INDEX="$(TORCH_INDEX)" \
 	  sh tools/environment.sh $(VENV_PYQT6) pyqt6,dev
 	touch $@

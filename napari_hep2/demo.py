@@ -35,7 +35,7 @@ _WIDGETS = {
     "trainer": ("LOSO trainer", TrainerWidget),
     "classify": ("Classify", ClassifyWidget),
 }
-_PATIENCE = 120.0
+_PATIENCE = 600.0
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -183,7 +183,7 @@ def _wait(done: Callable[[], bool]) -> None:
     Raises
     ------
     Hep2Error
-        If it is not done after two minutes.
+        If it is not done after ten minutes; a busy machine without a GPU takes three.
     """
     end = time.monotonic() + _PATIENCE
     while not done():
