@@ -24,7 +24,7 @@ from training.data.cells.folder import is_cell_folder, read_cell_folder
 from training.data.cells.loading import load_cell_set, read_cell_set
 from training.data.layouts import read_collection
 from training.data.masks.files import read_mask, read_nuclei
-from training.data.masks.history import mended_notes, with_mended
+from training.data.masks.history import mended_notes
 from training.decisions.applied import last_step, review_cells, standing_decisions
 from training.decisions.exchange import export_decisions, import_decisions
 from training.decisions.store import DecisionStore
@@ -186,7 +186,7 @@ def _look(store: DecisionStore, name: str) -> None:
 
 def _layout(path: Path) -> None:
     def read(layout: str) -> None:
-        collection = with_mended(read_collection(Path(path.parts[0]), layout))
+        collection = read_collection(Path(path.parts[0]), layout)
         mended_notes(collection)
 
     each([partial(read, word) for word in ("auto", "task1", "task2", "mivia", "plain")])

@@ -23,7 +23,7 @@ from training.curation.review_set import review_of_folder
 from training.data.cells.folder import read_cell_folder, write_cell_folder
 from training.data.cells.loading import load_cell_set
 from training.data.layouts import read_collection
-from training.data.masks.history import digest_of, with_mended
+from training.data.masks.history import digest_of
 from training.decisions.applied import STORE, review_cells
 from training.decisions.store import DecisionStore
 from training.errors import Hep2Error
@@ -312,7 +312,7 @@ def _read(data: Path) -> str:
 
 
 def _collect(data: Path) -> None:
-    with_mended(read_collection(data))
+    read_collection(data)
 
 
 def _load(data: Path) -> None:

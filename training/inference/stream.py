@@ -15,7 +15,7 @@ from pathlib import Path
 from training.config import ExtractionSettings, SegmentationSettings, VerdictSettings
 from training.data.cells.extraction import FrameCells, extract_frame
 from training.data.layouts import Frame, read_collection
-from training.data.masks.history import STEPS, with_mended
+from training.data.masks.history import STEPS
 from training.errors import (
     BadImageError,
     BadLayoutError,
@@ -109,7 +109,7 @@ def _frame_of(image: Path, mask: Path | None) -> Frame:
 
 
 def _frames_of(folder: Path, layout: str) -> list[Frame]:
-    collection = with_mended(read_collection(folder, layout))
+    collection = read_collection(folder, layout)
     frames = [frame for one in collection.specimens for frame in one.frames]
     if not frames:
         raise BadLayoutError(

@@ -36,7 +36,7 @@ from training.data.cells.writer import (
     without_root,
 )
 from training.data.layouts import Collection, Frame, Specimen
-from training.data.masks.history import mended_files, with_mended
+from training.data.masks.history import mended_files, with_edits, without_edits
 from training.errors import BadCellsError, BadImageError, BadMaskError
 from training.storage.fingerprints import change_of, fingerprint
 from training.storage.paths import checked
@@ -153,8 +153,10 @@ def write_cell_folder(
     StorageError
         If the disk is full or the folder cannot be written.
     """
-    if not original_masks:
-        collection = with_mended(collection)
+    if original_masks:
+        collection = collection.with_frames(without_edits)
+    else:
+        collection = with_edits(collection)
     frames = [(s, frame) for s in collection.specimens for frame in s.frames]
     if not frames:
         raise BadCellsError(

@@ -35,7 +35,7 @@ from training.data.cells.packed import (
 )
 from training.data.layouts import Collection, read_collection
 from training.data.masks.files import read_mask
-from training.data.masks.history import mended_notes, with_mended
+from training.data.masks.history import mended_notes
 from training.data.masks.single_crops import crop_mask
 from training.data.simulation import simulated_specimens
 from training.decisions.applied import ReviewManifest, Rule, review_cells
@@ -154,7 +154,7 @@ def _pack(
     if is_cell_folder(path):
         _pack_cell_folder(path, input_size, masks, reviewed, writer)
         return
-    collection = with_mended(read_collection(path, layout))
+    collection = read_collection(path, layout)
     notes = (*collection.notes, *mended_notes(collection))
     collection = replace(collection, notes=notes)
     if simulated_specimens(path) is not None:

@@ -13,7 +13,6 @@ import pandas as pd
 from training.data.cells.extraction import crop_boxes, label_nuclei
 from training.data.layouts import Frame, check_one_mask, read_collection
 from training.data.masks.files import read_nuclei
-from training.data.masks.history import with_mended
 from training.data.masks.nuclei import Nuclei, find_nuclei
 from training.data.masks.single_crops import crop_mask
 from training.errors import BadImageError, BadMaskError, Hep2Error
@@ -126,7 +125,7 @@ def nucleus_masks(
     frames: dict[str, Frame] = {}
     if root is not None and root.is_dir():
         try:
-            specimens = with_mended(read_collection(root, layout)).specimens
+            specimens = read_collection(root, layout).specimens
         except Hep2Error:
             specimens = ()
         frames = {frame.name: frame for s in specimens for frame in s.frames}

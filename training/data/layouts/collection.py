@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -138,6 +139,14 @@ class Collection:
     cells: tuple[CellFile, ...] = ()
     notes: tuple[str, ...] = ()
     specimens_from: str = ""
+
+    def with_frames(self, change: Callable[[Frame], Frame]) -> Collection:
+        """Return a collection with each of its frames changed."""
+        specimens = tuple(
+            replace(one, frames=tuple(change(frame) for frame in one.frames))
+            for one in self.specimens
+        )
+        return replace(self, specimens=specimens)
 
     @property
     def census(self) -> str:

@@ -14,6 +14,7 @@ from training.data.layouts.ready_cells import (
     read_mivia,
     read_task1,
 )
+from training.data.masks.history import with_edits
 from training.errors import BadLayoutError
 from training.storage.paths import by_name
 
@@ -30,6 +31,8 @@ LAYOUTS = ("auto", *_READERS)
 
 def read_collection(folder: Path, layout: str = "auto") -> Collection:
     """List a folder's specimens or cells; no pixel is read.
+
+    Frames come with the mask that counts: the one edited by hand, where there is one.
 
     Parameters
     ----------
@@ -55,7 +58,7 @@ def read_collection(folder: Path, layout: str = "auto") -> Collection:
     if not folder.is_dir():
         raise BadLayoutError(folder, "there is no such folder", "check its name")
     root = _root(folder.resolve())
-    return _READERS[find_layout(root) if layout == "auto" else layout](root)
+    return with_edits(_READERS[find_layout(root) if layout == "auto" else layout](root))
 
 
 def find_layout(root: Path) -> str:

@@ -70,7 +70,7 @@ def split_nucleus(labels: Labels, path: Points, preferred: int | None = None) ->
     own = whole[box]
     pieces, n = _large(own & ~_drawn(np.asarray(path) - start, own.shape))
     if n < 2:
-        raise BadMaskError("mask", "the line does not cross the nucleus", _REMEDY)
+        raise BadMaskError("mask", "the line does not divide the nucleus", _REMEDY)
     # The pixels of the line itself go to the nearest piece.
     nearest = ndimage.distance_transform_edt(
         pieces == 0, return_distances=False, return_indices=True

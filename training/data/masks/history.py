@@ -198,7 +198,7 @@ def mended_frame(frame: Frame, root: Path) -> Frame:
         return _left_aside(frame, shown_fault(met).rstrip("."))
     standing = history.standing
     if standing is None:
-        return frame
+        return without_edits(frame)
     fault = _unfit(history, standing, root)
     if fault:
         return _left_aside(frame, fault)
@@ -224,15 +224,16 @@ def _unfit(history: MendHistory, standing: Mend, root: Path) -> str:
     return ""
 
 
-def with_mended(collection: Collection) -> Collection:
-    """Return a collection whose frames have their mended masks, as `mended_frame`."""
+def without_edits(frame: Frame) -> Frame:
+    """Return a frame with the mask that came with it."""
+    return frame if frame.mended is None else replace(frame, mended=None)
+
+
+def with_edits(collection: Collection) -> Collection:
+    """Return a collection whose frames have their masks as they are edited now."""
     if not (collection.root / MENDED / MENDED_ABOUT).is_file():
         return collection
-    specimens = tuple(
-        replace(one, frames=tuple(mended_frame(f, collection.root) for f in one.frames))
-        for one in collection.specimens
-    )
-    return replace(collection, specimens=specimens)
+    return collection.with_frames(lambda frame: mended_frame(frame, collection.root))
 
 
 def mended_files(root: Path) -> Iterator[tuple[Path, bool]]:
@@ -251,7 +252,7 @@ def mended_notes(collection: Collection) -> tuple[str, ...]:
     Parameters
     ----------
     collection
-        As `with_mended` returns it.
+        As `with_edits` returns it.
     """
     frames = [frame for one in collection.specimens for frame in one.frames]
     n = sum(frame.mended is not None for frame in frames)

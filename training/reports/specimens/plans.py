@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from training.config import ExtractionSettings, SegmentationSettings, VerdictSettings
 from training.config.commands import command_words
 from training.data.layouts import Collection, read_collection
-from training.data.masks.history import with_mended
 from training.errors import BadLayoutError, BadModelError
 from training.inference.scorers import Backend, Scorer, load_scorer
 from training.reports.specimens.reviews import find_store, read_reviews
@@ -120,7 +119,7 @@ def read_specimens(folder: Path, layout: str = "auto") -> Collection:
     BadLayoutError
         If it holds no whole frames.
     """
-    collection = with_mended(read_collection(folder, layout))
+    collection = read_collection(folder, layout)
     if not collection.specimens:
         raise BadLayoutError(
             folder, "it holds no whole frames", "give a folder of specimens"

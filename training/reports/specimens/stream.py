@@ -64,7 +64,7 @@ class ReportPlan:
     Attributes
     ----------
     collection
-        With mended masks, as `training.data.masks.history.with_mended` returns it.
+        As `training.data.layouts.read_collection` returns it.
     model
         As `training.inference.scorers.load_scorer` returns it.
     model_files

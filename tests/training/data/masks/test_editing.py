@@ -73,12 +73,12 @@ def test_the_current_nucleus_is_split_where_the_line_meets_two():
         ([[40, 30], [40, 30]], "no length"),
         ([[40, 30]], "no length"),
         ([[-9, -9], [200, -9]], "crosses no nucleus"),
-        ([[39, 20], [30, 30]], "does not cross"),
+        ([[39, 20], [30, 30]], "does not divide"),
     ],
 )
 def test_a_line_that_splits_nothing_is_told(path, sentence):
     with pytest.raises(BadMaskError, match=sentence):
-        split_nucleus(discs((40, 30), radius=9) if "part" in sentence else MERGED, path)
+        split_nucleus(discs((40, 30), radius=9) if "divide" in sentence else MERGED, path)
 
 
 def test_a_click_adds_the_nucleus_that_was_missed():

@@ -16,7 +16,6 @@ from training.data.masks.history import (
     mended_frame,
     mended_notes,
     read_mends,
-    with_mended,
 )
 from training.data.masks.history_writer import MendWriter
 from training.errors import BadMaskError, StorageError
@@ -310,7 +309,7 @@ def test_the_folder_of_mended_masks_is_no_specimen(tmp_path, write_plain):
     change = settle_labels(cells.labels, edited, 0)
     history = read_mends(collection.root, frame.name)
     MendWriter(collection.root, frame, "ann").save(history, change, "painted")
-    again = with_mended(read_collection(root))
+    again = read_collection(root)
     assert [one.id for one in again.specimens] == ["s1", "s2"]
     assert mended_notes(again) == ("1 edited mask was used",)
 
