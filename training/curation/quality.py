@@ -247,7 +247,7 @@ def _saturation(crops: npt.NDArray[Any], masks: npt.NDArray[np.bool_]) -> Floats
     for row, (crop, mask) in enumerate(zip(crops, masks, strict=True)):
         values = crop[mask]
         if len(values):
-            end = saturated_from(values)
+            end = saturated_from(np.bincount(values))
             shares[row] = 0.0 if end is None else (values >= end).mean()
     return shares
 

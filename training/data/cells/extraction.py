@@ -368,8 +368,10 @@ def _flags(
 ) -> list[str]:
     height, width = image.shape
     overhang = (boxes[:, :2] < 0).any(1) | (boxes[:, 2:] > (height, width)).any(1)
-    saturated = _share_at_top(image, nuclei) > settings.saturated_share
-    sharp = sharpness(image, nuclei)
+    sharp, histogram = sharpness(image, nuclei)
+    end = saturated_from(histogram)
+    at_end = np.zeros(len(nuclei)) if end is None else nuclei.means(image >= end)
+    saturated = at_end > settings.saturated_share
     blurred = sharp < settings.focus_share * np.median(sharp)
     found = dict(zip(FLAGS, (contact > 0, overhang, saturated, blurred), strict=True))
     flags = [""] * len(nuclei)
@@ -379,14 +381,9 @@ def _flags(
     return flags
 
 
-def _share_at_top(image: npt.NDArray[Any], nuclei: Nuclei) -> Floats:
-    """Share of each nucleus at the value where the camera ended, (N,) float64."""
-    _, inside, _ = nuclei.within(slice(0, len(image)))
-    end = saturated_from(image.reshape(-1)[inside])
-    return np.zeros(len(nuclei)) if end is None else nuclei.means(image >= end)
-
-
-def sharpness(image: npt.NDArray[Any], nuclei: Nuclei) -> Floats:
+def sharpness(
+    image: npt.NDArray[Any], nuclei: Nuclei
+) -> tuple[Floats, npt.NDArray[np.int64]]:
     """Return Brenner's measure of each nucleus over its mean intensity squared.
 
     The frame is first averaged over 3 x 3 pixels, so that the noise counts less.
@@ -394,6 +391,8 @@ def sharpness(image: npt.NDArray[Any], nuclei: Nuclei) -> Floats:
     Returns
     -------
     sharpness : (N,) float64, no unit, 0 or more
+    histogram : (256,) or (65536,) int64
+        How many pixels of nuclei have each grey value.
 
     References
     ----------
@@ -401,6 +400,7 @@ def sharpness(image: npt.NDArray[Any], nuclei: Nuclei) -> Floats:
     """
     energy = np.zeros(len(nuclei.starts))
     level = np.zeros(len(nuclei.starts))
+    histogram = np.zeros(np.iinfo(image.dtype).max + 1, np.int64)
     height = len(image)
     for top in range(0, height, _STRIP):
         rows = slice(top, min(top + _STRIP, height))
@@ -411,7 +411,9 @@ def sharpness(image: npt.NDArray[Any], nuclei: Nuclei) -> Floats:
             squares = np.multiply(steps, steps, dtype=np.float64)
             energy[runs] = np.add.reduceat(squares, first)
             level[runs] = np.add.reduceat(grey, first, dtype=np.float64)
-    return nuclei.mean(energy) / (81 * np.maximum(nuclei.mean(level), 1.0) ** 2)
+            histogram += np.bincount(grey, minlength=len(histogram))
+    sharp = nuclei.mean(energy) / (81 * np.maximum(nuclei.mean(level), 1.0) ** 2)
+    return sharp, histogram
 
 
 def _steps(image: npt.NDArray[Any], rows: slice) -> npt.NDArray[Any]:

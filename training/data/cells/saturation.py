@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -22,13 +20,13 @@ _ENDS = frozenset(2**bits - 1 for bits in range(8, 17))
 """Highest values of so many bits."""
 
 
-def saturated_from(values: npt.NDArray[Any]) -> int | None:
+def saturated_from(histogram: npt.NDArray[np.int64]) -> int | None:
     """Return the grey value from which on pixels are saturated.
 
     Parameters
     ----------
-    values : (P,) uint8 or uint16
-        Of the pixels of nuclei.
+    histogram : (V,) int64
+        How many pixels of nuclei have each grey value.
 
     Returns
     -------
@@ -38,13 +36,12 @@ def saturated_from(values: npt.NDArray[Any]) -> int | None:
         the values below it have in the mean. The highest value of a number of bits is
         saturated in any case, so that nuclei of one grey value are known, too.
     """
-    if not len(values):
+    found = np.flatnonzero(histogram)
+    if not len(found):
         return None
-    often = np.bincount(values)
-    found = np.flatnonzero(often)
-    often = often[found]
+    often = histogram[found]
     above = np.cumsum(often[::-1])[::-1]
-    pile = int(np.flatnonzero(above > _HOT * len(values))[-1])
+    pile = int(np.flatnonzero(above > _HOT * above[0])[-1])
     below, most = often[max(0, pile - _BELOW) : pile], often[pile]
     is_told = len(below) >= _LEAST_VALUES and most >= _LEAST_PIXELS
     if is_told and most >= _PILE * below.mean():

@@ -175,7 +175,7 @@ class Nuclei:
         far = np.zeros(len(self), bool)
         if self.apart:
             return far
-        pieces, of = self.pieces()
+        pieces, of = self.pieces
         if len(pieces) == len(self):
             return far
         area, (y, x) = pieces.areas, pieces.centroids
@@ -187,15 +187,12 @@ class Nuclei:
         far[of[counts & (distance > reach)]] = True
         return far
 
+    @cached_property
     def pieces(self) -> tuple[Nuclei, Ints]:
-        """Return the 8-connected pieces of the nuclei.
+        """The 8-connected pieces of the nuclei.
 
-        Returns
-        -------
-        pieces
-            Labelled from 1 in the order of their first pixels.
-        of : (P,) int64
-            Row of the nucleus that each is part of.
+        The pieces, labelled from 1 in the order of their first pixels, and the row of
+        the nucleus that each is part of, (P,) int64.
         """
         upper, lower = neighbours(self.starts, self.ends, self.shape[1], reach=1)
         own = self.owner[upper] == self.owner[lower]

@@ -188,7 +188,7 @@ def _is_soft(pixels: Values, values: Values, counts: Values) -> bool:
     if bright < _SOLID * counts[values > low + near].sum():
         return False
     between = np.where((pixels > low) & (pixels < top), pixels, 0)
-    pieces, _ = find_nuclei(between).pieces()
+    pieces, _ = find_nuclei(between).pieces
     return bool((pieces.areas < _EDGE_PIECE).mean() > 0.5) if len(pieces) else False
 
 
@@ -231,7 +231,7 @@ def _numbered(
     labels = _as_labels(numbers, background)
     if nuclei is None or background != 0:
         nuclei = find_nuclei(labels)
-    pieces, of_piece = nuclei.pieces()
+    pieces, of_piece = nuclei.pieces
     areas = pieces.areas
     if areas[areas < _CRUMB].sum() > _MOST_CRUMBS * areas.sum():
         raise _no_labels(path, numbers)

@@ -77,8 +77,9 @@ def test_the_current_nucleus_is_split_where_the_line_meets_two():
     ],
 )
 def test_a_line_that_splits_nothing_is_told(path, sentence):
+    labels = discs((40, 30), radius=9) if "divide" in sentence else MERGED
     with pytest.raises(BadMaskError, match=sentence):
-        split_nucleus(discs((40, 30), radius=9) if "divide" in sentence else MERGED, path)
+        split_nucleus(labels, path)
 
 
 def test_a_click_adds_the_nucleus_that_was_missed():
