@@ -142,21 +142,21 @@ def take_pictures(
         review_some(session, Path(decisions))
         review.raise_()
         _take_picture(viewer, folder / "review.png")
-        session.review.close()
+        session.review.decision_session.close()
 
 
 def review_some(session: ViewerSession, folder: Path) -> None:
     """Decide on the first kept cells, as a reviewer would, in a store of its own."""
     review = session.review
-    review.use_store(folder)
-    review.next_undecided()
+    review.decision_session.use(folder)
+    review.navigation.next_undecided()
     for decide in (
-        review.accept,
-        review.accept,
-        partial(review.reject, "focus"),
-        review.accept,
-        partial(review.relabel, 2),
-        review.accept,
+        review.decisions.accept,
+        review.decisions.accept,
+        partial(review.decisions.reject, "focus"),
+        review.decisions.accept,
+        partial(review.decisions.relabel, 2),
+        review.decisions.accept,
     ):
         decide()
 

@@ -100,8 +100,8 @@ def decide(widget: ReviewWidget, n: int, seed: int = 0) -> Iterator[Session]:
     keys = list(_KEYS)
     for k in range(n):
         if k == n // 2:
-            widget.session.review.set_group("specimen")
-            widget.session.review.set_filter("undecided")
+            widget.session.review.order.set_group("specimen")
+            widget.session.review.order.set_filter("undecided")
         key = keys[int(rng.choice(len(keys), p=_CHANCES))]
         if k % _REDO_EVERY == _REDO_EVERY - 1:
             _press(widget, done, key, paints)
@@ -242,8 +242,8 @@ def _victim(folder: Path, seed: int, write: int) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     _viewer, widget = open_window(folder)
     # What was decided and not yet called saved would stand on a cell of those before.
-    widget.session.review.set_filter("undecided")
-    for done in decide(widget, len(widget.state.shown), seed):
+    widget.session.review.order.set_filter("undecided")
+    for done in decide(widget, len(widget.session.review.state.shown), seed):
         cell, (verdict, pattern) = list(done.said.items())[-1]
         os.write(write, f"{cell}\t{verdict}\t{pattern or ''}\n".encode())
 
@@ -275,7 +275,7 @@ def _measure(folder: Path) -> tuple[list[float], int, int]:
     """Return the seconds of each key, cells decided, and differences in the store."""
     viewer, widget = open_window(folder)
     done = list(decide(widget, _CELLS))[-1]
-    widget.session.review.close()
+    widget.session.review.decision_session.close()
     viewer.close()
     kept = stored(folder)
     cells = done.said.keys() | kept.keys()

@@ -137,7 +137,7 @@ def seconds_to_open(widget: ReviewWidget, folder: Path) -> float:
     AssertionError
         If the gallery shows no pictures.
     """
-    widget.session.review.use_store(None)
+    widget.session.review.decision_session.use(None)
     started = time.perf_counter()
     widget.session.start(widget.session.review.open_cell_folder(folder))
     wait_until(lambda: len(widget.tiles.cache) > 0 and not widget.state.busy)
@@ -164,7 +164,7 @@ def seconds_of_keys(widget: ReviewWidget) -> list[float]:
         wait_until(partial(paints.more_than, drawn))
         seconds.append(time.perf_counter() - started)
         assert state.decisions is not before, state.fault
-        assert state.saved.endswith("saved"), state.fault
+        assert widget.session.review.state.saved.endswith("saved"), state.fault
         assert state.current not in (None, cell)
     return seconds
 
@@ -172,11 +172,11 @@ def seconds_of_keys(widget: ReviewWidget) -> list[float]:
 def decide_on_half(widget: ReviewWidget) -> None:
     """Accept every other cell in one step, as if half of the review was done."""
     review = widget.session.review
-    rows = list(range(0, len(widget.state.shown), 2))
-    review.select(rows[0], rows)
-    review.accept()
+    rows = list(range(0, len(widget.session.review.state.shown), 2))
+    review.navigation.select(rows[0], rows)
+    review.decisions.accept()
     wait_until(lambda: not widget.state.busy)
-    review.select(rows[len(rows) // 2])
+    review.navigation.select(rows[len(rows) // 2])
     QApplication.processEvents()
 
 
@@ -223,34 +223,39 @@ def longest_blocks(widget: ReviewWidget, folder: Path) -> dict[str, float]:
     n = len(widget.state.review)
     assert len(widget.state.decisions) == n, widget.state.fault
     verbs: dict[str, Callable[[], object]] = {
-        "accepting all": review.accept,
-        "undo of a step on all": review.undo,
-        "redo of it": review.redo,
-        "flags on all": review.flag,
-        "a note on all": partial(review.note, "a word"),
-        "another reviewer": partial(review.set_reviewer, "another"),
-        "the first reviewer again": partial(review.set_reviewer, "reviewer"),
-        "how it stood": lambda: start(review.show_as_of(100)),
-        "how it stands": lambda: start(review.show_as_of(None)),
-        "what another wrote": review.refresh_store,
-        "comparing reviewers": lambda: start(review.compare_reviewers(lambda _: None)),
-        "disagreed": partial(review.set_filter, "disagreed"),
-        "undecided": partial(review.set_filter, "undecided"),
-        "all": partial(review.set_filter, "all"),
-        "by pattern": partial(review.set_group, "pattern"),
-        "without groups": partial(review.set_group, "none"),
-        "smallest first": lambda: start(review.set_sort("size")),
-        "in order": lambda: start(review.set_sort("order")),
-        "blind": partial(review.set_blind, True),
-        "not blind": partial(review.set_blind, False),
-        "accepting one": lambda: (review.select(0), review.accept()),
+        "accepting all": review.decisions.accept,
+        "undo of a step on all": review.decisions.undo,
+        "redo of it": review.decisions.redo,
+        "flags on all": review.decisions.flag,
+        "a note on all": partial(review.decisions.note, "a word"),
+        "another reviewer": partial(review.decision_session.set_reviewer, "another"),
+        "the first reviewer again": partial(
+            review.decision_session.set_reviewer, "reviewer"
+        ),
+        "how it stood": lambda: start(review.decision_session.past_job(100)),
+        "how it stands": review.decision_session.come_back,
+        "what another wrote": review.decision_session.refresh,
+        "comparing reviewers": lambda: start(review.others.compare(lambda _: None)),
+        "disagreed": partial(review.order.set_filter, "disagreed"),
+        "undecided": partial(review.order.set_filter, "undecided"),
+        "all": partial(review.order.set_filter, "all"),
+        "by pattern": partial(review.order.set_group, "pattern"),
+        "without groups": partial(review.order.set_group, "none"),
+        "smallest first": lambda: start(review.order.set_sort("size")),
+        "in order": lambda: start(review.order.set_sort("order")),
+        "blind": partial(review.decision_session.set_blind, True),
+        "not blind": partial(review.decision_session.set_blind, False),
+        "accepting one": lambda: (
+            review.navigation.select(0),
+            review.decisions.accept(),
+        ),
     }
     for name, verb in verbs.items():
         if name == "what another wrote":
             with DecisionStore(folder / STORE, "another") as other:
                 other.decide(widget.state.decisions, "rejected")
         if name.endswith(" all"):
-            review.select_all()
+            review.navigation.select_all()
             QApplication.processEvents()
         found[name] = _block(widget, verb)
         assert not widget.state.fault, widget.state.fault
@@ -287,22 +292,25 @@ def measure(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"cold": forget_pages(folder)}
     start = memory()
     found["open"] = seconds_to_open(widget, folder)
-    found["cells"], found["added"] = len(widget.state.shown), memory() - start
+    found["cells"], found["added"] = (
+        len(widget.session.review.state.shown),
+        memory() - start,
+    )
     widget.view.setFocus()
     keys = found["keys"] = {"nothing decided": seconds_of_keys(widget)}
     decide_on_half(widget)
     keys["half decided"] = seconds_of_keys(widget)
-    widget.session.review.set_filter("undecided")
+    widget.session.review.order.set_filter("undecided")
     keys["the undecided alone"] = seconds_of_keys(widget)
-    widget.session.review.set_filter("all")
+    widget.session.review.order.set_filter("all")
     found["again"] = seconds_to_open(widget, folder)
     look_at_all(widget)
     found["grown"], found["total"] = memory() - start, memory()
-    widget.session.review.use_store(None)
+    widget.session.review.decision_session.use(None)
     (folder / STORE).unlink()
     found["decisions"] = decide_on_all(folder)
     found["blocks"] = longest_blocks(widget, folder)
-    widget.session.review.close()
+    widget.session.review.decision_session.close()
     return found
 
 

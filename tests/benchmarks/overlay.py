@@ -155,7 +155,7 @@ def seconds_of_keys(screen: Screen, folder: Path) -> list[float]:
         If a key was no decision.
     """
     review, state = screen.docks["review"], screen.session.state
-    screen.session.review.use_store(folder)
+    screen.session.review.decision_session.use(folder)
     review.raise_()
     screen.viewer.window._qt_window.activateWindow()
     view = review.inner_widget().view
@@ -164,7 +164,7 @@ def seconds_of_keys(screen: Screen, folder: Path) -> list[float]:
     press = partial(QTest.keyClick, view, Qt.Key.Key_A)
     seconds = [screen.seconds(press) for _ in range(_ROUNDS)]
     assert len(state.decisions) == _ROUNDS, state.fault
-    screen.session.review.close()
+    screen.session.review.decision_session.close()
     return seconds
 
 

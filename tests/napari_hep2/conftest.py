@@ -80,7 +80,7 @@ def review(state, specimen, specimens):
     controller = ReviewController(state)
     controller.review_frame()
     yield controller
-    controller.close()
+    controller.decision_session.close()
 
 
 @pytest.fixture(scope="session")

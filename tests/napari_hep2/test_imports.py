@@ -26,6 +26,7 @@ def loaded_by(module):
         "napari_hep2",
         "napari_hep2.state",
         "napari_hep2.jobs",
+        "napari_hep2.review.state",
         "napari_hep2.review.controllers.measuring",
         "napari_hep2.viewer.boxes",
         "napari_hep2.viewer.layers",

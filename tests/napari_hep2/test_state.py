@@ -8,20 +8,19 @@ from training.patterns import I3A
 
 def test_a_change_is_told_once_and_no_change_is_not():
     state, told = SessionState(), Mock()
-    state.events.filter.connect(told)
-    state.filter = "undecided"
-    state.filter = "undecided"
-    told.assert_called_once_with("undecided", "all")
+    state.events.reviewer.connect(told)
+    state.reviewer = "ann"
+    state.reviewer = "ann"
+    told.assert_called_once_with("ann", "reviewer")
 
 
-def test_arrays_change_when_the_object_changes():
+def test_tables_change_when_the_object_changes():
     state, told = SessionState(), Mock()
-    state.events.shown.connect(told)
-    rows = np.arange(3)
-    state.shown = rows
-    state.shown = rows
+    state.events.decisions.connect(told)
+    state.decisions = before = {"a": np.arange(3)}
+    state.decisions = before
     assert told.call_count == 1
-    state.shown = np.arange(3)
+    state.decisions = {"a": np.arange(3)}
     assert told.call_count == 2
 
 

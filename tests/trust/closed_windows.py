@@ -103,8 +103,8 @@ def _with_worklist(session: ViewerSession, folder: Path, out: Path) -> ViewerSes
 
 
 def _decide(session: ViewerSession) -> None:
-    session.review.select_all()
-    session.review.accept()
+    session.review.navigation.select_all()
+    session.review.decisions.accept()
 
 
 def _sheet(session: ViewerSession, out: Path) -> Job | None:
@@ -113,7 +113,7 @@ def _sheet(session: ViewerSession, out: Path) -> Job | None:
 
 
 def _decisions(session: ViewerSession, out: Path) -> Job | None:
-    exchange = ExchangeController(session.state, session.review.refresh_store)
+    exchange = ExchangeController(session.state, session.review)
     return exchange.export_job(out / "decisions.csv")
 
 

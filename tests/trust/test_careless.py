@@ -83,7 +83,7 @@ class Desk:
 def desk(qtbot, make_napari_viewer, simulated, tmp_path, caplog):
     made = Desk(qtbot, make_napari_viewer(show=True), simulated, tmp_path)
     yield made
-    made.session.review.close()
+    made.session.review.decision_session.close()
     assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
 
 
@@ -168,8 +168,8 @@ def load_a_model_of_other_patterns(desk):
     classify.choose_model(other_patterns(desk.folder))
     assert desk.do(classify.classify) == ""
     assert desk.state.prediction.vocabulary is MIVIA
-    review.select_all()
-    desk.do(review.accept_prediction)
+    review.navigation.select_all()
+    desk.do(review.decisions.accept_prediction)
     known, of_model = set(desk.state.vocabulary.names), set(MIVIA.names)
     with DecisionStore(desk.specimens / STORE, "reviewer") as store:
         said = {one.pattern for one in dict(store.current()).values() if one.pattern}
@@ -183,10 +183,10 @@ def lose_the_store(desk):
     review = desk.session.review
     assert desk.do(desk.session.specimen.write_cells, desk.cells) == ""
     assert desk.do(review.open_cell_folder, desk.cells) == ""
-    desk.do(review.accept)
+    desk.do(review.decisions.accept)
     away = desk.folder / "moved"
     desk.cells.rename(away)
-    desk.tell("cell folder gone: decide", review.accept)
+    desk.tell("cell folder gone: decide", review.decisions.accept)
     away.rename(desk.cells)
     with DecisionStore(desk.cells / STORE, "reviewer") as store:
         assert len(dict(store.current())) >= 1

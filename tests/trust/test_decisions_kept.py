@@ -135,8 +135,8 @@ def test_a_key_is_a_decision_on_the_disk_before_it_is_felt(
     widget.view.setFocus()
     qtbot.waitUntil(widget.view.hasFocus)
     seconds = seconds_of_keys(widget)
-    cells = len(widget.state.shown)
-    widget.session.review.close()
+    cells = len(widget.session.review.state.shown)
+    widget.session.review.decision_session.close()
     late = float(np.percentile(seconds, 95))
     promise.reached(
         f"{cells:,} cells loaded, {len(seconds)} keys, from key press to saved and "

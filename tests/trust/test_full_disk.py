@@ -17,8 +17,9 @@ from reviewer_actions import faults_of, steps_kept
 from napari_hep2.classify.controllers.specimen_pattern import SayingController
 from napari_hep2.classify.state import SayingState
 from napari_hep2.jobs import run_here
-from napari_hep2.review.controllers import decisions
-from napari_hep2.review.controllers.controller import NOT_SAVED, ReviewController
+from napari_hep2.review.controllers import decision_session
+from napari_hep2.review.controllers.controller import ReviewController
+from napari_hep2.review.controllers.decision_session import NOT_SAVED
 from napari_hep2.specimen.controllers.frames import SpecimenController
 from napari_hep2.state import SessionState
 from training.decisions.applied import STORE
@@ -39,20 +40,20 @@ class Desk:
         self.saying = SayingController(self.state, SayingState())
         run_here(SpecimenController(self.state).open_folder(specimens))
         self.review.review_frame()
-        self.review.use_store(store)
+        self.review.decision_session.use(store)
 
     def verbs(self, rng):
         """Return all that says something of the selected cells or their specimen."""
         review = self.review
         return {
-            "accept": review.accept,
-            "reject": lambda: review.reject("focus"),
-            "relabel": lambda: review.relabel(int(rng.integers(6))),
-            "clear": review.clear,
-            "flag": review.flag,
-            "note": lambda: review.note("x" * int(rng.integers(1, 2000))),
-            "undo": review.undo,
-            "redo": review.redo,
+            "accept": review.decisions.accept,
+            "reject": lambda: review.decisions.reject("focus"),
+            "relabel": lambda: review.decisions.relabel(int(rng.integers(6))),
+            "clear": review.decisions.clear,
+            "flag": review.decisions.flag,
+            "note": lambda: review.decisions.note("x" * int(rng.integers(1, 2000))),
+            "undo": review.decisions.undo,
+            "redo": review.decisions.redo,
             "say": lambda: self.saying.say(("Golgi", None)[rng.integers(2)]),
             "take back": self.saying.take_back,
         }
@@ -61,7 +62,7 @@ class Desk:
         """Return what the screen says of cells and specimens."""
         return (
             {c: (d.verdict, d.pattern) for c, d in self.state.decisions.items()},
-            dict(self.state.marks),
+            dict(self.review.state.marks),
             [(one.reviewer, one.pattern) for one in self.saying.found.sayings],
         )
 
@@ -103,8 +104,8 @@ def _do(desk, name, rng, counts):
     """Do one thing, and count whether the screen, the files and the words agree."""
     state, before = desk.state, desk.shown()
     rows = rng.choice(len(state.review), int(rng.integers(1, 4)), replace=False)
-    desk.review.select(int(rows[0]), rows.tolist())
-    state.saved = state.fault = ""
+    desk.review.navigation.select(int(rows[0]), rows.tolist())
+    desk.review.state.saved = state.fault = ""
     desk.verbs(rng)[name]()
     of_specimen = name in ("say", "take back")
     refused = bool(state.fault)
@@ -113,7 +114,7 @@ def _do(desk, name, rng, counts):
         assert "disk is full" in state.fault, state.fault
         counts["changed by what was refused"] += desk.shown() != before
     if not of_specimen:
-        counts["called wrongly"] += refused != (state.saved == NOT_SAVED)
+        counts["called wrongly"] += refused != (desk.review.state.saved == NOT_SAVED)
     counts["differing"] += desk.shown() != desk.stored()
 
 
@@ -122,7 +123,7 @@ def test_on_a_full_disk_what_was_saved_stays_and_the_rest_is_called_unsaved(
     tmp_path, specimens, times, promise, monkeypatch
 ):
     """Also the first decision, for which there is no file yet, meets a full disk."""
-    monkeypatch.setattr(decisions, "MANY", 3)
+    monkeypatch.setattr(decision_session, "MANY", 3)
     rng, rounds, counts = np.random.default_rng(4), times(25, 250), Counter()
     with small_disk(tmp_path / "small", megabytes=2) as disk:
         desk = Desk(specimens, disk)
@@ -135,7 +136,7 @@ def test_on_a_full_disk_what_was_saved_stays_and_the_rest_is_called_unsaved(
             before = counts["refused"]
             _do(desk, "accept", rng, counts)
             counts["refused with space"] += counts["refused"] - before
-        desk.review.close()
+        desk.review.decision_session.close()
         faults = [one for path in disk.glob("*.sqlite") for one in faults_of(path)]
     wrong = ("changed by what was refused", "called wrongly", "differing")
     bad = sum(counts[one] for one in (*wrong, "refused with space"))
@@ -156,14 +157,14 @@ def _refused_by_all_verbs(desk, rng):
     """Try every verb; return those that were not refused in words."""
     before, wrong = desk.shown(), []
     for name, verb in desk.verbs(rng).items():
-        desk.review.select(1, [1, 2])
-        desk.state.saved = desk.state.fault = ""
+        desk.review.navigation.select(1, [1, 2])
+        desk.review.state.saved = desk.state.fault = ""
         verb()
         of_specimen = name in ("say", "take back")
         told = "read-only" in desk.state.fault
-        called = of_specimen or desk.state.saved == NOT_SAVED
+        called = of_specimen or desk.review.state.saved == NOT_SAVED
         if not (told and called and desk.shown() == before):
-            wrong.append(f"{name}: {desk.state.saved!r} {desk.state.fault!r}")
+            wrong.append(f"{name}: {desk.review.state.saved!r} {desk.state.fault!r}")
     return wrong
 
 
@@ -174,16 +175,16 @@ def test_in_a_read_only_folder_all_is_shown_and_nothing_is_called_saved(
     rng = np.random.default_rng(0)
     desk = Desk(specimens, specimens)
     for name in ("accept", "flag", "note", "say"):
-        desk.review.select(2)
+        desk.review.navigation.select(2)
         desk.verbs(rng)[name]()
     work = desk.shown()
-    desk.review.close()
+    desk.review.decision_session.close()
     before = {path: path.read_bytes() for path in specimens.glob("*.sqlite")}
     with read_only_view(tmp_path / "view", specimens) as view:
         again = Desk(view, view)
-        seen, writable = again.shown() == work, again.state.writable
+        seen, writable = again.shown() == work, again.review.state.writable
         wrong = _refused_by_all_verbs(again, rng)
-        again.review.close()
+        again.review.decision_session.close()
     same = before == {path: path.read_bytes() for path in specimens.glob("*.sqlite")}
     promise.reached(
         f"read-only folder: opened, all work shown, {wrong or 0} of 10 actions not "
@@ -203,9 +204,9 @@ def test_a_step_that_was_cut_off_in_a_folder_now_read_only_is_told(
     with read_only_view(tmp_path / "view", specimens) as view:
         desk = Desk(view, view)
         told, shown = desk.state.fault, desk.shown()
-        desk.review.select(1)
-        desk.review.accept()
-        called = desk.state.saved
+        desk.review.navigation.select(1)
+        desk.review.decisions.accept()
+        called = desk.review.state.saved
         copy = Path(shutil.copytree(view, tmp_path / "copy"))
     with DecisionStore(copy / STORE, "reader") as store:
         kept = steps_kept(store.records(), "ann")

@@ -18,7 +18,8 @@ import pytest
 from reviewer_actions import faults_of
 
 from napari_hep2.jobs import run_here
-from napari_hep2.review.controllers.controller import NOT_SAVED, ReviewController
+from napari_hep2.review.controllers.controller import ReviewController
+from napari_hep2.review.controllers.decision_session import NOT_SAVED
 from napari_hep2.specimen.controllers.frames import SpecimenController
 from napari_hep2.state import SessionState
 from training.decisions.applied import STORE
@@ -221,11 +222,11 @@ def _told_by_window(path, frames):
     review = ReviewController(state)
     run_here(SpecimenController(state).open_folder(frames))
     review.review_frame()
-    review.use_store(path.parent)
+    review.decision_session.use(path.parent)
     opened = state.fault
-    review.select(0)
-    review.accept()
-    assert state.saved == NOT_SAVED
+    review.navigation.select(0)
+    review.decisions.accept()
+    assert review.state.saved == NOT_SAVED
     assert state.decisions == {}
     assert state.fault == opened
     return opened

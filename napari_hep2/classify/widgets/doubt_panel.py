@@ -9,7 +9,7 @@ from qtpy.QtGui import QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import QGridLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from napari_hep2.classify.controllers.verdict import ScoredCell
-from napari_hep2.common.crop_tiles import crop_pixmap
+from napari_hep2.common.crop_picture import crop_pixmap
 from napari_hep2.common.parts import button, draw_chip, row
 
 SIDE = 42

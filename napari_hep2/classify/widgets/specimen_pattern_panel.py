@@ -98,4 +98,4 @@ class SayingPanel(QWidget):
         self._saying.say(self.pattern.currentData() or None)
 
     def _name_written(self) -> None:
-        self._session.review.set_reviewer(self.reviewer.text())
+        self._session.review.decision_session.set_reviewer(self.reviewer.text())

@@ -11,7 +11,7 @@ from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_hep2.classify.state import CellReasons, NearCell
-from napari_hep2.common.crop_tiles import crop_pixmap
+from napari_hep2.common.crop_picture import crop_pixmap
 from napari_hep2.common.parts import (
     Wire,
     button,

@@ -187,7 +187,7 @@ class ClassifyWidget(SessionWidget):
             self._go_to(cell)
 
     def _sort_by_doubt(self) -> None:
-        self.session.start(self.session.review.set_sort("uncertainty"))
+        self.session.start(self.session.review.order.set_sort("uncertainty"))
 
     def _go_to(self, cell: str) -> None:
         """Make a cell the current one, here, in the viewer and in *Review cells*."""

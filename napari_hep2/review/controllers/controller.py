@@ -1,116 +1,140 @@
-"""Verbs on the cells under review: which ones; the rest is inherited."""
+"""Controller of *Review cells*: which cells are reviewed, and the parts that do it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from napari_hep2.jobs import Job, Progress, Work
-from napari_hep2.review.controllers.decisions import NOT_SAVED, REASONS, ReviewProgress
-from napari_hep2.review.controllers.other_reviewers import ReaderVerbs
-from napari_hep2.review.controllers.snapshot import Standing, open_standing
-from training.curation.review_set import (
-    ReviewSet,
-    carried,
-    frame_review,
-    review_of_folder,
-    verdict_codes,
-)
+from napari_hep2.jobs import Job, Progress, Work, run_here
+from napari_hep2.review.controllers.decision_session import DecisionSession
+from napari_hep2.review.controllers.decisions import DecisionVerbs
+from napari_hep2.review.controllers.measuring import measure_limits
+from napari_hep2.review.controllers.navigation import Navigation
+from napari_hep2.review.controllers.other_reviewers import OtherReviewers
+from napari_hep2.review.controllers.progress import ProgressCounter
+from napari_hep2.review.controllers.snapshot import OpenStore, Snapshot
+from napari_hep2.review.controllers.sorting import CellOrder
+from napari_hep2.review.state import ReviewState
+from napari_hep2.state import SessionState
+from training.curation.review_set import ReviewSet, frame_review, review_of_folder
 from training.data.cells.extraction import cell_id
 from training.data.cells.folder import read_cell_folder
-from training.decisions.applied import STORE
-from training.errors import Hep2Error
+from training.decisions.store import DecisionStore
 from training.patterns import I3A
 
-_Opened = tuple[ReviewSet, str | None, Standing | None]
-__all__ = ["NOT_SAVED", "REASONS", "ReviewController", "ReviewProgress"]
 
+class ReviewController:
+    """Actions on the cells under review.
 
-class ReviewController(ReaderVerbs):
-    """Actions on the cells under review; each decision is saved at once."""
+    Parameters
+    ----------
+    session
+        Read and written.
+    open_store, start
+        As `DecisionSession` takes them.
+
+    Attributes
+    ----------
+    state
+        What *Review cells* shows.
+    decision_session
+        Where decisions are kept, and which are shown.
+    navigation
+        Verbs that move the current and the selected cells.
+    order
+        Verbs that filter and sort.
+    decisions
+        Verbs on the selected cells.
+    others
+        Decisions of other reviewers, and those of the past.
+    progress
+        Counts of decided cells.
+    """
+
+    def __init__(
+        self,
+        session: SessionState,
+        open_store: OpenStore = DecisionStore,
+        start: Callable[[Job], None] = run_here,
+    ) -> None:
+        self._session = session
+        self.state = ReviewState()
+        both = session, self.state
+        self.decision_session = DecisionSession(*both, open_store, start)
+        self.navigation = Navigation(*both, self.decision_session)
+        self.order = CellOrder(*both, self.decision_session, self.navigation)
+        self.decisions = DecisionVerbs(*both, self.decision_session, self.navigation)
+        self.others = OtherReviewers(*both, self.decision_session)
+        self.progress = ProgressCounter(session, self.decision_session)
 
     # -- what is reviewed
 
     def review_frame(self) -> None:
         """Review the cells of the open frame, dropped ones too."""
-        state = self._state
-        frame = state.cells
+        session, frame = self._session, self._session.cells
         if frame is None:
             return
         ids = [cell_id(frame.frame.name, int(k)) for k in frame.cells.table["label"]]
         table = frame_review(
-            frame.cells.table, ids, state.specimen, state.pattern, frame.frame.name
+            frame.cells.table, ids, session.specimen, session.pattern, frame.frame.name
         )
         review = ReviewSet(
             frame.cells.crops,
             table,
-            state.collection.vocabulary if state.collection else I3A,
+            session.collection.vocabulary if session.collection else I3A,
             frame.frame.name,
             self._folder_of_frame(),
         )
-        self._take(review)
+        self.take(review)
 
     def _folder_of_frame(self) -> Path | None:
-        state = self._state
-        if state.collection is not None:
-            return state.collection.root
-        if state.cells is not None and state.cells.frame.image.is_file():
-            return state.cells.frame.image.parent
+        session = self._session
+        if session.collection is not None:
+            return session.collection.root
+        if session.cells is not None and session.cells.frame.image.is_file():
+            return session.cells.frame.image.parent
         return None
 
     def open_cell_folder(self, folder: Path) -> Job:
         """Review a cell folder, memory-mapped, with its decisions."""
-        store, reviewer = self._store_of(folder), self._state.reviewer
+        store, reviewer = self._store_of(folder), self._session.reviewer
 
-        def work() -> Work[_Opened]:
+        def work() -> Work[tuple[ReviewSet, str | None, Snapshot | None]]:
             yield Progress(f"reading {folder.name}")
             cells = read_cell_folder(folder)
             yield Progress("comparing with the frames")
             stale = cells.stale()
             yield Progress("reading the decisions")
             review = review_of_folder(folder, cells)
-            return review, stale, self._read(review, store, reviewer)
+            found = self.decision_session.opened(store, reviewer, review)
+            return review, stale, found
 
-        def done(result: _Opened) -> None:
+        def done(result: tuple[ReviewSet, str | None, Snapshot | None]) -> None:
             review, stale, found = result
-            self._take(review, found)
+            self.take(review, found)
             if stale:
-                self._state.complain(stale)
+                self._session.complain(stale)
             else:
-                self._state.tell(f"{len(review):,} cells of {folder.name} opened.")
+                self._session.tell(f"{len(review):,} cells of {folder.name} opened.")
 
         return Job("Opening the cell folder", work, done)
 
-    def _read(
-        self, review: ReviewSet, folder: Path | None, reviewer: str
-    ) -> Standing | None:
-        """Read what stands; None where there is nothing, or it cannot be read."""
-        if folder is None or not (folder / STORE).is_file():
-            return None
-        try:
-            return open_standing(self._open_store, folder, reviewer, review)
-        except Hep2Error:
-            # It is opened again where the fault can be told.
-            return None
-
     def _store_of(self, folder: Path | None) -> Path | None:
         """Return where the decisions on cells of a folder are kept."""
-        state = self._state
-        previous = state.review
+        session = self._session
+        previous = session.review
         stays = previous is not None and folder in (None, previous.store)
-        return state.store if stays and state.store else folder
+        return session.store if stays and session.store else folder
 
-    def _take(self, review: ReviewSet, found: Standing | None = None) -> None:
-        state = self._state
-        store, kept_id = self._store_of(review.store), self._current_id()
-        state.current, state.selected = None, ()
-        state.shown = np.empty(0, dtype=np.int64)
-        self._codes = np.zeros(len(review), dtype=np.int8)
-        state.review = review
-        self._go_on_with(review, store, found)
-        row = review.row_of.get(kept_id or "")
-        self.select(row if row is not None else self._first())
+    def take(self, review: ReviewSet, found: Snapshot | None = None) -> None:
+        """Put cells under review; `found` is what a worker read of their store."""
+        store, kept = self._store_of(review.store), self._session.current_cell
+        self._replace(review)
+        self.decision_session.use(store, found)
+        self._select_again(kept)
 
     def retake(self, review: ReviewSet) -> None:
         """Go on with a cell folder of which some cells were cut anew.
@@ -118,42 +142,61 @@ class ReviewController(ReaderVerbs):
         Decisions, filters, order and what was measured stay; a new cell is undecided
         and not measured, and one that is gone is not shown.
         """
-        state = self._state
-        before, kept_id = state.review, self._current_id()
+        before, kept = self._session.review, self._session.current_cell
         if before is None or before.store != review.store:
             return
-        anchor = None if state.anchor is None else str(before.ids[state.anchor])
-        measures = carried(state.measures, before, review)
-        state.current, state.selected = None, ()
-        state.shown = np.empty(0, dtype=np.int64)
-        self._ordered, self._described = review, None
-        self._codes = verdict_codes(review, state.decisions)
-        state.review = review
-        state.measures, state.anchor = measures, review.row_of.get(anchor or "")
-        if state.sort == "similarity":
-            state.sort = "order"
-        self.refresh()
-        row = review.row_of.get(kept_id or "")
-        self.select(row if row is not None else self._first())
+        self._replace(review)
+        self.order.carry(before, review)
+        self.order.refresh()
+        self._select_again(kept)
 
-    def _go_on_with(
-        self, review: ReviewSet, store: Path | None, found: Standing | None
-    ) -> None:
-        """Show what was read of the store, or read it now."""
-        state = self._state
-        if found is None or found.store is None or store is None:
-            self.use_store(store)
-            return
-        self.close()
-        state.store, state.as_of = store, None
-        if found.store.path == store / STORE and self._fits(found, review, store):
-            self._take_standing(found)
+    def _replace(self, review: ReviewSet) -> None:
+        session = self._session
+        session.current, session.selected = None, ()
+        self.state.shown = np.empty(0, dtype=np.int64)
+        self.decision_session.follow(review)
+        session.review = review
+
+    def _select_again(self, cell: str | None) -> None:
+        """Select a cell by its id, or the first one where it is gone."""
+        review = self._session.review
+        row = review.row_of.get(cell or "") if review is not None else None
+        if row is None:
+            self.navigation.select_first()
         else:
-            found.leave()
-            self.use_store(store)
+            self.navigation.select(row)
 
-    def _current_id(self) -> str | None:
-        state = self._state
-        if state.review is None or state.current is None:
+    # -- what is seen of them
+
+    def select_cell(self, cell: str) -> None:
+        """Make a cell the current one by its id; the filter goes where it hides it."""
+        review = self._session.review
+        row = review.row_of.get(cell) if review else None
+        if row is None:
+            return
+        if not self.navigation.selection.has(row):
+            self.order.set_filter("all")
+        self.navigation.select(row)
+
+    def frame_of_current(self) -> str | None:
+        """Return the name of the frame that the current cell comes from."""
+        review, current = self._session.review, self._session.current
+        if review is None or current is None:
             return None
-        return str(state.review.ids[state.current])
+        return str(review.table["frame"].iloc[current])
+
+    def set_contrast_of_specimens(self, wanted: bool) -> Job | None:
+        """Stretch crops for the eye as their specimen is, or each by itself."""
+        session, state, review = self._session, self.state, self._session.review
+        if not wanted or review is None:
+            state.contrast = "cell"
+            return None
+        if state.limits is not None:
+            state.contrast = "specimen"
+            return None
+
+        def done(limits: npt.NDArray[np.float64]) -> None:
+            if session.review is review:
+                state.limits, state.contrast = limits, "specimen"
+
+        return Job("Contrast", lambda: measure_limits(review), done)

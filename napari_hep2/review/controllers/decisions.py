@@ -1,37 +1,34 @@
-"""Verbs that say something of cells: decide, flag, note, undo; each saved at once."""
+"""Verbs of a reviewer on the selected cells: decide, flag, note, undo."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_hep2.review.controllers.saving import NOT_SAVED, StoreKeeper
-from napari_hep2.review.controllers.snapshot import MANY
-from training.curation.review_set import VERDICTS, ReviewSet
-from training.decisions.model import REASONS
+from napari_hep2.review.controllers.decision_session import DecisionSession
+from napari_hep2.review.controllers.navigation import Navigation
+from napari_hep2.review.controllers.scores import scores_of
+from napari_hep2.review.state import ReviewState
+from napari_hep2.state import SessionState
+from training.curation.review_set import ReviewSet
 from training.decisions.store import DecisionStore, Mark, Verdict
-from training.errors import Hep2Error
-
-__all__ = ["NOT_SAVED", "REASONS", "DecisionVerbs", "ReviewProgress"]
 
 
-@dataclass(frozen=True)
-class ReviewProgress:
-    """Decided cells of those that the extraction kept, and how they were decided."""
+class DecisionVerbs:
+    """Decisions, flags and notes on the selected cells; each is saved at once."""
 
-    decided: int
-    total: int
-    accepted: int
-    rejected: int
-    relabelled: int
-
-
-class DecisionVerbs(StoreKeeper):
-    """Decisions on the selected cells; see `StoreKeeper`."""
+    def __init__(
+        self,
+        session: SessionState,
+        state: ReviewState,
+        decisions: DecisionSession,
+        navigation: Navigation,
+    ) -> None:
+        self._session, self._state = session, state
+        self._decisions, self._navigation = decisions, navigation
 
     # -- decisions
 
@@ -45,7 +42,7 @@ class DecisionVerbs(StoreKeeper):
 
     def relabel(self, index: int) -> None:
         """Relabel the selected cells as pattern `index` of the vocabulary."""
-        review = self._state.review
+        review = self._session.review
         if review is not None and 0 <= index < len(review.vocabulary):
             self._decide("relabelled", pattern=review.vocabulary[index].name)
 
@@ -59,25 +56,26 @@ class DecisionVerbs(StoreKeeper):
         A cell is accepted where the model calls it as its specimen, else relabelled;
         one without a prediction is left as it is.
         """
-        state, review, scores = self._state, self._state.review, self.scores()
-        if review is None or scores is None or state.prediction is None:
-            state.complain("Classify the frame first: there is no prediction to use.")
+        session, review = self._session, self._session.review
+        scores, prediction = scores_of(session), session.prediction
+        if review is None or scores is None or prediction is None:
+            session.complain("Classify the frame first: there is no prediction to use.")
             return
-        rows = np.array(state.selected, dtype=np.int64)
+        rows = np.array(session.selected, dtype=np.int64)
         rows = rows[~np.isnan(scores[rows]).any(axis=1)]
         if not len(rows):
-            state.complain(
+            session.complain(
                 "The model has not scored the selected cells, or predicts patterns "
                 "outside their vocabulary."
             )
             return
-        said = _as_called(review, rows, scores[rows].argmax(axis=1))
-        reason = f"prediction of {state.prediction.card.name}"
-        left = len(state.selected) - len(rows)
+        called = _as_called(review, rows, scores[rows].argmax(axis=1))
+        reason = f"prediction of {prediction.card.name}"
+        left = len(session.selected) - len(rows)
         text = f"{_noun(len(rows))} as predicted, saved"
         text += f"; {left} without a prediction" if left else ""
         self._save(
-            lambda store: store.decide_each((*one, reason) for one in said),
+            lambda store: store.decide_each((*one, reason) for one in called),
             text,
             moves_on=True,
         )
@@ -85,7 +83,7 @@ class DecisionVerbs(StoreKeeper):
     def _decide(
         self, verdict: Verdict, pattern: str | None = None, reason: str | None = None
     ) -> None:
-        cells = self._selected_ids()
+        cells = self._session.selected_cells
         self._save(
             lambda store: store.decide(cells, verdict, pattern=pattern, reason=reason),
             f"{_noun(len(cells))} {verdict}, saved",
@@ -94,11 +92,10 @@ class DecisionVerbs(StoreKeeper):
 
     # -- marks
 
-    def flag(self, on: bool | None = None) -> None:
-        """Flag the selected cells or take the flags off; without `on` in turns."""
-        cells, marks = self._selected_ids(), self._state.marks
-        if on is None:
-            on = not all(marks.get(cell, Mark()).flagged for cell in cells)
+    def flag(self) -> None:
+        """Flag the selected cells, or take the flags off where all have one."""
+        cells, marks = self._session.selected_cells, self._state.marks
+        on = not all(marks.get(cell, Mark()).flagged for cell in cells)
         text = "flagged" if on else "without a flag"
         self._save(
             lambda store: store.flag(cells, on), f"{_noun(len(cells))} {text}, saved"
@@ -106,7 +103,7 @@ class DecisionVerbs(StoreKeeper):
 
     def note(self, text: str) -> None:
         """Set the note of the selected cells; an empty one removes it."""
-        cells, words = self._selected_ids(), text.strip()
+        cells, words = self._session.selected_cells, text.strip()
         done = "on" if words else "removed from"
         self._save(
             lambda store: store.note(cells, words),
@@ -116,114 +113,70 @@ class DecisionVerbs(StoreKeeper):
     @property
     def has_selection(self) -> bool:
         """Return whether there is a cell to decide on."""
-        return self._state.review is not None and bool(self._state.selected)
+        return self._session.review is not None and bool(self._session.selected)
 
     def note_of_current(self) -> str:
         """Return the note on the current cell, or an empty string."""
-        state = self._state
-        if state.review is None or state.current is None:
-            return ""
-        cell = str(state.review.ids[state.current])
-        return state.marks.get(cell, Mark()).note
-
-    def _selected_ids(self) -> list[str]:
-        review = self._state.review
-        rows = self._state.selected if review is not None else ()
-        return [str(review.ids[row]) for row in rows] if review is not None else []
+        cell = self._session.current_cell
+        return "" if cell is None else self._state.marks.get(cell, Mark()).note
 
     def _save(
         self, act: Callable[[DecisionStore], int], text: str, moves_on: bool = False
     ) -> None:
-        """Do one step on the selected cells and show what the store confirmed."""
-        if self._state.review is not None and not self._state.selected:
+        session, navigation = self._session, self._navigation
+        if session.review is not None and not session.selected:
             return
-        store = self._writable()
-        if store is None:
-            return
-        following = self._rows_after()
+        following, n = navigation.selection.following(), len(session.selected)
 
-        def then(_step: object, stays: bool) -> str:
+        def then(_step: int, stays: bool) -> str:
             if moves_on and stays:
-                self.select(self._first_shown(following))
+                navigation.select(navigation.selection.first_of(following))
             return text
 
-        if len(self._state.selected) >= MANY:
-            self._begin(act, then)
-            return
-        try:
-            act(store)
-        except Hep2Error as fault:
-            self._refused(fault)
-            return
-        self._committed(store)
-        self._state.saved = then(None, True)
+        self._decisions.step(act, then, lambda _: n)
 
     # -- undo
 
     def undo(self) -> None:
         """Undo the reviewer's last action."""
-        self._travel("undo", "undone, saved")
+        self._travel(lambda store: store.undo(), "undo", "undone, saved")
 
     def redo(self) -> None:
         """Do again what was taken back."""
-        self._travel("redo", "redone, saved")
+        self._travel(lambda store: store.redo(), "redo", "redone, saved")
 
-    def _travel(self, verb: Literal["undo", "redo"], text: str) -> None:
-        store, state = self._store, self._state
-        if store is None:
+    def _travel(
+        self,
+        act: Callable[[DecisionStore], Sequence[str]],
+        verb: Literal["undo", "redo"],
+        text: str,
+    ) -> None:
+        if self._decisions.store is None:
             return
-        if self._is_past():
-            return
-
-        def act(of: DecisionStore) -> Sequence[str]:
-            return of.undo() if verb == "undo" else of.redo()
 
         def then(touched: Sequence[str], stays: bool) -> str:
-            row = state.review.row_of.get(touched[0]) if state.review else None
+            if not touched:
+                return f"nothing to {verb}"
+            review = self._session.review
+            row = review.row_of.get(touched[0]) if review is not None else None
             if row is not None and stays:
-                self.select(row)
+                self._navigation.select(row)
             return f"{_noun(len(touched))} {text}"
 
-        try:
-            count = store.turns(verb)
-            if count >= MANY:
-                self._begin(act, then)
-                return
-            touched = act(store)
-        except Hep2Error as fault:
-            self._refused(fault)
-            return
-        if not touched:
-            state.saved = f"nothing to {verb}"
-            return
-        self._committed(store)
-        state.saved = then(touched, True)
-
-    def count(self) -> ReviewProgress:
-        """Count the decisions on the cells under review."""
-        review = self._state.review
-        if review is None:
-            return ReviewProgress(0, 0, 0, 0, 0)
-        accepted, rejected, relabelled = (
-            int(n) for n in np.bincount(self._codes, minlength=len(VERDICTS))[1:]
-        )
-        total = int(((self._codes > 0) | ~review.dropped).sum())
-        decided = accepted + rejected + relabelled
-        return ReviewProgress(decided, total, accepted, rejected, relabelled)
+        self._decisions.step(act, then, lambda store: store.turns(verb))
 
 
 def _as_called(
     review: ReviewSet, rows: npt.NDArray[np.int64], called: npt.NDArray[np.int64]
 ) -> list[tuple[str, Verdict, str | None]]:
-    """Return cell, verdict and pattern of rows that a model calls as patterns."""
+    """Return cell, kind of decision and pattern of rows that a model calls."""
     names = [pattern.name for pattern in review.vocabulary]
     as_own = (called == review.pattern_index[rows]).tolist()
     cells = map(str, review.ids[rows])
-    said: list[tuple[Verdict, str | None]] = [
-        ("accepted", None) if own else ("relabelled", names[best])
-        for own, best in zip(as_own, called.tolist(), strict=True)
+    return [
+        (cell, "accepted", None) if own else (cell, "relabelled", names[best])
+        for cell, own, best in zip(cells, as_own, called.tolist(), strict=True)
     ]
-    return [(cell, *one) for cell, one in zip(cells, said, strict=True)]
 
 
 def _noun(n: int) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 from napari_hep2.jobs import Job, Progress, Work
+from napari_hep2.review.controllers.controller import ReviewController
 from napari_hep2.state import SessionState
+from training.config.commands import command_line
 from training.decisions.applied import STORE
 from training.decisions.exchange import (
     Imported,
@@ -23,14 +23,14 @@ class ExchangeController:
 
     Parameters
     ----------
-    state
+    session
         Read; good and bad news are written.
-    look_again
-        Called after an import: shows what the store holds now.
+    review
+        Shows, after an import, what the store holds now.
     """
 
-    def __init__(self, state: SessionState, look_again: Callable[[], None]) -> None:
-        self._state, self._look_again = state, look_again
+    def __init__(self, session: SessionState, review: ReviewController) -> None:
+        self._session, self._review = session, review
 
     def export_job(self, table: Path) -> Job | None:
         """Write every step, with who, when, what and why, to CSV or Parquet.
@@ -40,9 +40,10 @@ class ExchangeController:
         table
             Parquet where its name ends so, else CSV.
         """
-        state, folder, reviewer = self._state, self._state.store, self._state.reviewer
+        session = self._session
+        folder, reviewer = session.store, session.reviewer
         if folder is None or not (folder / STORE).is_file():
-            state.complain("There are no decisions to export yet.")
+            session.complain("There are no decisions to export yet.")
             return None
 
         def work() -> Work[int]:
@@ -51,7 +52,7 @@ class ExchangeController:
                 return export_decisions(store, table)
 
         def done(steps: int) -> None:
-            state.tell(f"{_steps(steps)} written to {table}")
+            session.tell(f"{_steps(steps)} written to {table}")
 
         return Job("Exporting the decisions", work, done)
 
@@ -60,10 +61,11 @@ class ExchangeController:
 
         Nothing is overwritten: they are added at the end, all or none.
         """
-        state, folder, reviewer = self._state, self._state.store, self._state.reviewer
+        session = self._session
+        folder, reviewer = session.store, session.reviewer
         refusal = self._no_import()
         if folder is None or refusal:
-            state.complain(refusal)
+            session.complain(refusal)
             return None
 
         def work() -> Work[Imported]:
@@ -74,29 +76,28 @@ class ExchangeController:
                 return import_decisions(store, table)
 
         def done(found: Imported) -> None:
-            if state.store == folder:
-                self._look_again()
-            state.tell(imported_text(found))
+            if session.store == folder:
+                self._review.decision_session.refresh()
+            session.tell(imported_text(found))
 
         return Job("Importing decisions", work, done, protected=True)
 
     def _no_import(self) -> str:
-        state = self._state
-        if state.store is None:
+        session = self._session
+        if session.store is None:
             return "Choose a folder for the decisions first."
-        if state.as_of is not None:
-            return f"Shown as of step {state.as_of}: press Now first."
+        as_of = self._review.state.as_of
+        if as_of is not None:
+            return f"Shown as of step {as_of}: press Now first."
         return ""
 
     def export_command(self, table: Path) -> str:
         """Return the command that writes the same table."""
-        words = ("export", str(self._state.store), "--out", str(table))
-        return shlex.join(("python", "-m", "training", "decisions", *words))
+        return command_line("decisions", "export", self._session.store, out=table)
 
     def import_command(self, table: Path) -> str:
         """Return the command that takes the same table."""
-        words = ("import", str(table), "--into", str(self._state.store))
-        return shlex.join(("python", "-m", "training", "decisions", *words))
+        return command_line("decisions", "import", table, into=self._session.store)
 
 
 def imported_text(found: Imported) -> str:

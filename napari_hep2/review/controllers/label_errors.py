@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_hep2.jobs import Job, Progress, Work
+from napari_hep2.review.state import ReviewState
 from napari_hep2.state import SessionState
 from training.curation.ordering import Sort
 from training.curation.review_set import ReviewSet
@@ -58,16 +59,19 @@ class LabelQueue:
 
     Parameters
     ----------
-    state
+    session, state
         Read and written, in the window's thread alone.
     show
         Called with what to sort by once there is something to sort by.
     """
 
     def __init__(
-        self, state: SessionState, show: Callable[[Sort], Job | None] | None = None
+        self,
+        session: SessionState,
+        state: ReviewState,
+        show: Callable[[Sort], Job | None] | None = None,
     ) -> None:
-        self._state = state
+        self._session, self._state = session, state
         self._show = show
         self._of: ReviewSet | None = None
         self._found: dict[Source, Uncertainty] = {}
@@ -75,7 +79,7 @@ class LabelQueue:
     @property
     def sources(self) -> dict[Source, Uncertainty]:
         """Known uncertainties of the cells under review, by source."""
-        review = self._state.review
+        review = self._session.review
         return dict(self._found) if review is not None and review is self._of else {}
 
     @property
@@ -102,7 +106,7 @@ class LabelQueue:
         run's cell folder now. Uncertainty is the disagreement of the epochs that voted;
         of a classifier without votes it is what the highest score lacks of 1.
         """
-        review = self._state.review
+        review = self._session.review
 
         def work() -> Work[tuple[dict[str, Values], Uncertainty] | None]:
             # These load torch, which the window does without until they are used.
@@ -120,13 +124,15 @@ class LabelQueue:
             return values, _of_run(run_folder.name, queue, values, elsewhere)
 
         def done(result: tuple[dict[str, Values], Uncertainty] | None) -> Job | None:
-            state = self._state
-            if review is None or state.review is not review or result is None:
-                state.complain("Other cells are under review now; load the run again.")
+            session = self._session
+            if review is None or session.review is not review or result is None:
+                session.complain(
+                    "Other cells are under review now; load the run again."
+                )
                 return None
             values, found = result
             if not np.isfinite(values[SUSPICION]).any():
-                state.complain(f"{run_folder.name} held out none of these cells.")
+                session.complain(f"{run_folder.name} held out none of these cells.")
                 return None
             return self._keep(review, "run", found, values, "suspicion")
 
@@ -137,7 +143,7 @@ class LabelQueue:
 
         That is then the uncertainty by which the gallery sorts.
         """
-        review = self._state.review
+        review = self._session.review
 
         def work() -> Work[ViewSpread | None]:
             from training.inference.orientation_spread import spread_in_views
@@ -157,9 +163,11 @@ class LabelQueue:
                     return spread
 
         def done(spread: ViewSpread | None) -> Job | None:
-            state = self._state
-            if review is None or state.review is not review or spread is None:
-                state.complain("Other cells are under review now; measure them again.")
+            session = self._session
+            if review is None or session.review is not review or spread is None:
+                session.complain(
+                    "Other cells are under review now; measure them again."
+                )
                 return None
             found = _of_views(model.stem, spread)
             values = {VIEW_SPREAD: spread.spread, UNCERTAINTY: spread.spread}
@@ -180,7 +188,7 @@ class LabelQueue:
         self._of, self._found = review, {**kept, source: found}
         self._state.measures = {**self._state.measures, **values}
         following = self._show(sort) if self._show else None
-        self._state.tell(found.said)
+        self._session.tell(found.said)
         return following
 
 

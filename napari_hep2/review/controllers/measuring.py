@@ -16,8 +16,8 @@ T = TypeVar("T")
 Measures = Mapping[str, npt.NDArray[Any]]
 
 
-def told(text: str, steps: Generator[float, None, T]) -> Work[T]:
-    """Return steps that yield the share done as work that says what it does."""
+def reported(text: str, steps: Generator[float, None, T]) -> Work[T]:
+    """Return steps that yield the share done as work that reports what it does."""
     while True:
         try:
             share = next(steps)
@@ -29,12 +29,12 @@ def told(text: str, steps: Generator[float, None, T]) -> Work[T]:
 
 def measure_looks(review: ReviewSet) -> Work[Measures]:
     """Measure focus and brightness of all crops, a few hundred at a time."""
-    return told("measuring focus and brightness", looks_steps(review.crops))
+    return reported("measuring focus and brightness", looks_steps(review.crops))
 
 
 def measure_descriptors(review: ReviewSet) -> Work[npt.NDArray[np.float32]]:
     """Describe all crops; each column is then brought to a spread of 1."""
-    return told("describing the cells", descriptor_steps(review.crops))
+    return reported("describing the cells", descriptor_steps(review.crops))
 
 
 def measure_limits(review: ReviewSet) -> Work[npt.NDArray[np.float64]]:
@@ -45,6 +45,6 @@ def measure_limits(review: ReviewSet) -> Work[npt.NDArray[np.float64]]:
     limits : (specimens, 2) float64
         Percentiles 1 and 99.7 of some of its crops, in the order of `specimen_names`.
     """
-    return told(
+    return reported(
         "measuring the contrast", limit_steps(review.crops, review.specimen_index)
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,8 +12,9 @@ from psygnal import Signal
 
 from napari_hep2.jobs import Job, Progress, Work
 from napari_hep2.review.controllers.controller import ReviewController
-from napari_hep2.state import SessionState, changed_words
+from napari_hep2.state import SessionState
 from training.config import NearCopySettings
+from training.config.commands import command_line
 from training.curation.named_copies import cells_to_compare, named_copies
 from training.curation.near_copies import in_order, view_of
 from training.curation.review_set import ReviewSet
@@ -61,11 +61,11 @@ def as_first(crop: npt.NDArray[Any], pair: CopyPair) -> npt.NDArray[Any]:
 
 
 class CopiesController:
-    """Finds near copies among the cells under review, and walks over their pairs.
+    """Finds near copies among the cells under review, and goes through their pairs.
 
     Parameters
     ----------
-    state
+    session
         Read, and written with news alone.
     review
         Decides, notes and selects.
@@ -86,15 +86,15 @@ class CopiesController:
 
     changed: ClassVar[Signal] = Signal()
 
-    def __init__(self, state: SessionState, review: ReviewController) -> None:
+    def __init__(self, session: SessionState, review: ReviewController) -> None:
         self.settings = NearCopySettings()
         self.within = False
         self.pairs: tuple[CopyPair, ...] = ()
         self.place = 0
-        self._state, self._review = state, review
+        self._session, self._review = session, review
         self._of: ReviewSet | None = None
         self._kept: set[CopyPair] = set()
-        state.events.review.connect(self._forget)
+        session.events.review.connect(self._forget)
 
     def _forget(self) -> None:
         self.pairs, self.place, self._of = (), 0, None
@@ -115,9 +115,9 @@ class CopiesController:
 
     def find_job(self) -> Job | None:
         """Find near copies among the cells of the folder that training would use."""
-        review, settings, within = self._state.review, self.settings, self.within
+        review, settings, within = self._session.review, self.settings, self.within
         if review is None or not review.is_folder or review.store is None:
-            self._state.complain(
+            self._session.complain(
                 "Near copies are searched for in a cell folder: open one first."
             )
             return None
@@ -133,8 +133,8 @@ class CopiesController:
             return in_order(parts)
 
         def done(found: pd.DataFrame) -> None:
-            if self._state.review is not review:
-                self._state.complain("Other cells are under review now.")
+            if self._session.review is not review:
+                self._session.complain("Other cells are under review now.")
                 return
             self._take(review, found)
 
@@ -151,19 +151,19 @@ class CopiesController:
         )
         self._of, self.place = review, 0
         count = f"{len(self.pairs):,} pair{'' if len(self.pairs) == 1 else 's'}"
-        self._state.tell(f"{count} of near copies found.")
+        self._session.tell(f"{count} of near copies found.")
         self.changed.emit()
 
     def command(self) -> str:
         """Return the command that lists the same pairs, or '': no cell folder."""
-        review = self._state.review
+        review = self._session.review
         if review is None or not review.is_folder:
             return ""
-        words = ["python", "-m", "training", "copies", str(review.store)]
-        words += ["--within"] if self.within else []
-        return shlex.join([*words, *changed_words(self.settings)])
+        return command_line(
+            "copies", review.store, within=self.within, changed=[self.settings]
+        )
 
-    # -- walk
+    # -- go
 
     def go(self, step: int) -> None:
         """Go some pairs on, or back; stop at either end."""
@@ -175,7 +175,7 @@ class CopiesController:
         self.changed.emit()
 
     def next_open(self) -> None:
-        """Go to the next pair that nothing was said of, from the start after the end.
+        """Go to the next pair without a decision, from the start after the end.
 
         Where none is left the same pair stays.
         """
@@ -183,13 +183,13 @@ class CopiesController:
         ahead = ((self.place + k) % n for k in range(1, n + 1))
         place = next((k for k in ahead if self.is_open(self.pairs[k])), None)
         if place is None:
-            self._state.tell("Every pair has been decided on.")
+            self._session.tell("Every pair has been decided on.")
         else:
             self.place = place
         self.changed.emit()
 
     def open_count(self) -> int:
-        """Return how many pairs nothing was said of yet."""
+        """Return how many pairs have no decision yet."""
         return sum(self.is_open(pair) for pair in self.pairs)
 
     def is_open(self, pair: CopyPair) -> bool:
@@ -202,18 +202,18 @@ class CopiesController:
 
     def is_rejected(self, row: int) -> bool:
         """Return whether the reviewer has rejected a cell."""
-        decision = self._state.decisions.get(self._id(row))
+        decision = self._session.decisions.get(self._id(row))
         return decision is not None and decision.verdict == "rejected"
 
     def is_kept(self, pair: CopyPair) -> bool:
         """Return whether a note on the first cell records that both are used."""
         if pair in self._kept:
             return True
-        mark = self._state.marks.get(self._id(pair.first))
-        said = mark.note.split("; ") if mark is not None else []
-        return f"{KEPT} {self._id(pair.second)}" in said
+        mark = self._review.state.marks.get(self._id(pair.first))
+        notes = mark.note.split("; ") if mark is not None else []
+        return f"{KEPT} {self._id(pair.second)}" in notes
 
-    # -- say
+    # -- decide
 
     def reject(self, which: int) -> None:
         """Reject the first (0) or the second (1) of the pair as a copy of the other.
@@ -224,15 +224,15 @@ class CopiesController:
         if pair is None:
             return
         rows = (pair.first, pair.second)
-        before = self._state.decisions
+        before = self._session.decisions
         self._select(rows[which])
-        other = "another cell" if self._state.blind else self._id(rows[1 - which])
-        self._review.reject(f"copy of {other}")
-        if self._state.decisions is not before:
+        other = "another cell" if self._session.blind else self._id(rows[1 - which])
+        self._review.decisions.reject(f"copy of {other}")
+        if self._session.decisions is not before:
             self.next_open()
 
     def keep_both(self) -> None:
-        """Note on the first that it is no copy of the second, behind what it says.
+        """Note on the first that it is no copy of the second, behind its note.
 
         A note names the other cell: while names are hidden it is remembered until
         other cells are reviewed, and not in the store.
@@ -240,21 +240,27 @@ class CopiesController:
         pair = self.current
         if pair is None or self.is_kept(pair):
             return
-        if self._state.blind:
+        if self._session.blind:
             self._kept.add(pair)
         else:
             self._select(pair.first)
-            said = (self._review.note_of_current(), f"{KEPT} {self._id(pair.second)}")
-            self._review.note("; ".join(filter(None, said)))
+            said = (
+                self._review.decisions.note_of_current(),
+                f"{KEPT} {self._id(pair.second)}",
+            )
+            self._review.decisions.note("; ".join(filter(None, said)))
         if self.is_kept(pair):
             self.next_open()
 
     def undo(self) -> None:
         """Undo the reviewer's last action, and select the pair it was on."""
-        before = self._state.decisions, self._state.marks
-        self._review.undo()
-        row = self._state.current
-        if (self._state.decisions, self._state.marks) != before and row is not None:
+        before = self._session.decisions, self._review.state.marks
+        self._review.decisions.undo()
+        row = self._session.current
+        if (
+            self._session.decisions,
+            self._review.state.marks,
+        ) != before and row is not None:
             places = enumerate(self.pairs)
             on_it = [k for k, one in places if row in (one.first, one.second)]
             self.place = on_it[0] if on_it else self.place
@@ -268,13 +274,13 @@ class CopiesController:
 
     def _select(self, row: int, *others: int) -> None:
         """Make a row current, and let the filters hide none of those chosen."""
-        review, state = self._review, self._state
+        review, state = self._review, self._review.state
         rows = (row, *others)
-        if not all(review.is_shown(one) for one in rows):
+        if not all(review.navigation.selection.has(one) for one in rows):
             state.specimen_filter, state.pattern_filter = "", None
-            review.set_filter("all")
-        review.select(row, rows)
+            review.order.set_filter("all")
+        review.navigation.select(row, rows)
 
     def _id(self, row: int) -> str:
-        review = self._state.review
+        review = self._session.review
         return "" if review is None else str(review.ids[row])

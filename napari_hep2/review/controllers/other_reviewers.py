@@ -1,4 +1,4 @@
-"""Verbs on what others said and what stood before: agreement, history, the past."""
+"""Other reviewers and the past: agreement, consensus, history, an earlier step."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from napari_hep2.jobs import Job, Progress, Work
-from napari_hep2.review.controllers.decisions import DecisionVerbs
-from napari_hep2.review.controllers.snapshot import MANY, Standing, read_standing
-from training.curation.ordering import (
-    OPEN,
-    SETTLED,
-    apart,
-    own_patterns,
-    votes_of,
-)
+from napari_hep2.review.controllers.decision_session import DecisionSession
+from napari_hep2.review.controllers.snapshot import Snapshot
+from napari_hep2.review.state import ReviewState
+from napari_hep2.state import SessionState
+from training.curation.ordering import OPEN, SETTLED, apart, own_patterns, votes_of
 from training.curation.review_set import ReviewSet
 from training.decisions.agreement import agreement_text, compare
 from training.decisions.applied import STORE
@@ -26,57 +22,39 @@ from training.errors import Hep2Error
 _SEED = 0
 
 
-class ReaderVerbs(DecisionVerbs):
+class OtherReviewers:
     """Read-only views of other reviewers' decisions and of earlier steps."""
 
-    _now: Standing
+    def __init__(
+        self, session: SessionState, state: ReviewState, decisions: DecisionSession
+    ) -> None:
+        self._session, self._state, self._decisions = session, state, decisions
 
-    # -- others
-
-    def set_blind(self, on: bool) -> None:
-        """Hide what other reviewers said, and names of specimens and frames, or not."""
-        self._state.blind = on
-        self._show_others()
-        self.refresh()
-
-    def refresh_store(self) -> None:
-        """Show what another window or reviewer has written meanwhile.
-
-        Meant to be called by a timer: it costs one look into the file where nothing is
-        new.
-        """
-        state, store = self._state, self._store
-        if state.store is None or state.review is None or state.as_of is not None:
-            return
-        try:
-            if store is None:
-                if (state.store / STORE).is_file() and not state.busy:
-                    self.use_store(state.store)
-            elif news := store.news(self._seen):
-                if news < MANY:
-                    self._absorb(store)
-                elif not state.busy:
-                    self._start(self._reading(state.store))
-        except Hep2Error as fault:
-            state.complain(fault)
-
-    def compare_reviewers(self, show: Callable[[list[str]], None]) -> Job | None:
+    def compare(self, show: Callable[[list[str]], None]) -> Job | None:
         """Compare the reviewer with each other one; `show` gets the sentences.
 
-        It tells how far they agree and not on what, so that both still read blind.
+        They show how far reviewers agree and not on what, so that both still decide
+        blind.
         """
-        store, review, name = self._store, self._state.review, self._state.reviewer
-        folder = self._state.store
+        session, review, name = (
+            self._session,
+            self._session.review,
+            self._session.reviewer,
+        )
+        store, folder, shown = (
+            self._decisions.store,
+            session.store,
+            self._decisions.shown,
+        )
         others = [n for n in store.reviewers() if n != name] if store else []
         if folder is None or review is None or not others:
             show([])
             return None
-        standing, codes, opinions = self._standing, self._codes, self._opinions
 
         def work() -> Work[list[str]]:
             patterns, specimens = _patterns(review), _specimens(review)
             lines: list[str] = []
-            with self._open_store(folder / STORE, name) as read:
+            with self._decisions.open_store(folder / STORE, name) as read:
                 mine = read.current()
                 for other in others:
                     yield Progress(f"comparing with {other}")
@@ -84,107 +62,51 @@ class ReaderVerbs(DecisionVerbs):
                     theirs = read.current(other)
                     result = compare(mine, theirs, rng, patterns, specimens)
                     lines += agreement_text(name, other, result)
-            own = own_patterns(review, codes, standing)
-            found = apart(review, codes, own, votes_of(review, opinions.readers))
-            settled, left = (int((found == code).sum()) for code in (SETTLED, OPEN))
-            return [*lines, apart_text(settled, left)]
+            return [*lines, _consensus_line(review, shown)]
 
         return Job("Comparing reviewers", work, show)
 
-    def settled_of_current(self) -> str:
-        """Return how a disagreement on the current cell stands, '' without one.
+    def consensus_of_current(self) -> str:
+        """Return the consensus on the current cell, '' without a disagreement.
 
-        A blind reviewer is not told.
+        A blind reviewer gets none.
         """
-        state, review = self._state, self._state.review
-        if review is None or state.current is None or state.blind:
+        session, row = self._session, self._session.current
+        cell, review = session.current_cell, session.review
+        if review is None or row is None or cell is None or session.blind:
             return ""
-        cell = str(review.ids[state.current])
-        mine = state.decisions.get(cell)
-        said = (*state.others.get(cell, ()), *([mine] if mine else []))
-        return settled_text(settle(said, str(review.table["pattern"][state.current])))
+        mine = session.decisions.get(cell)
+        all_of_it = (*self._state.others.get(cell, ()), *([mine] if mine else []))
+        pattern = str(review.table["pattern"][row])
+        return settled_text(settle(all_of_it, pattern))
 
-    # -- the past
-
-    def history(self) -> list[str]:
+    def history_of_current(self) -> list[str]:
         """Return all that was done to the current cell, a line an event, oldest first.
 
         A blind reviewer gets their own lines alone.
         """
-        state, store = self._state, self._store
-        if store is None or state.review is None or state.current is None:
+        session, store = self._session, self._decisions.store
+        cell = session.current_cell
+        if store is None or cell is None:
             return []
         try:
-            events = store.history(str(state.review.ids[state.current]))
+            events = store.history(cell)
         except Hep2Error as fault:
-            state.complain(fault)
+            session.complain(fault)
             return []
-        hidden = state.blind
-        shown = [e for e in events if not hidden or e.reviewer == state.reviewer]
-        return [event_text(event) for event in shown]
+        return [
+            event_text(event)
+            for event in events
+            if not session.blind or event.reviewer == session.reviewer
+        ]
 
-    @property
-    def last_step(self) -> int:
-        """The number of the last step of the store, 0 where there is none."""
-        return self._seen
 
-    def show_as_of(self, step: int | None) -> Job | None:
-        """Show decisions and marks as they stood after a step, for reading only.
-
-        Parameters
-        ----------
-        step
-            From 0 to `last_step`; None goes back to now.
-        """
-        state, review = self._state, self._state.review
-        if step is None or self._store is None or state.store is None:
-            self._come_back()
-            return None
-        wanted, folder = min(max(step, 0), self._seen), state.store
-        reviewer = state.reviewer
-        if review is None:
-            return None
-
-        def work() -> Work[Standing]:
-            yield Progress(f"loading step {wanted}")
-            with self._open_store(folder / STORE, reviewer) as store:
-                return read_standing(store, review, wanted)
-
-        def done(past: Standing) -> None:
-            if state.review is review and state.reviewer == reviewer:
-                self._show_past(past)
-
-        return Job("Loading an earlier step", work, done)
-
-    def _show_past(self, past: Standing) -> None:
-        state, seen = self._state, self._seen
-        if state.as_of is None:
-            self._now = Standing(
-                self._store,
-                state.reviewer,
-                seen,
-                self._standing,
-                state.marks,
-                self._opinions,
-                self._codes,
-            )
-        state.as_of = past.step
-        self._show(past)
-        self._seen = seen
-        self.refresh()
-        state.saved = f"as of step {past.step}"
-
-    def _come_back(self) -> None:
-        """Show again how it stands, with what was done meanwhile."""
-        state, store = self._state, self._store
-        if state.as_of is None or store is None:
-            return
-        state.as_of, state.saved = None, ""
-        self._show(self._now)
-        try:
-            self._absorb(store)
-        except Hep2Error as fault:
-            state.complain(fault)
+def _consensus_line(review: ReviewSet, shown: Snapshot) -> str:
+    """Return on how many cells reviewers disagree, with and without a consensus."""
+    own = own_patterns(review, shown.codes, shown.decisions)
+    votes = votes_of(review, shown.opinions.readers)
+    found = apart(review, shown.codes, own, votes)
+    return apart_text(*(int((found == code).sum()) for code in (SETTLED, OPEN)))
 
 
 def _patterns(review: ReviewSet) -> dict[str, str]:

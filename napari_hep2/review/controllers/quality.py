@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -10,9 +9,10 @@ import pandas as pd
 from psygnal import Signal
 
 from napari_hep2.jobs import Job, Progress, Work
-from napari_hep2.review.controllers.sorting import CellOrder
-from napari_hep2.state import SessionState, changed_words
+from napari_hep2.review.controllers.controller import ReviewController
+from napari_hep2.state import SessionState
 from training.config import QualitySettings
+from training.config.commands import command_line
 from training.curation.proposals import propose_rejections
 from training.curation.quality import measure_quality_parts
 from training.curation.review_set import ReviewSet
@@ -28,9 +28,9 @@ class QualityController:
 
     Parameters
     ----------
-    state
+    session
         Read and written, in the window's thread alone.
-    order
+    review
         Filters and selects.
 
     Attributes
@@ -43,10 +43,9 @@ class QualityController:
 
     proposed: ClassVar[Signal] = Signal()
 
-    def __init__(self, state: SessionState, order: CellOrder) -> None:
+    def __init__(self, session: SessionState, review: ReviewController) -> None:
         self.settings = QualitySettings()
-        self._state = state
-        self._order = order
+        self._session, self._review = session, review
         self._of: ReviewSet | None = None
         self._quality = pd.DataFrame()
         self._made = 0
@@ -55,9 +54,9 @@ class QualityController:
     def measure_job(self) -> Job:
         """Measure every cell under review, then propose rejections.
 
-        The measures go to ``measures`` of the state.
+        The measures go to ``measures`` of the review's state.
         """
-        review, masks, settings = self._state.review, self._masks(), self.settings
+        review, masks, settings = self._session.review, self._masks(), self.settings
 
         def work() -> Work[tuple[pd.DataFrame, pd.DataFrame, int]]:
             if review is None:
@@ -74,9 +73,11 @@ class QualityController:
             return quality, proposals, made
 
         def done(found: tuple[pd.DataFrame, pd.DataFrame, int]) -> None:
-            state = self._state
-            if review is None or state.review is not review:
-                state.complain("Other cells are under review now; measure them again.")
+            session = self._session
+            if review is None or session.review is not review:
+                session.complain(
+                    "Other cells are under review now; measure them again."
+                )
                 return
             quality, proposals, self._made = found
             self._of, self._quality = review, quality
@@ -84,8 +85,8 @@ class QualityController:
             # The gallery sorts by the brightness of the crop, known without a mask.
             names = [str(name) for name in quality if name != "brightness"]
             arrays = {name: quality[name].to_numpy() for name in names}
-            state.measures = {**state.measures, **arrays}
-            self._order.refresh()
+            self._review.state.measures = {**self._review.state.measures, **arrays}
+            self._review.order.refresh()
 
         return Job("Measuring quality", work, done)
 
@@ -97,7 +98,7 @@ class QualityController:
         self.settings = settings
         review, quality = self._measured(), self._quality
         if review is None:
-            self._state.complain("Measure the quality of the cells first.")
+            self._session.complain("Measure the quality of the cells first.")
             return None
 
         def work() -> Work[pd.DataFrame]:
@@ -105,8 +106,8 @@ class QualityController:
             return propose_rejections(quality, settings, review.table)
 
         def done(proposals: pd.DataFrame) -> None:
-            if self._state.review is not review:
-                self._state.complain("Other cells are under review now.")
+            if self._session.review is not review:
+                self._session.complain("Other cells are under review now.")
                 return
             self._propose(proposals)
 
@@ -114,12 +115,12 @@ class QualityController:
 
     def command(self) -> str:
         """Return the command that proposes the same, or '': no cell folder is open."""
-        review = self._state.review
+        review = self._session.review
         if review is None or not review.is_folder:
             return ""
-        words = ["python", "-m", "training", "quality", str(review.store)]
-        words += ["--out", "quality.csv", *changed_words(self.settings)]
-        return shlex.join(words)
+        return command_line(
+            "quality", review.store, out="quality.csv", changed=[self.settings]
+        )
 
     def proposals(self) -> pd.DataFrame:
         """Return the proposals that the reviewer has not decided on yet.
@@ -130,7 +131,7 @@ class QualityController:
             ``row`` of the review, ``reason`` (a code of `REASONS`), ``why`` (sentences
             with the figures); empty before the cells are measured.
         """
-        review, decisions = self._measured(), self._state.decisions
+        review, decisions = self._measured(), self._session.decisions
         open_ones = [
             (row, *said)
             for row, said in self._proposed.items()
@@ -160,22 +161,22 @@ class QualityController:
         count
             Of the cells selected. `reason_of_selection` is then `reason`.
         """
-        state = self._state
+        session = self._session
         if self._measured() is None:
-            state.complain("Measure the quality of the cells first.")
+            session.complain("Measure the quality of the cells first.")
             return 0
-        self._order.set_filter("undecided")
+        self._review.order.set_filter("undecided")
         left = self.proposals()
-        left = left[left["row"].isin(state.shown)]
+        left = left[left["row"].isin(self._review.state.shown)]
         if reason is None and len(left):
             reason = str(left["reason"].value_counts().index[0])
         rows = [int(row) for row in left["row"][left["reason"] == reason]]
         if not rows:
-            state.tell("No undecided cell shown is proposed for rejection.")
+            session.tell("No undecided cell shown is proposed for rejection.")
             return 0
-        first = state.shown[np.isin(state.shown, rows)][0]
-        self._order.select(int(first), rows)
-        state.tell(
+        first = self._review.state.shown[np.isin(self._review.state.shown, rows)][0]
+        self._review.navigation.select(int(first), rows)
+        session.tell(
             f"{len(rows):,} selected, {REASONS[reason or '']}: review them, deselect "
             "the good ones, then reject."
         )
@@ -183,13 +184,13 @@ class QualityController:
 
     def reason_of_selection(self) -> str | None:
         """Return the reason that all selected cells are proposed for, or None."""
-        found = {self._proposed.get(row, ("", ""))[0] for row in self._state.selected}
+        found = {self._proposed.get(row, ("", ""))[0] for row in self._session.selected}
         one = found.pop() if len(found) == 1 and self._measured() else ""
         return one or None
 
     def _measured(self) -> ReviewSet | None:
         """Return the cells under review if it is they that were measured."""
-        review = self._state.review
+        review = self._session.review
         return review if review is not None and review is self._of else None
 
     def _propose(self, proposals: pd.DataFrame) -> None:
@@ -205,12 +206,12 @@ class QualityController:
         text += f": {by_reason}." if by_reason else "."
         if self._made:
             text += f" {self._made:,} masks were made from crops and are less reliable."
-        self._state.tell(text)
+        self._session.tell(text)
         self.proposed.emit()
 
     def _masks(self) -> Masks | None:
         """Return the masks of the open frame, where its cells are under review."""
-        review, frame = self._state.review, self._state.cells
+        review, frame = self._session.review, self._session.cells
         if review is None or frame is None or review.is_folder:
             return None
         return cut_masks(frame.labels, review.table, review.crops.shape[1])

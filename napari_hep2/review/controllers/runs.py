@@ -5,7 +5,6 @@ Each is a command as well, which the window shows.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from napari_hep2.review.controllers.run_words import (
     stale_text,
 )
 from napari_hep2.state import SessionState
+from training.config.commands import command_line
 from training.curation.ordering import Sort
 from training.data.cells.folder import read_cell_folder
 from training.decisions.applied import ReviewManifest, review_cells
@@ -62,7 +62,7 @@ class ExperimentsController:
 
     Parameters
     ----------
-    state
+    session
         Read and written, in the window's thread alone.
     review
         Sorts and selects.
@@ -75,54 +75,55 @@ class ExperimentsController:
         Brings scores of runs and models to the cells under review.
     """
 
-    def __init__(self, state: SessionState, review: ReviewController) -> None:
-        self._state = state
-        self._review = review
+    def __init__(self, session: SessionState, review: ReviewController) -> None:
+        self._session, self._review = session, review
         self.desk = RunDesk()
-        self.queue = LabelQueue(state, self._show)
+        self.queue = LabelQueue(session, review.state, self._show)
 
     # -- scores
 
     def scores_job(self, run: Path) -> Job | None:
         """Sort the cells under review by how far a finished run doubts their label."""
-        self._say("", command("label-errors", run))
+        self._say("", command_line("label-errors", run))
         return self.queue.load_job(run) if self._has_cells() else None
 
     def views_job(self) -> Job | None:
         """Sort by how far the model of *Classify* differs over the eight views."""
-        state, review = self._state, self._state.review
+        session, review = self._session, self._session.review
         self._say("", "")
         if not self._has_cells() or review is None:
             return None
-        if state.model is None:
-            state.complain("No model is chosen: choose one in Classify.")
+        if session.model is None:
+            session.complain("No model is chosen: choose one in Classify.")
             return None
         if review.is_folder and review.store is not None:
-            words = ["views", review.store, "--model", state.model]
-            words += ["--device", state.device] if state.device != "auto" else []
-            self.desk.command = command(*words)
-        return self.queue.views_job(state.model, state.device)
+            device = session.device if session.device != "auto" else None
+            self.desk.command = command_line(
+                "views", review.store, model=session.model, device=device
+            )
+        return self.queue.views_job(session.model, session.device)
 
     def _has_cells(self) -> bool:
-        if self._state.review is None:
-            self._state.complain("Open cells to review first.")
-        return self._state.review is not None
+        if self._session.review is None:
+            self._session.complain("Open cells to review first.")
+        return self._session.review is not None
 
     def _show(self, sort: Sort) -> Job | None:
         """Sort, with the cell to look at first as the current one."""
-        state, review = self._state, self._review
-        if state.descending:
-            review.set_descending(False)
-        following = review.set_sort(sort)
-        if len(state.shown):
-            review.select(int(state.shown[0]))
+        review = self._review
+        if review.state.descending:
+            review.order.set_descending(False)
+        following = review.order.set_sort(sort)
+        shown = review.state.shown
+        if len(shown):
+            review.navigation.select(int(shown[0]))
         return following
 
     # -- runs
 
     def stale_job(self, folder: Path) -> Job:
         """Find the runs in a folder, and which of them rest on labels of the past."""
-        self._say("", command("stale", folder))
+        self._say("", command_line("stale", folder))
 
         def work() -> Work[tuple[Staleness, ...]]:
             from training.runs.search import find_runs, find_stale_runs
@@ -142,7 +143,7 @@ class ExperimentsController:
             unknown = sum(one.state == "unknown" for one in found)
             text = f"{stale} of {len(found)} runs in {folder.name} are stale"
             text += f", {unknown} could not be checked." if unknown else "."
-            self._state.tell(text)
+            self._session.tell(text)
             if len(found) == 1:
                 self.choose([0])
 
@@ -161,11 +162,11 @@ class ExperimentsController:
         """Return what changed in the selected run, fold by fold."""
         if len(self.desk.chosen) != 1:
             return ""
-        return stale_text(self.desk.runs[self.desk.chosen[0]], self._state.blind)
+        return stale_text(self.desk.runs[self.desk.chosen[0]], self._session.blind)
 
     def rescore_job(self, run: Path) -> Job:
         """Measure a run's held-out cells by the decisions of today."""
-        self._say("", command("rescore", run))
+        self._say("", command_line("rescore", run))
 
         def work() -> Work[str]:
             from training.runs import staleness
@@ -191,7 +192,7 @@ class ExperimentsController:
         show
             Called with the page.
         """
-        self._say("", command("learning-curve", *runs, "--out", out))
+        self._say("", command_line("learning-curve", *runs, out=out))
 
         def work() -> Work[tuple[Path, str]]:
             from training.runs.search import find_runs
@@ -213,7 +214,7 @@ class ExperimentsController:
         def done(found: tuple[Path, str]) -> None:
             page, sentence = found
             self._answered(sentence)
-            self._state.tell(f"{page} written.")
+            self._session.tell(f"{page} written.")
             show(page)
 
         return Job("Drawing learning curves", work, done)
@@ -228,20 +229,26 @@ class ExperimentsController:
         hand_over
             Called with the folder.
         """
-        state, folder = self._state, self.folder()
+        session, folder = self._session, self.folder()
         self._say("", "")
         if folder is None:
-            state.complain(
+            session.complain(
                 "A run reads decisions from a cell folder: open one with Cell folder…."
             )
             return None
-        if state.store is not None and state.store.resolve() != folder.resolve():
-            state.complain(
-                f"The decisions lie in {state.store.name}, where a run on "
+        if session.store is not None and session.store.resolve() != folder.resolve():
+            session.complain(
+                f"The decisions lie in {session.store.name}, where a run on "
                 f"{folder.name} does not look: store them in the cell folder itself."
             )
             return None
-        self.desk.command = _run_command(folder)
+        self.desk.command = command_line(
+            "run",
+            "set-1",
+            data=folder,
+            out="RUN",
+            changed={"reviewed": "accepted"},
+        )
 
         def work() -> Work[ReviewManifest]:
             yield Progress(f"counting the decisions in {folder.name}")
@@ -251,7 +258,7 @@ class ExperimentsController:
 
         def done(manifest: ReviewManifest) -> None:
             if not manifest.used:
-                state.complain(f"Nobody has accepted a cell of {folder.name} yet.")
+                session.complain(f"Nobody has accepted a cell of {folder.name} yet.")
                 return
             hand_over(folder)
             self._answered(accepted_text(folder.name, manifest))
@@ -260,24 +267,14 @@ class ExperimentsController:
 
     def folder(self) -> Path | None:
         """Return the cell folder under review, or None: it is a frame or nothing."""
-        review = self._state.review
+        review = self._session.review
         return review.store if review is not None and review.is_folder else None
 
     # -- the desk
 
     def _answered(self, text: str) -> None:
         self.desk.answer = text
-        self._state.tell("")
+        self._session.tell("")
 
     def _say(self, answer: str, words: str) -> None:
         self.desk.answer, self.desk.command = answer, words
-
-
-def command(*words: object) -> str:
-    """Return a command line of ``python -m training``."""
-    return shlex.join(["python", "-m", "training", *map(str, words)])
-
-
-def _run_command(folder: Path) -> str:
-    words = ["run", "set-1", "--data", folder, "--out", "RUN"]
-    return command(*words, "--set", "reviewed=accepted")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 from napari_hep2.jobs import Job, Work
 from napari_hep2.review.controllers.controller import ReviewController
-from napari_hep2.review.controllers.measuring import told
+from napari_hep2.review.controllers.measuring import reported
 from napari_hep2.state import SessionState
+from training.config.commands import command_line
 from training.curation.filtering import Choice, Said
-from training.curation.review_set import ReviewSet, verdict_codes
+from training.curation.review_set import ReviewSet
 from training.errors import Hep2Error
 from training.reports.sheets.files import Written, check_name
 from training.reports.sheets.making import Shown, sheet_steps
@@ -24,20 +24,20 @@ class SheetController:
 
     Parameters
     ----------
-    state
+    session
         Read; good and bad news are written.
     review
-        Tells by what the cells shown were chosen.
+        By what the cells shown were chosen.
     """
 
-    def __init__(self, state: SessionState, review: ReviewController) -> None:
-        self._state, self._review = state, review
+    def __init__(self, session: SessionState, review: ReviewController) -> None:
+        self._session, self._review = session, review
 
     def refusal(self) -> str:
         """Return why no sheet can be made now, or an empty string."""
-        if self._state.review is None or not len(self._state.shown):
+        if self._session.review is None or not len(self._review.state.shown):
             return NO_CELL
-        return BLIND if self._state.blind else ""
+        return BLIND if self._session.blind else ""
 
     def sheet_job(self, path: Path) -> Job | None:
         """Draw the cells shown, with their filters, order, groups and contrast.
@@ -47,50 +47,45 @@ class SheetController:
         path
             Ends in ``.png`` or ``.pdf``.
         """
-        state, review = self._state, self._state.review
+        session, review = self._session, self._session.review
         refusal = self.refusal()
         if review is None or refusal:
-            state.complain(refusal)
+            session.complain(refusal)
             return None
         try:
             check_name(path)
         except Hep2Error as fault:
-            state.complain(fault)
+            session.complain(fault)
             return None
         shown = self._shown(review)
 
         def work() -> Work[Written]:
-            return told(f"drawing {path.name}", sheet_steps(path, shown))
+            return reported(f"drawing {path.name}", sheet_steps(path, shown))
 
         def done(made: Written) -> None:
             count, pages = made.provenance["shown"], made.pages
             text = f"{count:,} cell{'' if count == 1 else 's'} drawn on "
             text += "1 page" if pages == 1 else f"{pages} pages"
-            state.tell(f"{text}: {path}")
+            session.tell(f"{text}: {path}")
 
         return Job("Picture sheet", work, done)
 
     def _shown(self, review: ReviewSet) -> Shown:
         """Return what is shown now; what the state holds is replaced, never changed."""
-        state = self._state
-        codes = verdict_codes(review, state.decisions)
+        state, snapshot = self._review.state, self._review.decision_session.shown
         return Shown(
-            Said(review, codes, state.decisions, state.marks),
-            self._review.choice(),
+            Said(review, snapshot.codes, snapshot.decisions, snapshot.marks),
+            self._review.order.choice(),
             state.shown,
             state.headings,
             state.limits if state.contrast == "specimen" else None,
-            state.reviewer,
-            self._step(),
+            snapshot.reviewer,
+            snapshot.step,
         )
-
-    def _step(self) -> int:
-        as_of = self._state.as_of
-        return self._review.last_step if as_of is None else as_of
 
     def no_command(self) -> str:
         """Return why no command makes the same sheet, or an empty string."""
-        review, choice = self._state.review, self._review.choice()
+        review, choice = self._session.review, self._review.order.choice()
         if review is None or not review.is_folder:
             return "A command draws the cells of a cell folder, not of the open frame."
         called = choice.pattern is not None and choice.pattern.kind == "predicted"
@@ -100,33 +95,32 @@ class SheetController:
 
     def command(self, path: Path) -> str:
         """Return the command that makes the same sheet, or '' where none does."""
-        state, review = self._state, self._state.review
+        session, review = self._session, self._session.review
         if review is None or review.store is None or self.no_command():
             return ""
-        words = ["python", "-m", "training", "sheet", str(review.store)]
-        words += ["--out", str(path), *_options(self._review.choice(), review)]
-        if state.contrast == "specimen":
-            words += ["--contrast", "specimen"]
-        if state.store is not None and state.store != review.store:
-            words += ["--decisions", str(state.store)]
-        if self._step():
-            words += ["--reviewer", state.reviewer, "--as-of", str(self._step())]
-        return shlex.join(words)
+        step = self._review.decision_session.shown.step
+        return command_line(
+            "sheet",
+            review.store,
+            out=path,
+            **_options(self._review.order.choice(), review),
+            contrast="specimen" if self._review.state.contrast == "specimen" else None,
+            decisions=session.store if session.store != review.store else None,
+            reviewer=session.reviewer if step else None,
+            as_of=step or None,
+        )
 
 
-def _options(choice: Choice, review: ReviewSet) -> list[str]:
+def _options(choice: Choice, review: ReviewSet) -> dict[str, object]:
     """Return the options of ``sheet`` for a choice, without those not chosen."""
     pattern = choice.pattern
-    given = {
-        "--filter": "" if choice.filter == "all" else choice.filter,
-        "--pattern": "" if pattern is None else review.vocabulary[pattern.index].name,
-        "--specimen": choice.specimen,
-        "--reason": choice.reason,
-        "--sort": "" if choice.sort == "order" else choice.sort,
-        "--like": choice.like,
-        "--group": "" if choice.group == "none" else choice.group,
+    return {
+        "filter": "" if choice.filter == "all" else choice.filter,
+        "pattern": "" if pattern is None else review.vocabulary[pattern.index].name,
+        "specimen": choice.specimen,
+        "reason": choice.reason,
+        "sort": "" if choice.sort == "order" else choice.sort,
+        "like": choice.like,
+        "group": "" if choice.group == "none" else choice.group,
+        "descending": choice.descending,
     }
-    words = [
-        word for option, value in given.items() if value for word in (option, value)
-    ]
-    return [*words, "--descending"] if choice.descending else words

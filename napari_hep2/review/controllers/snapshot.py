@@ -1,21 +1,18 @@
-"""Snapshot of the decision store, read in one transaction; a worker may do it."""
+"""Snapshot of a decision store, read in one transaction; a worker may do it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from training.curation.review_set import ReviewSet, verdict_codes
+from training.curation.review_set import ReviewSet, verdict_codes, with_decisions
 from training.decisions.applied import STORE
 from training.decisions.current import Decisions, Opinions
 from training.decisions.store import DecisionStore, Mark
-
-MANY = 1000
-"""So many cells of one step, or to be read, are a worker's: the window cannot wait."""
 
 _LARGE = 1_000_000
 
@@ -23,8 +20,8 @@ OpenStore = Callable[[Path, str], DecisionStore]
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
-    """Decisions and marks as they stand, or stood, after a step.
+class Snapshot:
+    """Decisions and marks in force after a step.
 
     Attributes
     ----------
@@ -33,9 +30,9 @@ class Standing:
     reviewer
         Whose `decisions` and `marks` they are.
     opinions
-        What the other reviewers say of each cell.
+        The decisions of the other reviewers on each cell.
     codes : (N,) int8
-        As `verdict_codes` returns them.
+        As `verdict_codes` returns them; empty where no cells are under review.
     """
 
     store: DecisionStore | None
@@ -46,16 +43,43 @@ class Standing:
     opinions: Opinions
     codes: npt.NDArray[np.int8]
 
-    def leave(self) -> None:
-        """Close the store: nobody wants it."""
+    def close(self) -> None:
+        """Close the store."""
         if self.store is not None:
             self.store.close()
 
+    def of(self, review: ReviewSet) -> Snapshot:
+        """Return the same decisions for other cells under review."""
+        return replace(self, codes=verdict_codes(review, self.decisions))
 
-def read_standing(
-    store: DecisionStore, review: ReviewSet, step: int | None = None
-) -> Standing:
-    """Read what stands in a store, or stood after a step.
+    def renewed(self, review: ReviewSet | None) -> Snapshot:
+        """Return this with the steps since; only cells they touched are read.
+
+        Raises
+        ------
+        StorageError
+            If the store cannot be read.
+        """
+        if self.store is None:
+            return self
+        # The step comes first: what is written in between is read again, not missed.
+        step, cells = self.store.last_step, self.store.changed_since(self.step)
+        found = self.store.current(cells=cells)
+        decisions = self.decisions.renewed(cells, found)
+        codes = self.codes
+        if review is not None:
+            codes = with_decisions(codes, review, decisions, cells)
+        marks = _renewed_marks(self.marks, cells, self.store.marks(cells=cells))
+        opinions = self.opinions.renewed(cells, _opinions(self.store, cells))
+        return Snapshot(
+            self.store, self.reviewer, step, decisions, marks, opinions, codes
+        )
+
+
+def read_snapshot(
+    store: DecisionStore, review: ReviewSet | None, step: int | None = None
+) -> Snapshot:
+    """Read what is in force in a store, or was after a step.
 
     Raises
     ------
@@ -64,21 +88,21 @@ def read_standing(
     """
     at = store.last_step if step is None else step
     decisions = store.current() if step is None else store.at(step)
-    return Standing(
+    return Snapshot(
         store,
         store.reviewer,
         at,
         decisions,
         store.marks(step=step),
-        said_by_others(store, step=step),
-        verdict_codes(review, decisions),
+        _opinions(store, step=step),
+        np.zeros(0, np.int8) if review is None else verdict_codes(review, decisions),
     )
 
 
-def open_standing(
-    open_store: OpenStore, folder: Path, reviewer: str, review: ReviewSet
-) -> Standing:
-    """Open the store of a folder and read what stands in it.
+def open_snapshot(
+    open_store: OpenStore, folder: Path, reviewer: str, review: ReviewSet | None
+) -> Snapshot:
+    """Open the store of a folder and read what is in force in it.
 
     Raises
     ------
@@ -87,29 +111,16 @@ def open_standing(
     """
     store = open_store(folder / STORE, reviewer)
     try:
-        return read_standing(store, review)
+        return read_snapshot(store, review)
     except BaseException:
         store.close()
         raise
 
 
-def nothing_standing(review: ReviewSet | None, reviewer: str) -> Standing:
-    """Return what stands where nothing was decided."""
-    n = 0 if review is None else len(review)
-    codes = np.zeros(n, np.int8)
-    return Standing(None, reviewer, 0, Decisions(reviewer, {}), {}, Opinions(), codes)
-
-
-def said_by_others(
-    store: DecisionStore,
-    cells: Sequence[str] | None = None,
-    step: int | None = None,
-) -> Opinions:
-    """Return what the other reviewers say of each cell, or of some."""
-    names = [name for name in store.reviewers() if name != store.reviewer]
-    if step is None:
-        return Opinions(store.current(name, cells) for name in names)
-    return Opinions(store.at(step, name) for name in names)
+def empty_snapshot(review: ReviewSet | None, reviewer: str) -> Snapshot:
+    """Return the snapshot where nothing was decided."""
+    codes = np.zeros(0 if review is None else len(review), np.int8)
+    return Snapshot(None, reviewer, 0, Decisions(reviewer, {}), {}, Opinions(), codes)
 
 
 def is_large(folder: Path) -> bool:
@@ -118,13 +129,23 @@ def is_large(folder: Path) -> bool:
     return path.is_file() and path.stat().st_size > _LARGE
 
 
-def renewed_marks(
+def _opinions(
+    store: DecisionStore, cells: Sequence[str] | None = None, step: int | None = None
+) -> Opinions:
+    """Return the decisions of the other reviewers on each cell, or on some."""
+    names = [name for name in store.reviewers() if name != store.reviewer]
+    if step is None:
+        return Opinions(store.current(name, cells) for name in names)
+    return Opinions(store.at(step, name) for name in names)
+
+
+def _renewed_marks(
     known: Mapping[str, Mark], cells: Sequence[str], found: Mapping[str, Mark]
 ) -> Mapping[str, Mark]:
     """Return the marks as `Decisions.renewed` does."""
     if all(known.get(cell) == found.get(cell) for cell in cells):
         return known
-    out = dict(known)
-    for cell in cells:
-        out.pop(cell, None)
-    return {**out, **found}
+    asked = set(cells)
+    return {cell: mark for cell, mark in known.items() if cell not in asked} | dict(
+        found
+    )

@@ -1,24 +1,26 @@
-"""Verbs that choose what is shown of the cells under review, and in which order."""
+"""Order of the cells under review: which are shown, sorted and grouped by what."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_hep2.jobs import Job, Work
+from napari_hep2.jobs import Job
+from napari_hep2.review.controllers.decision_session import DecisionSession
 from napari_hep2.review.controllers.measuring import (
     measure_descriptors,
-    measure_limits,
     measure_looks,
 )
+from napari_hep2.review.controllers.navigation import Navigation
+from napari_hep2.review.controllers.scores import scores_of
+from napari_hep2.review.state import ReviewState
 from napari_hep2.state import SessionState
 from training.curation.crop_measures import distances
 from training.curation.filtering import Choice, Said, choose
 from training.curation.ordering import (
-    OPEN,
     Filter,
     Group,
     PatternChoice,
@@ -28,11 +30,10 @@ from training.curation.ordering import (
     own_patterns,
     votes_of,
 )
-from training.curation.review_set import ReviewSet
-from training.data.cells.extraction import cell_id
-from training.decisions.current import Opinions
+from training.curation.review_set import ReviewSet, carried
 
 _LOOKS = ("focus", "brightness")
+_BY_SCORES = ("uncertainty", "suspicion")
 _APART: tuple[Filter, ...] = ("disagreed", "settled")
 
 
@@ -41,41 +42,42 @@ class CellOrder:
 
     Parameters
     ----------
-    state
+    session, state
         Read and written.
+    decisions
+        What the filters go by.
+    navigation
+        Keeps the selection among the cells shown.
     """
 
-    def __init__(self, state: SessionState) -> None:
-        self._state = state
-        self._codes = np.zeros(0, dtype=np.int8)
+    def __init__(
+        self,
+        session: SessionState,
+        state: ReviewState,
+        decisions: DecisionSession,
+        navigation: Navigation,
+    ) -> None:
+        self._session, self._state = session, state
+        self._decisions, self._navigation = decisions, navigation
         self._ordered: ReviewSet | None = None
         self._described: npt.NDArray[np.float32] | None = None
-        self._opinions = Opinions()
         self._counted: tuple[object, object, Votes] | None = None
         self._frozen = np.zeros(0, dtype=np.int8)
+        decisions.changed.connect(self.refresh)
 
     def refresh(self) -> None:
         """Filter and sort anew; the current cell stays where it is still shown."""
-        state, review = self._state, self._state.review
+        session, state, review = self._session, self._state, self._session.review
         if review is None:
             return
         self._forget_another(review)
-        scores = self.scores() if self._needs_scores() else None
-        said = Said(
-            review, self._codes, state.decisions, state.marks, self._apart_now()
-        )
+        scores = scores_of(session) if self._needs_scores() else None
+        codes = self._decisions.shown.codes
+        said = Said(review, codes, session.decisions, state.marks, self._apart_now())
         measures = self._measures(review)
         rows, state.headings = choose(said, self.choice(), measures, scores)
         state.shown = rows
-        self._keep_selection()
-
-    def _keep_selection(self) -> None:
-        state = self._state
-        selected = np.array(state.selected, dtype=np.int64)
-        still = selected[np.isin(selected, state.shown)]
-        state.selected = tuple(still.tolist())
-        if state.current is not None and not self.is_shown(state.current):
-            state.current = state.selected[0] if state.selected else None
+        self._navigation.take(self._navigation.selection.among(rows))
 
     def _forget_another(self, review: ReviewSet) -> None:
         """Leave behind what was chosen for, and measured of, another review."""
@@ -90,18 +92,32 @@ class CellOrder:
                 state.sort = "order"
         self._ordered, self._described = review, None
 
+    def carry(self, before: ReviewSet, review: ReviewSet) -> None:
+        """Go on with cells of which some were cut anew, as they were chosen.
+
+        What was measured stays; a new cell is not measured.
+        """
+        state = self._state
+        anchor = None if state.anchor is None else str(before.ids[state.anchor])
+        # First of all: who follows the measures sorts anew, and must not forget them.
+        self._ordered, self._described = review, None
+        state.anchor = review.row_of.get(anchor or "")
+        state.measures = carried(state.measures, before, review)
+        if state.sort == "similarity":
+            state.sort = "order"
+
     # -- what passes
 
     def _needs_scores(self) -> bool:
         state = self._state
         chosen = state.pattern_filter
-        return state.sort in ("uncertainty", "suspicion") or (
+        return state.sort in _BY_SCORES or (
             chosen is not None and chosen.kind == "predicted"
         )
 
     def choice(self) -> Choice:
         """Return what is chosen now: filters, order and groups."""
-        state, review = self._state, self._state.review
+        state, review = self._state, self._session.review
         anchor = state.anchor if state.sort == "similarity" else None
         return Choice(
             state.filter,
@@ -115,55 +131,41 @@ class CellOrder:
 
     def _apart_now(self) -> npt.NDArray[np.int8] | None:
         """Return what the filters by disagreement go by, or None without one."""
-        state, review = self._state, self._state.review
+        state, review = self._state, self._session.review
         if review is None or state.filter not in _APART:
             return None
-        if state.blind:
-            # Which cells is told, what was said of them is not.
+        if self._session.blind:
+            # Which cells is shown, what others decided on them is not.
             is_known = len(self._frozen) == len(review)
             return self._frozen if is_known else np.zeros(len(review), np.int8)
-        return self._apart(review, self._codes)
+        return self._apart(review, self._decisions.shown.codes)
 
     def _apart(
         self, review: ReviewSet, codes: npt.NDArray[np.int8]
     ) -> npt.NDArray[np.int8]:
-        """Return (N,) int8, as `apart`, for these verdicts of the reviewer."""
-        own = own_patterns(review, codes, self._state.decisions)
+        """Return (N,) int8, as `apart`, for these codes of the reviewer's decisions."""
+        own = own_patterns(review, codes, self._session.decisions)
         return apart(review, codes, own, self._votes(review))
 
     def _votes(self, review: ReviewSet) -> Votes:
-        """Return what the others say as arrays, which are made once."""
-        known = self._counted
-        if known is None or known[0] is not self._opinions or known[1] is not review:
-            made = votes_of(review, self._opinions.readers)
-            known = self._counted = self._opinions, review, made
+        """Return what the others decided as arrays, which are made once."""
+        known, opinions = self._counted, self._decisions.shown.opinions
+        if known is None or known[0] is not opinions or known[1] is not review:
+            made = votes_of(review, opinions.readers)
+            known = self._counted = opinions, review, made
         return known[2]
-
-    def is_shown(self, row: int) -> bool:
-        """Return whether a row passes the filters."""
-        return bool(np.any(self._state.shown == row))
 
     # -- verbs
 
     def set_filter(self, which: Filter) -> None:
         """Show only the cells that pass."""
-        review = self._state.review
-        if review is not None and which in _APART and self._state.blind:
-            # That a word of one's own settles a cell would tell what the others said.
-            own = self._codes if which == "disagreed" else np.zeros_like(self._codes)
+        review, codes = self._session.review, self._decisions.shown.codes
+        if review is not None and which in _APART and self._session.blind:
+            # A consensus with one's own decision would show what the others decided.
+            own = codes if which == "disagreed" else np.zeros_like(codes)
             self._frozen = self._apart(review, own)
         self._state.filter = which
         self._show_anew()
-
-    def disagreements(self) -> npt.NDArray[np.int64]:
-        """Return (m,) int64, the rows that reviewers disagree on, and none settles.
-
-        It tells which cells and not what was said, so a blind reviewer may use it.
-        """
-        review = self._state.review
-        if review is None:
-            return np.empty(0, dtype=np.int64)
-        return np.flatnonzero(self._apart(review, self._codes) == OPEN)
 
     def set_pattern_filter(self, chosen: PatternChoice | None) -> None:
         """Show only cells of a pattern, or called it by the model; None: of any."""
@@ -190,15 +192,17 @@ class CellOrder:
 
         ``similarity`` is to the cell that is current now.
         """
-        state, review = self._state, self._state.review
+        session, state, review = self._session, self._state, self._session.review
         if sort == "similarity":
-            if state.current is None:
-                state.complain("Choose a cell first: the others are compared with it.")
+            if session.current is None:
+                session.complain(
+                    "Choose a cell first: the others are compared with it."
+                )
                 return None
-            state.anchor = state.current
+            state.anchor = session.current
         state.sort = sort
         if review is not None and not self._can_doubt(review):
-            state.tell(
+            session.tell(
                 "There are no scores to sort by yet: classify the frame, or load a run."
             )
         if review is not None and sort == "similarity" and self._described is None:
@@ -211,31 +215,14 @@ class CellOrder:
     def _can_doubt(self, review: ReviewSet) -> bool:
         """Return whether the sort needs no scores, or has them."""
         sort = self._state.sort
-        if sort not in ("uncertainty", "suspicion"):
+        if sort not in _BY_SCORES:
             return True
-        return sort in self._measures(review) or self.scores() is not None
+        return sort in self._measures(review) or scores_of(self._session) is not None
 
     def _show_anew(self) -> None:
         self.refresh()
-        if self._state.current is None:
-            self.select(self._first())
-
-    def _first(self) -> int | None:
-        """Return the first row shown that the extraction kept, else the first."""
-        review, shown = self._state.review, self._state.shown
-        if review is None or not len(shown):
-            return None
-        kept = shown[~review.dropped[shown]]
-        return int(kept[0]) if len(kept) else int(shown[0])
-
-    def select(self, row: int | None, rows: Sequence[int] | None = None) -> None:
-        """Make `row` the current cell; `rows` are all those selected with it."""
-        state = self._state
-        chosen = {int(r) for r in rows or ()} | (
-            {int(row)} if row is not None else set()
-        )
-        state.selected = tuple(sorted(chosen))
-        state.current = None if row is None else int(row)
+        if self._session.current is None:
+            self._navigation.select_first()
 
     # -- what is measured
 
@@ -250,7 +237,7 @@ class CellOrder:
 
     def _measuring(self, review: ReviewSet) -> Job:
         def done(found: Mapping[str, npt.NDArray[Any]]) -> None:
-            if self._state.review is review:
+            if self._session.review is review:
                 self._state.measures = {**self._state.measures, **found}
                 self.refresh()
 
@@ -258,50 +245,8 @@ class CellOrder:
 
     def _describing(self, review: ReviewSet) -> Job:
         def done(found: npt.NDArray[np.float32]) -> None:
-            if self._state.review is review:
+            if self._session.review is review:
                 self._described = found
                 self.refresh()
 
         return Job("Sorting", lambda: measure_descriptors(review), done)
-
-    def set_contrast_of_specimens(self, wanted: bool) -> Job | None:
-        """Stretch crops for the eye as their specimen is, or each by itself."""
-        state, review = self._state, self._state.review
-        if not wanted or review is None:
-            state.contrast = "cell"
-            return None
-        if state.limits is not None:
-            state.contrast = "specimen"
-            return None
-
-        def done(limits: npt.NDArray[np.float64]) -> None:
-            if state.review is review:
-                state.limits = limits
-                state.contrast = "specimen"
-
-        def work() -> Work[npt.NDArray[np.float64]]:
-            return measure_limits(review)
-
-        return Job("Contrast", work, done)
-
-    def scores(self) -> npt.NDArray[np.float32] | None:
-        """Return (N, K) scores of the cells under review, nan where there is none.
-
-        A cell that the model calls by a pattern which these cells do not know has
-        none: the best of the others is not what the model says.
-        """
-        state, review = self._state, self._state.review
-        if review is None or state.prediction is None or state.cells is None:
-            return None
-        prediction, name = state.prediction, state.cells.frame.name
-        columns = [prediction.vocabulary.find(p.name) for p in review.vocabulary]
-        known = [k for k, column in enumerate(columns) if column is not None]
-        taken = [column for column in columns if column is not None]
-        out = np.full((len(review), len(columns)), np.nan, np.float32)
-        labels = state.cells.cells.table["label"].to_numpy()[prediction.rows]
-        for label, scores in zip(labels, prediction.scores, strict=True):
-            row = review.row_of.get(cell_id(name, int(label)))
-            if row is not None and int(scores.argmax()) in taken:
-                out[row] = 0
-                out[row, known] = scores[taken]
-        return out

@@ -9,14 +9,16 @@ from qtpy.QtCore import QRect, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPen, QPixmap
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from napari_hep2.common.crop_tiles import crop_pixmap, limits_of
+from napari_hep2.common.crop_picture import crop_pixmap
 from napari_hep2.common.key_fields import EscapableField
 from napari_hep2.common.parts import capped, text_label
-from napari_hep2.review.controllers.controller import REASONS, ReviewController
+from napari_hep2.review.controllers.controller import ReviewController
+from napari_hep2.review.widgets.crop_tiles import limits_of
 from napari_hep2.state import SessionState
 from napari_hep2.viewer.outlines import context_of
 from training.curation.review_set import ReviewSet
 from training.data.cells.extraction import DROP_REASONS, FLAGS
+from training.decisions.model import REASONS
 
 _SIDE = 96
 _AROUND = 3
@@ -68,7 +70,7 @@ class CellDetail(QWidget):
         """Open the field for the note on the selected cells."""
         if self._state.current is None:
             return
-        self.note.setText(self._review.note_of_current())
+        self.note.setText(self._review.decisions.note_of_current())
         self.note.setVisible(True)
         self.note.setFocus(Qt.FocusReason.OtherFocusReason)
         self.note.selectAll()
@@ -76,7 +78,7 @@ class CellDetail(QWidget):
     def _save_note(self) -> None:
         text = self.note.text()
         self._leave_note()
-        self._review.note(text)
+        self._review.decisions.note(text)
 
     def _leave_note(self) -> None:
         self.note.setVisible(False)
@@ -96,7 +98,7 @@ class CellDetail(QWidget):
         self.facts.setText("\n".join(self._facts(review, current)))
 
     def _draw(self, review: ReviewSet, current: int) -> None:
-        limits = limits_of(self._state, current)
+        limits = limits_of(review, self._review.state, current)
         around = context_of(self._state, current, _AROUND) if self._is_wide() else None
         if around is None:
             self.picture.setPixmap(crop_pixmap(review.crops[current], _SIDE, limits))
@@ -111,7 +113,7 @@ class CellDetail(QWidget):
         self.picture.setPixmap(pixmap)
 
     def _is_wide(self) -> bool:
-        return self._state.context
+        return self._review.state.context
 
     def _facts(self, review: ReviewSet, current: int) -> list[str]:
         cell = review.table.iloc[current].to_dict()
@@ -124,7 +126,7 @@ class CellDetail(QWidget):
         meaning = [DROP_REASONS.get(cell["dropped"], ""), *map(FLAGS.get, flags)]
         self.facts.setToolTip("\n".join(text for text in meaning if text))
         lines.append(decision_text(self._state, str(cell["id"])))
-        apart = self._review.settled_of_current()
+        apart = self._review.others.consensus_of_current()
         lines += [*([apart] if apart else []), *self._marks(str(cell["id"]))]
         if self._is_wide() and context_of(self._state, current, 1) is None:
             lines.append("Its frame is not open: show the cell in the viewer first.")
@@ -143,13 +145,13 @@ class CellDetail(QWidget):
         ]
 
     def _marks(self, cell: str) -> list[str]:
-        mark = self._state.marks.get(cell)
+        mark = self._review.state.marks.get(cell)
         out = ["Flagged."] if mark is not None and mark.flagged else []
         return [*out, f"Note: {mark.note}"] if mark is not None and mark.note else out
 
     def _past(self) -> list[str]:
         """Return what was done to the cell, newest first, where there is any."""
-        lines = self._review.history()
+        lines = self._review.others.history_of_current()
         return ["", "History, newest first:", *reversed(lines)] if lines else []
 
 

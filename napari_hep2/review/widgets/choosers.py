@@ -9,9 +9,9 @@ from typing import Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QPushButton, QSlider, QVBoxLayout, QWidget
 
-from napari_hep2.common.crop_tiles import TILE_MAX, TILE_MIN, TILE_START
 from napari_hep2.common.key_fields import Chooser
 from napari_hep2.common.parts import Wire, button, pattern_icon, row
+from napari_hep2.review.widgets.crop_tiles import TILE_MAX, TILE_MIN, TILE_START
 from napari_hep2.session import ViewerSession
 from training.curation.filtering import FILTERS, GROUPS, SORTS
 from training.curation.ordering import PatternChoice
@@ -45,7 +45,7 @@ class Choosers(QWidget):
 
     def __init__(self, session: ViewerSession) -> None:
         super().__init__()
-        self._session, self._state = session, session.state
+        self._session, self._review = session, session.review
         self._build()
         self._connect()
 
@@ -82,12 +82,12 @@ class Choosers(QWidget):
         layout.addLayout(row(*parts, spacing=4))
 
     def _connect(self) -> None:
-        review = self._session.review
+        order = self._review.order
         chosen = (
-            (self.filter, review.set_filter),
-            (self.pattern, review.set_pattern_filter),
-            (self.specimen, review.set_specimen_filter),
-            (self.group, review.set_group),
+            (self.filter, order.set_filter),
+            (self.pattern, order.set_pattern_filter),
+            (self.specimen, order.set_specimen_filter),
+            (self.group, order.set_group),
         )
         for box, verb in chosen:
             box.activated.connect(partial(_choose, box, verb))
@@ -95,7 +95,7 @@ class Choosers(QWidget):
         for box in (self.filter, self.pattern, self.specimen, self.sort, self.group):
             box.opened.connect(self.entered)
             box.closed.connect(self.left)
-        self.turn.clicked.connect(review.set_descending)
+        self.turn.clicked.connect(order.set_descending)
         self.contrast.clicked.connect(self._contrast_chosen)
         self.contours.clicked.connect(self._contours_chosen)
         self.context.clicked.connect(self._context_chosen)
@@ -104,38 +104,38 @@ class Choosers(QWidget):
     # -- from the user
 
     def _sort_chosen(self, index: int) -> None:
-        self._session.start(self._session.review.set_sort(self.sort.itemData(index)))
+        self._session.start(self._review.order.set_sort(self.sort.itemData(index)))
         self.show_state()
 
     def sort_by_likeness(self) -> None:
         """Sort by likeness to the current cell."""
-        self._session.start(self._session.review.set_sort("similarity"))
+        self._session.start(self._review.order.set_sort("similarity"))
 
     def turn_round(self) -> None:
         """Show the other end of the order first, or the first again."""
-        self._session.review.set_descending(not self._state.descending)
+        self._review.order.set_descending(not self._review.state.descending)
 
     def _contrast_chosen(self, wanted: bool) -> None:
-        self._session.start(self._session.review.set_contrast_of_specimens(wanted))
+        self._session.start(self._review.set_contrast_of_specimens(wanted))
         self.show_state()
 
     def turn_contrast(self) -> None:
         """Switch the contrast between per specimen and per cell."""
-        self._contrast_chosen(self._state.contrast == "cell")
+        self._contrast_chosen(self._review.state.contrast == "cell")
 
     def _contours_chosen(self, wanted: bool) -> None:
-        self._state.contours = wanted
+        self._review.state.contours = wanted
 
     def turn_contours(self) -> None:
         """Draw outlines, or none."""
-        self._state.contours = not self._state.contours
+        self._review.state.contours = not self._review.state.contours
 
     def _context_chosen(self, wanted: bool) -> None:
-        self._state.context = wanted
+        self._review.state.context = wanted
 
     def turn_context(self) -> None:
         """Show what lies around the current cell, or the cell alone."""
-        self._state.context = not self._state.context
+        self._review.state.context = not self._review.state.context
 
     def larger(self) -> None:
         """Make the tiles larger."""
@@ -149,8 +149,8 @@ class Choosers(QWidget):
 
     def wiring(self) -> list[Wire]:
         """Return the state's signals that the choosers follow."""
-        events = self._state.events
-        lists = (events.review, events.blind, events.prediction)
+        shared, events = self._session.state.events, self._review.state.events
+        lists = (shared.review, shared.blind, shared.prediction)
         shown = (
             events.filter,
             events.pattern_filter,
@@ -167,7 +167,7 @@ class Choosers(QWidget):
 
     def refresh(self) -> None:
         """Fill the lists of patterns and specimens anew."""
-        state = self._state
+        state = self._session.state
         self.pattern.clear()
         self.pattern.addItem("Pattern", None)
         kinds: list[tuple[Any, str]] = [("own", "")]
@@ -183,13 +183,13 @@ class Choosers(QWidget):
         self.show_state()
 
     def _fill_specimens(self) -> None:
-        state = self._state
+        state = self._session.state
         self.specimen.clear()
         names = state.review.specimen_names if state.review else ()
         self.specimen.setEnabled(not state.blind)
         if state.blind:
-            hidden = "One" if state.specimen_filter else "Hidden"
-            self.specimen.addItem(hidden, state.specimen_filter)
+            chosen = self._review.state.specimen_filter
+            self.specimen.addItem("One" if chosen else "Hidden", chosen)
             return
         self.specimen.addItem("Specimen", "")
         for name in names:
@@ -197,7 +197,7 @@ class Choosers(QWidget):
 
     def show_state(self) -> None:
         """Show what is chosen."""
-        state = self._state
+        state = self._review.state
         self.filter.show_data(state.filter)
         self.pattern.show_data(state.pattern_filter)
         self.specimen.show_data(state.specimen_filter)

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_hep2.common.crop_tiles import crop_pixmap, limits_of
+from napari_hep2.common.crop_picture import crop_pixmap
 from napari_hep2.common.parts import (
     WARNING_COLOUR,
     CommandLine,
@@ -30,6 +30,7 @@ from napari_hep2.common.parts import (
 )
 from napari_hep2.review.controllers.near_copies import CopyPair, as_first
 from napari_hep2.review.widgets.cell_detail import decision_text
+from napari_hep2.review.widgets.crop_tiles import limits_of
 from napari_hep2.session import ViewerSession
 from training.curation.near_copies import VIEWS
 
@@ -128,8 +129,8 @@ class CopiesPanel(QDialog):
         layout.addWidget(self.likeness)
         layout.addWidget(self.patterns)
         layout.addLayout(row(left, 1, self.keep, self.show_both, 1, right))
-        walk = (self.previous, self.next, self.next_open, 1, self.undo)
-        layout.addLayout(row(*walk))
+        moves = (self.previous, self.next, self.next_open, 1, self.undo)
+        layout.addLayout(row(*moves))
         layout.addWidget(self.command)
         layout.addWidget(self.status)
         self.status.setSizePolicy(
@@ -157,14 +158,14 @@ class CopiesPanel(QDialog):
         self.destroyed.connect(partial(disconnect_all, self._wires))
 
     def _wiring(self) -> list[Wire]:
-        events = self._state.events
+        events, own = self._state.events, self._session.review.state.events
         follows = (
             self._copies.changed,
             events.review,
             events.decisions,
-            events.marks,
+            own.marks,
             events.blind,
-            events.contrast,
+            own.contrast,
             events.busy,
         )
         return [(signal, self.refresh) for signal in follows]
@@ -210,9 +211,9 @@ class CopiesPanel(QDialog):
         self._show_patterns(pair)
 
     def _enable(self, pair: CopyPair | None) -> None:
-        copies, state = self._copies, self._state
-        can_say = pair is not None and state.writable and state.as_of is None
-        self.find.setEnabled(not state.busy)
+        copies, own = self._copies, self._session.review.state
+        can_say = pair is not None and own.writable and own.as_of is None
+        self.find.setEnabled(not self._state.busy)
         for which, one in enumerate(self.reject):
             cell = None if pair is None else (pair.first, pair.second)[which]
             is_new = cell is not None and not copies.is_rejected(cell)
@@ -248,7 +249,9 @@ class CopiesPanel(QDialog):
         cell = (pair.first, pair.second)[which]
         crop = review.crops[cell]
         crop = as_first(crop, pair) if which else crop
-        picture = crop_pixmap(crop, _SIDE, limits_of(self._state, cell))
+        picture = crop_pixmap(
+            crop, _SIDE, limits_of(review, self._session.review.state, cell)
+        )
         self.cells[which].show_cell(picture, self._facts(cell))
 
     def _facts(self, cell: int) -> list[str]:

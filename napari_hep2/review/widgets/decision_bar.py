@@ -8,6 +8,7 @@ from typing import Any
 
 from qtpy.QtCore import QPoint, Qt, Signal
 from qtpy.QtWidgets import (
+    QAbstractButton,
     QHBoxLayout,
     QMenu,
     QPushButton,
@@ -18,12 +19,13 @@ from qtpy.QtWidgets import (
 )
 
 from napari_hep2.common.parts import button, pattern_icon, row, shared_row
-from napari_hep2.review.controllers.controller import REASONS, ReviewController
+from napari_hep2.review.controllers.controller import ReviewController
 from napari_hep2.review.widgets.keys import (
     MOST_PATTERNS,
     VERBS,
     KeyTable,
 )
+from training.decisions.model import REASONS
 from training.patterns import Pattern, Vocabulary
 
 _REASON_KEYS = {
@@ -94,51 +96,44 @@ class DecisionBar(QWidget):
         marks, turns = (self.take, self.flag, self.note), (self.undo, self.redo)
         layout.addLayout(shared_row(*marks, *turns, self.next))
 
+    def _buttons(self) -> dict[str, tuple[QAbstractButton, Callable[[], Any]]]:
+        """Return each button and what it does, by the name of its key."""
+        decisions = self._review.decisions
+        return {
+            "accept": (self.accept, decisions.accept),
+            "reject": (self.reject, self._reject),
+            "reject_why": (self.why, self._ask_reason),
+            "take": (self.take, decisions.accept_prediction),
+            "flag": (self.flag, decisions.flag),
+            "note": (self.note, self._want_note),
+            "undo": (self.undo, decisions.undo),
+            "redo": (self.redo, decisions.redo),
+            "next": (self.next, self._review.navigation.next_undecided),
+        }
+
     def _connect(self) -> None:
-        self.accept.clicked.connect(self._accept)
-        self.reject.clicked.connect(self._reject)
-        self.why.clicked.connect(self._ask_reason)
-        self.take.clicked.connect(self._take)
-        self.flag.clicked.connect(self._flag)
-        self.note.clicked.connect(self._want_note)
-        self.undo.clicked.connect(self._undo)
-        self.redo.clicked.connect(self._redo)
-        self.next.clicked.connect(self._next)
+        for part, verb in self._buttons().values():
+            part.clicked.connect(verb)
 
     def actions(self) -> dict[str, Callable[[], Any]]:
         """Return what each verb of the table of keys calls here."""
-        patterns = range(MOST_PATTERNS)
+        decisions = self._review.decisions
         return {
-            "accept": self._accept,
-            "reject": self._reject,
-            "reject_why": self._ask_reason,
-            **{f"pattern_{k + 1}": partial(self._review.relabel, k) for k in patterns},
-            "clear": self._review.clear,
-            "take": self._take,
-            "flag": self._flag,
-            "note": self._want_note,
-            "undo": self._undo,
-            "redo": self._redo,
-            "next": self._next,
+            **{name: verb for name, (_, verb) in self._buttons().items()},
+            **{
+                f"pattern_{k + 1}": partial(decisions.relabel, k)
+                for k in range(MOST_PATTERNS)
+            },
+            "clear": decisions.clear,
         }
 
     def show_keys(self) -> None:
         """Name the keys in force in the tips of the buttons."""
-        parts = {
-            "accept": self.accept,
-            "reject": self.reject,
-            "reject_why": self.why,
-            "take": self.take,
-            "flag": self.flag,
-            "note": self.note,
-            "undo": self.undo,
-            "redo": self.redo,
-            "next": self.next,
-        }
+        parts = self._buttons()
         for verb in VERBS:
             if verb.name in parts:
                 keys = self._table.shown(verb.name)
-                parts[verb.name].setToolTip(f"{keys}: {verb.text}")
+                parts[verb.name][0].setToolTip(f"{keys}: {verb.text}")
 
     def show_patterns(self, vocabulary: Vocabulary) -> None:
         """Give each pattern of the vocabulary its button."""
@@ -166,40 +161,22 @@ class DecisionBar(QWidget):
         for part in (self.accept, self.reject, self.why, *marks, *self.patterns):
             part.setEnabled(is_ready)
 
-    def _accept(self) -> None:
-        self._review.accept()
-
     def _reject(self) -> None:
-        self._review.reject()
+        self._review.decisions.reject()
 
     def _reject_for(self, code: str, *_: object) -> None:
-        self._review.reject(code)
+        self._review.decisions.reject(code)
 
     def _ask_reason(self) -> None:
         above = QPoint(0, self.reasons.sizeHint().height())
         self.reasons.popup(self.reject.mapToGlobal(QPoint(0, 0)) - above)
 
     def _relabel(self, index: int, *_: object) -> None:
-        self._review.relabel(index)
-
-    def _take(self) -> None:
-        self._review.accept_prediction()
-
-    def _flag(self) -> None:
-        self._review.flag()
+        self._review.decisions.relabel(index)
 
     def _want_note(self) -> None:
-        if self._review.has_selection:
+        if self._review.decisions.has_selection:
             self.note_wanted.emit()
-
-    def _undo(self) -> None:
-        self._review.undo()
-
-    def _redo(self) -> None:
-        self._review.redo()
-
-    def _next(self) -> None:
-        self._review.next_undecided()
 
 
 def _with_key(text: str, key: str) -> str:

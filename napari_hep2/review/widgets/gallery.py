@@ -15,7 +15,7 @@ from qtpy.QtCore import (
 )
 from qtpy.QtWidgets import QAbstractItemView, QTableView
 
-from napari_hep2.common.crop_tiles import (
+from napari_hep2.review.widgets.crop_tiles import (
     CAPTION,
     HEADING,
     TILE_MAX,

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtWidgets import QWidget
 
-from napari_hep2.common.crop_tiles import HEADING_ROLE, ROW_ROLE
+from napari_hep2.review.state import ReviewState
+from napari_hep2.review.widgets.crop_tiles import HEADING_ROLE, ROW_ROLE
 from napari_hep2.review.widgets.tile_lines import TileLines
 from napari_hep2.state import SessionState
 from training.curation.ordering import Heading
@@ -18,9 +19,14 @@ from training.curation.ordering import Heading
 class GalleryModel(QAbstractTableModel):
     """The rows that the state shows, folded into as many columns as fit."""
 
-    def __init__(self, state: SessionState, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        session: SessionState,
+        state: ReviewState,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._state = state
+        self._session, self._state = session, state
         self._rows: npt.NDArray[np.int64] = state.shown
         self._places = np.empty(0, dtype=np.int64)
         self.columns = 1
@@ -110,12 +116,12 @@ class GalleryModel(QAbstractTableModel):
         """Return the row for `ROW_ROLE`, the heading, and a tool tip."""
         if role == HEADING_ROLE:
             return self.heading_at(index)
-        row, review = self.row_at(index), self._state.review
+        row, review = self.row_at(index), self._session.review
         if row is None or review is None:
             return None
         if role == ROW_ROLE:
             return row
-        if role == Qt.ItemDataRole.ToolTipRole and not self._state.blind:
+        if role == Qt.ItemDataRole.ToolTipRole and not self._session.blind:
             return str(review.ids[row])
         return None
 

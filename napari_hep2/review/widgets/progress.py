@@ -6,7 +6,8 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_hep2.common.parts import GOOD_COLOUR, WARNING_COLOUR, row
-from napari_hep2.review.controllers.controller import NOT_SAVED, ReviewController
+from napari_hep2.review.controllers.controller import ReviewController
+from napari_hep2.review.controllers.decision_session import NOT_SAVED
 from napari_hep2.review.controllers.pace import pace_text, per_minute
 from napari_hep2.state import SessionState
 from training.decisions.current import times_of
@@ -43,7 +44,7 @@ class ProgressPanel(QWidget):
 
     def refresh(self) -> None:
         """Show the counts; the pace follows within a second."""
-        count = self._review.count()
+        count = self._review.progress.count()
         self.bar.setRange(0, max(count.total, 1))
         self.bar.setValue(count.decided)
         self.bar.setFormat(f"{count.decided:,} of {count.total:,}")
@@ -56,7 +57,7 @@ class ProgressPanel(QWidget):
 
     def show_specimen(self) -> None:
         """Show how far the current cell's specimen is."""
-        found = self._review.progress_of_current()
+        found = self._review.progress.of_current()
         if found is None:
             self.specimen.setText("")
             return
@@ -65,7 +66,7 @@ class ProgressPanel(QWidget):
 
     def show_pace(self) -> None:
         """Show the pace and the time left."""
-        count = self._review.count()
+        count = self._review.progress.count()
         if not count.total:
             self.pace.setText("")
             return
@@ -74,7 +75,7 @@ class ProgressPanel(QWidget):
 
     def show_saved(self) -> None:
         """Show what the store confirmed last."""
-        saved = self._state.saved
+        saved = self._review.state.saved
         colour = WARNING_COLOUR if saved == NOT_SAVED else GOOD_COLOUR
         self.saved.setText(saved)
         self.saved.setStyleSheet(f"color: {colour};")
@@ -85,5 +86,5 @@ class ProgressPanel(QWidget):
             return "The names of specimens are hidden in blind mode."
         return "\n".join(
             f"Specimen {one.specimen}: {one.decided:,} of {one.total:,}"
-            for one in self._review.progress_of_specimens()
+            for one in self._review.progress.of_specimens()
         )

@@ -89,7 +89,7 @@ class QualityPanel(QWidget):
     def _reject(self) -> None:
         reason = self._session.quality.reason_of_selection()
         if reason is not None:
-            self._session.review.reject(reason)
+            self._session.review.decisions.reject(reason)
 
     def _limits_changed(self) -> None:
         """Keep the limits in view for what is proposed next."""
@@ -111,10 +111,10 @@ class QualityPanel(QWidget):
 
     def wiring(self) -> list[Wire]:
         """Return the signals that the panel follows."""
-        events = self._state.events
+        events, own = self._state.events, self._session.review.state.events
         return [
             (events.review, self.refresh),
-            (events.measures, self.refresh),
+            (own.measures, self.refresh),
             (events.decisions, self.refresh),
             (self._session.quality.proposed, self.refresh),
             (events.current, self.show_cell),

@@ -22,13 +22,14 @@ from training.decisions.applied import STORE
 _TABLES = "Tables (*.csv *.parquet)"
 
 
-class ReaderPanel(QWidget):
+class ReviewerPanel(QWidget):
     """Reviewer, blind mode, store, its exchange, agreement and the past."""
 
     def __init__(self, session: ViewerSession) -> None:
         super().__init__()
         self._session, self._state = session, session.state
-        self._exchange = ExchangeController(session.state, session.review.refresh_store)
+        self._review = session.review
+        self._exchange = ExchangeController(session.state, session.review)
         self._build()
         self._lay_out()
         self._connect()
@@ -80,7 +81,7 @@ class ReaderPanel(QWidget):
 
     def _connect(self) -> None:
         self.reviewer.editingFinished.connect(self._named)
-        self.blind.clicked.connect(self._session.review.set_blind)
+        self.blind.clicked.connect(self._review.decision_session.set_blind)
         self.choose_store.clicked.connect(self._choose_store)
         self.compare.clicked.connect(self._compare)
         self.export.clicked.connect(self._choose_export)
@@ -91,16 +92,16 @@ class ReaderPanel(QWidget):
     # -- from the user
 
     def _named(self) -> None:
-        self._session.review.set_reviewer(self.reviewer.text())
+        self._review.decision_session.set_reviewer(self.reviewer.text())
 
     def turn_blind(self) -> None:
-        """Hide names and what others said, or show them again."""
-        self._session.review.set_blind(not self._state.blind)
+        """Hide names and what others decided, or show them again."""
+        self._review.decision_session.set_blind(not self._state.blind)
 
     def _choose_store(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Folder of the decisions")
         if chosen:
-            self._session.review.use_store(Path(chosen))
+            self._review.decision_session.use(Path(chosen))
 
     def _choose_export(self) -> None:
         chosen, _ = QFileDialog.getSaveFileName(
@@ -123,7 +124,7 @@ class ReaderPanel(QWidget):
         self.command.setVisible(self._state.store is not None)
 
     def _compare(self) -> None:
-        job = self._session.review.compare_reviewers(self._show_agreement)
+        job = self._review.others.compare(self._show_agreement)
         self._session.start(job)
 
     def _show_agreement(self, lines: list[str]) -> None:
@@ -131,22 +132,22 @@ class ReaderPanel(QWidget):
         self.agreement.setVisible(True)
 
     def _go_back(self) -> None:
-        self._session.start(self._session.review.show_as_of(self.step.value()))
+        self._session.start(self._review.decision_session.past_job(self.step.value()))
 
     def _come_back(self) -> None:
-        self._session.start(self._session.review.show_as_of(None))
+        self._review.decision_session.come_back()
 
     # -- from the state
 
     def wiring(self) -> list[Wire]:
         """Return the state's signals that the panel follows."""
-        events = self._state.events
+        events, own = self._state.events, self._review.state.events
         signals = (
             events.store,
-            events.writable,
+            own.writable,
             events.reviewer,
             events.blind,
-            events.as_of,
+            own.as_of,
             events.decisions,
         )
         return [(signal, self.refresh) for signal in signals]
@@ -154,10 +155,11 @@ class ReaderPanel(QWidget):
     def refresh(self) -> None:
         """Show the state."""
         state, store = self._state, self._state.store
+        own = self._review.state
         text = f"Decisions in {store / STORE}" if store else "No folder chosen."
-        text += "" if state.writable else " (read-only)"
-        if state.as_of is not None:
-            text += f", as of step {state.as_of}"
+        text += "" if own.writable else " (read-only)"
+        if own.as_of is not None:
+            text += f", as of step {own.as_of}"
         if text != self.store.text():
             self.agreement.setVisible(False)
             self.store.setText(text)
@@ -165,5 +167,5 @@ class ReaderPanel(QWidget):
             self.agreement.setVisible(False)
             self.reviewer.setText(state.reviewer)
         self.blind.setChecked(state.blind)
-        self.step.setRange(0, self._session.review.last_step)
-        self.back.setEnabled(state.as_of is not None)
+        self.step.setRange(0, self._review.decision_session.last_step)
+        self.back.setEnabled(own.as_of is not None)

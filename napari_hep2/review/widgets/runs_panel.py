@@ -194,9 +194,10 @@ class ExperimentsPanel(QWidget):
     def wiring(self) -> list[Wire]:
         """Return the signals that the panel follows."""
         of_state, of_desk = self._state.events, self._desk.events
+        own = self._session.review.state.events
         signals = (
             of_state.review,
-            of_state.measures,
+            own.measures,
             of_state.decisions,
             of_state.store,
             of_state.blind,
@@ -230,7 +231,7 @@ class ExperimentsPanel(QWidget):
         self.answer.setVisible(bool(answer))
         folder = self._verbs.folder()
         self.accepted.setEnabled(folder is not None)
-        step = self._session.review.last_step
+        step = self._session.review.decision_session.last_step
         self.step.setText("" if folder is None else f"step {step}")
         self.command.setVisible(bool(self._desk.command))
         self.command.show_command(self._desk.command)

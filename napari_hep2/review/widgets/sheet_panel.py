@@ -55,14 +55,14 @@ class SheetPanel(QWidget):
 
     def wiring(self) -> list[Wire]:
         """Return the state's signals that the panel follows."""
-        events = self._state.events
+        events, own = self._state.events, self._session.review.state.events
         signals = (
             events.review,
-            events.shown,
-            events.contrast,
+            own.shown,
+            own.contrast,
             events.blind,
             events.decisions,
-            events.as_of,
+            own.as_of,
             events.store,
             events.reviewer,
         )
@@ -81,9 +81,10 @@ class SheetPanel(QWidget):
         if review is None or refusal:
             text = refusal
         else:
-            choice = self._session.review.choice()
+            choice = self._session.review.order.choice()
             words = f"{choice.filter_words(review)}; {choice.order_words()}"
-            text = f"{len(self._state.shown):,} of {len(review):,} cells: {words}"
+            n = len(self._session.review.state.shown)
+            text = f"{n:,} of {len(review):,} cells: {words}"
         self.what.setText(text)
         self.make.setEnabled(not refusal)
         why_none = refusal or self._sheets.no_command()

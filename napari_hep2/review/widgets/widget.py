@@ -11,7 +11,6 @@ import numpy.typing as npt
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy, QVBoxLayout
 
-from napari_hep2.common.crop_tiles import TileDelegate
 from napari_hep2.common.docks import opened_widget
 from napari_hep2.common.parts import (
     Folds,
@@ -22,8 +21,10 @@ from napari_hep2.common.parts import (
     row,
     text_label,
 )
+from napari_hep2.review.controllers.scores import scores_of
 from napari_hep2.review.widgets.cell_detail import CellDetail
 from napari_hep2.review.widgets.choosers import Choosers
+from napari_hep2.review.widgets.crop_tiles import TileDelegate
 from napari_hep2.review.widgets.decision_bar import DecisionBar
 from napari_hep2.review.widgets.gallery import GalleryView
 from napari_hep2.review.widgets.gallery_model import GalleryModel
@@ -31,7 +32,7 @@ from napari_hep2.review.widgets.key_sheet import KeySheet
 from napari_hep2.review.widgets.keys import KeyTable, Shortcuts, key_settings
 from napari_hep2.review.widgets.progress import ProgressPanel
 from napari_hep2.review.widgets.quality_panel import QualityPanel
-from napari_hep2.review.widgets.reviewer_panel import ReaderPanel
+from napari_hep2.review.widgets.reviewer_panel import ReviewerPanel
 from napari_hep2.review.widgets.runs_panel import ExperimentsPanel
 from napari_hep2.review.widgets.sheet_panel import SheetPanel
 from training.patterns import Pattern
@@ -76,7 +77,7 @@ class ReviewWidget(SessionWidget):
         self.progress = ProgressPanel(self.state, self.session.review)
         self.detail = CellDetail(self.state, self.session.review)
         self.decide = DecisionBar(self.session.review, self.key_table)
-        self.readers = ReaderPanel(self.session)
+        self.reviewers = ReviewerPanel(self.session)
         self.quality = QualityPanel(self.session)
         self.experiments = ExperimentsPanel(self.session, self._train_on)
         self.specimens = text_label()
@@ -84,7 +85,7 @@ class ReviewWidget(SessionWidget):
         self.footer = Folds(
             ("Specimens", self.specimens),
             ("Quality", self.quality),
-            ("Reviewer", self.readers),
+            ("Reviewer", self.reviewers),
             ("Runs", self.experiments),
             ("Sheet", self.sheet_panel),
             height=_FOLD_LOW,
@@ -120,8 +121,9 @@ class ReviewWidget(SessionWidget):
         )
 
     def _make_gallery(self) -> None:
-        self.model = GalleryModel(self.state, self)
-        self.tiles = TileDelegate(self.state, self._predicted, self)
+        state = self.session.review.state
+        self.model = GalleryModel(self.state, state, self)
+        self.tiles = TileDelegate(self.state, state, self._predicted, self)
         self.view = GalleryView(self.model, self.tiles)
         self._scores: npt.NDArray[np.float32] | None = None
         self._scored_for = (0, 0)
@@ -139,7 +141,7 @@ class ReviewWidget(SessionWidget):
         review, choosers = self.session.review, self.choosers
         return self.decide.actions() | {
             "note": self._write_note,
-            "back": review.back,
+            "back": review.navigation.back,
             "filter": choosers.filter.showPopup,
             "pattern": choosers.pattern.showPopup,
             "specimen": choosers.specimen.showPopup,
@@ -147,13 +149,13 @@ class ReviewWidget(SessionWidget):
             "group": choosers.group.showPopup,
             "turn": choosers.turn_round,
             "similar": choosers.sort_by_likeness,
-            "select_all": review.select_all,
+            "select_all": review.navigation.select_all,
             "larger": choosers.larger,
             "smaller": choosers.smaller,
             "contours": choosers.turn_contours,
             "contrast": choosers.turn_contrast,
             "context": choosers.turn_context,
-            "blind": self.readers.turn_blind,
+            "blind": self.reviewers.turn_blind,
             "keys": self.show_keys,
         }
 
@@ -182,27 +184,27 @@ class ReviewWidget(SessionWidget):
 
     def _wiring(self) -> list[Wire]:
         self._connect_controls()
-        events = self.state.events
+        events, own = self.state.events, self.session.review.state.events
         return [
             (events.review, self._show_review),
-            (events.shown, self._show_rows),
-            (events.headings, self._show_rows),
+            (own.shown, self._show_rows),
+            (own.headings, self._show_rows),
             (events.decisions, self._show_decisions),
-            (events.marks, self._show_marks),
-            (events.others, self._show_marks),
+            (own.marks, self._show_marks),
+            (own.others, self._show_marks),
             (events.current, self._show_current),
             (events.selected, self._show_current),
             (events.prediction, self._show_prediction),
-            (events.measures, self._show_measures),
+            (own.measures, self._show_measures),
             (events.cells, self._show_cells),
-            (events.contours, self._show_contours),
-            (events.context, self._show_facts),
-            (events.contrast, self._show_contrast),
+            (own.contours, self._show_contours),
+            (own.context, self._show_facts),
+            (own.contrast, self._show_contrast),
             (events.blind, self._show_blind),
-            (events.saved, self.progress.show_saved),
+            (own.saved, self.progress.show_saved),
             (self.session.cell_clicked, self._take_focus),
             *self.choosers.wiring(),
-            *self.readers.wiring(),
+            *self.reviewers.wiring(),
             *self.quality.wiring(),
             *self.experiments.wiring(),
             *self.sheet_panel.wiring(),
@@ -218,16 +220,16 @@ class ReviewWidget(SessionWidget):
         self.choosers.left.connect(self._take_focus)
         self.detail.left.connect(self._take_focus)
         self.decide.note_wanted.connect(self._write_note)
-        self.view.chosen.connect(review.select)
-        self.view.ranged.connect(review.select_range)
-        self.view.stepped.connect(review.step)
-        self.view.extended.connect(review.extend)
+        self.view.chosen.connect(review.navigation.select)
+        self.view.ranged.connect(review.navigation.select_range)
+        self.view.stepped.connect(review.navigation.step)
+        self.view.extended.connect(review.navigation.extend)
         self.view.opened.connect(self._show_in_viewer)
         self.view.folded.connect(self._show_current)
         self.tiles.contours.ready.connect(self.view.viewport().update)
         self.footer.toggles[0].toggled.connect(self._show_specimens)
         self.footer.turned.connect(self._share_height)
-        self._look.timeout.connect(review.refresh_store)
+        self._look.timeout.connect(review.decision_session.refresh)
         self._facts.timeout.connect(self._read_facts)
 
     def sizeHint(self) -> QSize:
@@ -299,7 +301,7 @@ class ReviewWidget(SessionWidget):
     def _refresh(self) -> None:
         self.choosers.refresh()
         self._show_review()
-        self.readers.refresh()
+        self.reviewers.refresh()
         self.progress.show_saved()
         self.status.refresh()
 
@@ -353,8 +355,8 @@ class ReviewWidget(SessionWidget):
         self.detail.refresh()
 
     def _show_measures(self) -> None:
-        if self.state.sort in ("uncertainty", "suspicion"):
-            self.session.review.refresh()
+        if self.session.review.state.sort in ("uncertainty", "suspicion"):
+            self.session.review.order.refresh()
 
     def _show_cells(self) -> None:
         """Take outlines from the mask of the frame that is open now."""
@@ -377,7 +379,7 @@ class ReviewWidget(SessionWidget):
 
     def _show_prediction(self) -> None:
         self._scored_for = (0, 0)
-        self.session.review.refresh()
+        self.session.review.order.refresh()
         self.model.touch()
 
     def _predicted(self, cell: int) -> tuple[Pattern, float] | None:
@@ -386,7 +388,7 @@ class ReviewWidget(SessionWidget):
         if review is None or prediction is None:
             return None
         if self._scored_for != (id(review), id(prediction)):
-            self._scores = self.session.review.scores()
+            self._scores = scores_of(self.state)
             self._scored_for = (id(review), id(prediction))
         if self._scores is None or np.isnan(self._scores[cell, 0]):
             return None

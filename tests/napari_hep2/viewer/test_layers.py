@@ -39,7 +39,7 @@ def opened(link, state, specimen, specimens):
     review = ReviewController(state)
     review.review_frame()
     yield review
-    review.close()
+    review.decision_session.close()
 
 
 def test_a_frame_is_drawn_as_image_mask_and_boxes(viewer, link, opened):
@@ -103,41 +103,41 @@ def test_dropped_cells_are_hidden_and_shown(link, opened, state):
 
 
 def test_a_decision_is_marked_on_the_box(link, opened, state):
-    opened.select(1)
-    opened.accept()
+    opened.navigation.select(1)
+    opened.decisions.accept()
     assert link.boxes.features["decision"][1] == "accepted"
     assert link.boxes.text.values[1] == "+"
-    opened.undo()
+    opened.decisions.undo()
     assert link.boxes.features["decision"][1] == ""
 
 
 def test_the_current_cell_stands_out(link, opened):
-    opened.select(3)
+    opened.navigation.select(3)
     assert np.argmax(link.boxes.border_width) == 3
-    opened.select(5)
+    opened.navigation.select(5)
     assert np.argmax(link.boxes.border_width) == 5
 
 
 def test_too_many_boxes_have_no_text_laid_out(monkeypatch, link, opened):
-    opened.select(1)
-    opened.accept()
+    opened.navigation.select(1)
+    opened.decisions.accept()
     assert link.boxes.text.values.tolist() == ["border", "+"] + [""] * 5
     monkeypatch.setattr("napari_hep2.viewer.boxes.MAX_TEXTS", 7)
-    opened.undo()
+    opened.decisions.undo()
     assert link.boxes.text.string.constant == ""
     monkeypatch.setattr("napari_hep2.viewer.boxes.MAX_TEXTS", 8)
-    opened.redo()
+    opened.decisions.redo()
     assert link.boxes.text.values.tolist() == ["border", "+"] + [""] * 5
 
 
 def test_boxes_are_coloured_anew_only_where_a_colour_changed(link, opened, state):
     coloured = []
-    opened.select(1)
+    opened.navigation.select(1)
     link.boxes.events.border_color.connect(coloured.append)
-    opened.accept()
+    opened.decisions.accept()
     assert len(coloured) == 1
-    opened.select(state.current)
-    opened.clear()
+    opened.navigation.select(state.current)
+    opened.decisions.clear()
     state.show_dropped = False
     assert len(coloured) == 2
 
@@ -171,7 +171,7 @@ def test_a_press_without_a_drag_chooses_a_cell(viewer, link, opened, clicked):
 
 
 def test_the_current_cell_is_brought_near(viewer, link, opened):
-    opened.select(6)
+    opened.navigation.select(6)
     viewer.scene.camera.zoom = 0.5
     link.zoom_to_current()
     assert tuple(viewer.scene.camera.center[-2:]) == pytest.approx((180, 300))
@@ -216,7 +216,7 @@ def test_a_prediction_colours_the_boxes(link, opened, state, model_file):
 def test_a_layer_that_the_user_removed_is_let_go(viewer, link, opened, state, specimen):
     viewer.layers.remove(link.boxes)
     assert link.boxes is None
-    opened.select(2)
+    opened.navigation.select(2)
     state.show_dropped = False
     viewer.layers.clear()
     run_here(specimen.step_frame(1))

@@ -6,6 +6,7 @@ import pytest
 from napari_hep2.classify.controllers.model import ClassifyController
 from napari_hep2.jobs import run_here
 from napari_hep2.review.controllers.controller import ReviewController
+from napari_hep2.review.controllers.scores import scores_of
 from training.config import ExtractionSettings
 from training.errors import BadModelError
 
@@ -33,8 +34,8 @@ def test_a_prediction_is_no_decision(state, classify):
     review.review_frame()
     run_here(classify.classify())
     assert state.decisions == {}
-    assert review.count().decided == 0
-    scores = review.scores()
+    assert review.progress.count().decided == 0
+    scores = scores_of(state)
     assert scores.shape == (7, 6)
     assert np.isnan(scores[0]).all()
     np.testing.assert_array_equal(scores[1:], state.prediction.scores)

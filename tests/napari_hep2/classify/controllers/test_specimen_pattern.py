@@ -30,13 +30,13 @@ def test_a_pattern_is_said_with_name_and_time(state, saying, specimens):
 
 
 def test_it_changes_neither_cells_nor_their_counts(state, review, saying):
-    before = (state.decisions, review.count(), state.pattern)
+    before = (state.decisions, review.progress.count(), state.pattern)
     saying.say("Golgi")
-    assert (state.decisions, review.count(), state.pattern) == before
+    assert (state.decisions, review.progress.count(), state.pattern) == before
     review.select_cell(str(state.review.ids[1]))
-    review.accept()
-    review.undo()
-    review.undo()
+    review.decisions.accept()
+    review.decisions.undo()
+    review.decisions.undo()
     assert saying.own() == "Golgi"
 
 
@@ -55,7 +55,7 @@ def test_it_is_said_anew_and_taken_back(state, saying):
 
 def test_each_reviewer_speaks_for_themselves(state, review, saying):
     saying.say("Golgi")
-    review.set_reviewer("second")
+    review.decision_session.set_reviewer("second")
     assert saying.own() is None
     assert len(saying.found.sayings) == 1
     saying.say("NuMem")

@@ -50,11 +50,11 @@ def test_a_decided_cell_is_passed_over(state, review, verdict):
     give_scores(state, DOUBT)
     ids = verdict.cells()
     review.select_cell(ids[3])
-    review.reject()
+    review.decisions.reject()
     review.select_cell(str(state.review.ids[0]))
     assert verdict.next_doubtful() == ids[1]
-    review.select_all()
-    review.accept()
+    review.navigation.select_all()
+    review.decisions.accept()
     assert verdict.next_doubtful() is None
     assert state.message == "Every scored cell has a decision."
 
@@ -76,27 +76,27 @@ def test_the_verdict_follows_each_decision_and_its_undoing(state, review, verdic
     before = state.prediction
     for cell in verdict.cells()[:2]:
         review.select_cell(cell)
-        review.relabel(5)
+        review.decisions.relabel(5)
     review.select_cell(verdict.cells()[2])
-    review.reject()
+    review.decisions.reject()
     found = verdict.decided()
     assert (found.relabelled, found.rejected, found.decisions) == (2, 1, 3)
     assert found.verdict.n_cells == 5
     assert found.verdict.shares.tolist() == pytest.approx(
         [2 / 5, 1 / 5, 0, 0, 0, 2 / 5]
     )
-    review.undo()
+    review.decisions.undo()
     assert verdict.decided().verdict.n_cells == 6
-    review.undo()
-    review.undo()
+    review.decisions.undo()
+    review.decisions.undo()
     assert verdict.decided() is None
     assert state.prediction is before
 
 
 def test_decisions_of_another_reviewer_are_not_mine(state, review, verdict):
     review.select_cell(verdict.cells()[0])
-    review.reject()
-    review.set_reviewer("second")
+    review.decisions.reject()
+    review.decision_session.set_reviewer("second")
     assert verdict.decided() is None
 
 
@@ -104,7 +104,7 @@ def test_decisions_on_a_cell_folder_of_other_frames_do_not_count(
     state, review, verdict
 ):
     review.select_cell(verdict.cells()[0])
-    review.reject()
+    review.decisions.reject()
     elsewhere = state.store / "elsewhere"
     state.review = replace(state.review, is_folder=True, root=elsewhere)
     assert verdict.decided() is None

@@ -65,12 +65,12 @@ def test_map_views_and_the_command_for_an_index(state, review, why, model_file):
 def test_what_was_found_is_kept_and_follows_the_cell(state, review, why):
     run_here(why.explain())
     first = why.found.reasons
-    review.step(1)
+    review.navigation.step(1)
     assert why.found.reasons is None
     assert why.is_wanted
     run_here(why.explain())
     assert why.found.reasons.cell != first.cell
-    review.step(-1)
+    review.navigation.step(-1)
     assert why.found.reasons is first
 
 

@@ -76,7 +76,7 @@ def opened(qtbot, viewer, dock, specimens, model_file):
     qtbot.waitUntil(lambda: session.why.found.reasons is not None, timeout=30_000)
     settle(qtbot, session)
     yield widget
-    session.review.close()
+    session.review.decision_session.close()
 
 
 def settle(qtbot, session):
@@ -92,16 +92,16 @@ def test_the_verdict_follows_a_decision_and_its_undoing(qtbot, opened):
     assert not panel.yours.isVisible()
     for cell in session.verdict.cells()[:2]:
         session.review.select_cell(cell)
-        session.review.reject()
+        session.review.decisions.reject()
     assert panel.yours.isVisible()
     assert panel.model.caption.text() == "By the model"
     assert panel.yours.caption.text() == "With your 2 decisions"
     assert panel.model.reason.text().startswith("Too few cells: 6")
     assert panel.yours.reason.text().startswith("Too few cells: 4")
     assert panel.yours.note.text() == "2 rejected, left out."
-    session.review.undo()
+    session.review.decisions.undo()
     assert panel.yours.caption.text() == "With your 1 decision"
-    session.review.undo()
+    session.review.decisions.undo()
     assert not panel.yours.isVisible()
     assert not panel.model.caption.isVisible()
     settle(qtbot, session)
@@ -133,7 +133,7 @@ def test_next_doubtful_goes_through_the_tiles_in_order(qtbot, opened):
         seen.append(session.verdict.current())
     assert seen == order
     click(qtbot, opened.doubt.sort)
-    assert session.state.sort == "uncertainty"
+    assert session.review.state.sort == "uncertainty"
     settle(qtbot, session)
 
 
@@ -235,7 +235,7 @@ def test_nothing_is_cut_off_in_a_dock_as_it_opens(qtbot, opened):
     found.reasons = replace(found.reasons, near=near)
     session.saying.say("NuMem")
     session.review.select_cell(session.verdict.cells()[0])
-    session.review.reject()
+    session.review.decisions.reject()
     settle(qtbot, session)
     found.reasons = replace(found.reasons, near=near)
     content = opened.verdict.parentWidget()
@@ -288,6 +288,6 @@ def test_nothing_lives_on_when_the_widget_is_gone(qtbot, opened):
     opened.deleteLater()
     qtbot.wait(50)
     session.review.select_cell(session.verdict.cells()[4])
-    session.review.reject()
+    session.review.decisions.reject()
     session.saying.say("Golgi")
     assert not session.runner.is_running

@@ -26,7 +26,7 @@ def worklist(qtbot, viewer, dock, model_file):
     widget.session.classify.choose_model(model_file)
     widget.session.classify.choose_device("cpu")
     yield widget
-    widget.session.review.close()
+    widget.session.review.decision_session.close()
 
 
 def settle(qtbot, session):
@@ -114,7 +114,7 @@ def test_the_button_of_classify_opens_it_once_and_again(
     assert "Worklist" not in viewer.window.dock_widgets
     click(qtbot, classify.worklist)
     assert "Worklist" in viewer.window.dock_widgets
-    classify.session.review.close()
+    classify.session.review.decision_session.close()
 
 
 def test_a_row_in_words():

@@ -35,23 +35,23 @@ def queue(review, state):
 
 
 @pytest.fixture
-def load(state, queue, monkeypatch, tmp_path):
+def load(state, review, queue, monkeypatch, tmp_path):
     run = SimpleNamespace(config=lambda: SimpleNamespace(data="elsewhere"))
     monkeypatch.setattr("training.runs.folder.RunFolder.open", lambda folder: run)
     monkeypatch.setattr(
         "training.studies.label_errors.find_label_errors", lambda run: queue
     )
-    return LabelQueue(state).load_job(tmp_path)
+    return LabelQueue(state, review.state).load_job(tmp_path)
 
 
-def test_values_stand_on_the_rows_of_their_cells(state, load):
-    state.measures = {"focus": np.zeros(len(state.review))}
+def test_values_stand_on_the_rows_of_their_cells(state, review, load):
+    review.state.measures = {"focus": np.zeros(len(state.review))}
     run_here(load)
-    suspicion = state.measures["suspicion"]
+    suspicion = review.state.measures["suspicion"]
     assert np.flatnonzero(np.isfinite(suspicion)).tolist() == [2, 5]
     assert suspicion[[2, 5]].tolist() == [-0.2, 0.6]
-    assert state.measures["disagreement"][[2, 5]] == pytest.approx([0.3, 0.1])
-    assert "focus" in state.measures
+    assert review.state.measures["disagreement"][[2, 5]] == pytest.approx([0.3, 0.1])
+    assert "focus" in review.state.measures
     assert state.message.startswith("2 of 7 cells scored by")
     assert state.message.endswith("Its labels are those of elsewhere.")
     assert state.decisions == {}
@@ -67,7 +67,7 @@ def test_without_a_vote_the_highest_score_tells_how_sure_it_is(review, state, qu
     assert voted["uncertainty"][[2, 5]] == pytest.approx([0.3, 0.1])
 
 
-def test_a_run_on_other_cells_is_told(state, queue, load, monkeypatch):
+def test_a_run_on_other_cells_is_told(state, review, queue, load, monkeypatch):
     from dataclasses import replace
 
     other = replace(queue, ids=np.array(["x", "y", "z"]))
@@ -76,7 +76,7 @@ def test_a_run_on_other_cells_is_told(state, queue, load, monkeypatch):
     )
     run_here(load)
     assert "held out none of these cells" in state.fault
-    assert "suspicion" not in state.measures
+    assert "suspicion" not in review.state.measures
 
 
 def test_cells_that_came_meanwhile_are_not_given_values_of_others(state, load, review):
@@ -84,16 +84,16 @@ def test_cells_that_came_meanwhile_are_not_given_values_of_others(state, load, r
     review.review_frame()
     load.done(result)
     assert "Other cells are under review" in state.fault
-    assert "suspicion" not in state.measures
+    assert "suspicion" not in review.state.measures
 
 
 def test_the_eight_views_of_a_model(state, review, model_file):
-    run_here(LabelQueue(state).views_job(model_file, "cpu"))
-    spread = state.measures["view_spread"]
+    run_here(LabelQueue(state, review.state).views_job(model_file, "cpu"))
+    spread = review.state.measures["view_spread"]
     assert spread.shape == (len(state.review),)
     assert ((spread >= 0) & (spread <= 1)).all()
     assert spread.any()
-    assert state.measures["uncertainty"] is spread
+    assert review.state.measures["uncertainty"] is spread
 
 
 @pytest.fixture
@@ -119,13 +119,13 @@ def reviewed_run(tmp_path, monkeypatch, write_task2):
 
 def test_a_real_run_gives_every_kept_cell_its_values(state, reviewed_run):
     folder, run = reviewed_run
-    controller = ReviewController(state)
-    run_here(controller.open_cell_folder(folder))
-    run_here(LabelQueue(state).load_job(run.path))
+    review = ReviewController(state)
+    run_here(review.open_cell_folder(folder))
+    run_here(LabelQueue(state, review.state).load_job(run.path))
     assert not state.fault
-    scored = np.isfinite(state.measures["suspicion"])
+    scored = np.isfinite(review.state.measures["suspicion"])
     assert scored.tolist() == (~state.review.dropped).tolist()
     first = find_label_errors(run).ids[0]
-    top = np.nanargmax(state.measures["suspicion"])
+    top = np.nanargmax(review.state.measures["suspicion"])
     assert state.review.ids[top] == first
-    controller.close()
+    review.decision_session.close()

@@ -25,7 +25,7 @@ def verbs(state, copied_cells):
     made = ReviewController(state)
     run_here(made.open_cell_folder(copied_cells))
     yield made
-    made.close()
+    made.decision_session.close()
 
 
 @pytest.fixture
@@ -111,10 +111,10 @@ def test_a_cell_rejected_is_not_looked_at_again(state, copies):
 
 def test_a_kept_pair_is_remembered_in_the_store(state, verbs, copies, copied_cells):
     first, second = names(state, copies)[0]
-    verbs.select(copies.pairs[0].first)
-    verbs.note("round")
+    verbs.navigation.select(copies.pairs[0].first)
+    verbs.decisions.note("round")
     copies.keep_both()
-    assert state.marks[first].note == f"round; no copy of {second}"
+    assert verbs.state.marks[first].note == f"round; no copy of {second}"
     assert copies.open_count() == 1
     run_here(verbs.open_cell_folder(copied_cells))
     assert copies.pairs == ()
@@ -124,23 +124,23 @@ def test_a_kept_pair_is_remembered_in_the_store(state, verbs, copies, copied_cel
 
 
 def test_hidden_names_go_into_no_reason_and_no_note(state, verbs, copies):
-    verbs.set_blind(True)
+    verbs.decision_session.set_blind(True)
     _, second = names(state, copies)[0]
     copies.reject(1)
     assert state.decisions[second].reason == "copy of another cell"
     copies.keep_both()
     assert copies.open_count() == 0
-    assert state.marks == {}
+    assert verbs.state.marks == {}
 
 
 def test_both_are_selected_whatever_the_filter_hides(state, verbs, copies):
-    verbs.set_filter("rejected")
-    assert len(state.shown) == 0
+    verbs.order.set_filter("rejected")
+    assert len(verbs.state.shown) == 0
     copies.show_both()
     pair = copies.pairs[0]
     assert state.selected == (pair.first, pair.second)
     assert state.current == pair.first
-    assert verbs.is_shown(pair.second)
+    assert verbs.navigation.selection.has(pair.second)
 
 
 def test_the_walk_stops_at_both_ends(copies):

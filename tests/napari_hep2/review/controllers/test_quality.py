@@ -30,25 +30,25 @@ def proposed(quality):
     return quality
 
 
-def test_measures_of_every_row_go_to_the_state(state, quality):
+def test_measures_of_every_row_go_to_the_state(state, quality, review):
     run_here(quality.measure_job())
-    assert set(MEASURES) - {"brightness"} <= set(state.measures)
+    assert set(MEASURES) - {"brightness"} <= set(review.state.measures)
     expected = measure_quality(state.review.crops)["focus"]
-    np.testing.assert_allclose(state.measures["focus"], expected)
+    np.testing.assert_allclose(review.state.measures["focus"], expected)
     assert "of 7 cells proposed for rejection" in state.message
 
 
-def test_the_masks_are_those_of_the_open_frame(state, quality):
+def test_the_masks_are_those_of_the_open_frame(state, quality, review):
     run_here(quality.measure_job())
-    masked = state.measures["roundness"][~state.review.dropped]
+    masked = review.state.measures["roundness"][~state.review.dropped]
     assert (masked > 0.99).all(), "discs"
 
 
-def test_the_work_leaves_the_state_alone(state, quality):
-    job, before = quality.measure_job(), dict(state.measures)
+def test_the_work_leaves_the_state_alone(state, quality, review):
+    job, before = quality.measure_job(), dict(review.state.measures)
     shares = [step.share for step in job.work()]
     assert shares == [1.0]
-    assert dict(state.measures) == before
+    assert dict(review.state.measures) == before
 
 
 def test_nothing_is_decided(state, proposed):
@@ -57,13 +57,13 @@ def test_nothing_is_decided(state, proposed):
     assert not (state.store / "curation.sqlite").exists()
 
 
-def test_the_proposed_cells_are_selected_with_their_reason(state, proposed):
+def test_the_proposed_cells_are_selected_with_their_reason(state, proposed, review):
     count = proposed.propose_rejections("focus")
     rows = proposed.proposals().query("reason == 'focus'")["row"].tolist()
     assert count == len(rows)
     assert list(state.selected) == rows
     assert state.current in rows
-    assert state.filter == "undecided"
+    assert review.state.filter == "undecided"
     assert proposed.reason_of_selection() == "focus"
     assert "out of focus" in state.message
     assert "least" in proposed.why(rows[0])
@@ -71,11 +71,11 @@ def test_the_proposed_cells_are_selected_with_their_reason(state, proposed):
 
 def test_rejecting_the_selection_is_one_step_with_the_reason(state, review, proposed):
     count = proposed.propose_rejections("focus")
-    review.reject(proposed.reason_of_selection())
+    review.decisions.reject(proposed.reason_of_selection())
     assert {d.reason for d in state.decisions.values()} == {"focus"}
     assert len(state.decisions) == count
     assert "focus" not in set(proposed.proposals()["reason"]), "they are decided"
-    review.undo()
+    review.decisions.undo()
     assert state.decisions == {}
     assert len(proposed.proposals()) == count
 
@@ -86,7 +86,7 @@ def test_a_cell_of_another_kind_in_the_selection_leaves_no_reason(
     proposed.propose_rejections("focus")
     kept = np.flatnonzero(~state.review.dropped)
     other = next(int(row) for row in kept if proposed.why(int(row)) == "")
-    review.select(other, [*state.selected, other])
+    review.navigation.select(other, [*state.selected, other])
     assert proposed.reason_of_selection() is None
 
 
@@ -134,8 +134,8 @@ def test_a_cell_folder_is_measured_by_the_masks_of_its_frames(
 ):
     run_here(review.open_cell_folder(cell_folder))
     run_here(quality.measure_job())
-    assert len(state.measures["roundness"]) == len(state.review) == 42
-    assert (state.measures["roundness"][~state.review.dropped] > 0.99).all()
+    assert len(review.state.measures["roundness"]) == len(state.review) == 42
+    assert (review.state.measures["roundness"][~state.review.dropped] > 0.99).all()
     assert "masks were made" not in state.message
 
 

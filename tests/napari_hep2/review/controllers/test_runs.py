@@ -32,7 +32,7 @@ def controller(state, cells):
     made = ReviewController(state)
     run_here(made.open_cell_folder(cells))
     yield made
-    made.close()
+    made.decision_session.close()
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def verbs(state, controller):
 
 
 def relabel(state, controller, cell, pattern=5):
-    controller.select(state.review.row_of[cell])
-    controller.relabel(pattern)
+    controller.navigation.select(state.review.row_of[cell])
+    controller.decisions.relabel(pattern)
 
 
 def told(command):
@@ -61,14 +61,14 @@ def kept(state, k=0):
     return str(chosen["id"].iloc[k])
 
 
-def test_the_queue_starts_at_the_most_doubted_cell(state, verbs, runs):
-    state.descending = True
+def test_the_queue_starts_at_the_most_doubted_cell(state, controller, verbs, runs):
+    controller.state.descending = True
     run = runs / "all-seed-0"
     run_here(verbs.scores_job(run))
-    assert (state.sort, state.descending) == ("suspicion", False)
+    assert (controller.state.sort, controller.state.descending) == ("suspicion", False)
     first = find_label_errors(RunFolder.open(run)).ids[0]
     assert state.review.ids[state.current] == first
-    assert state.current == state.shown[0]
+    assert state.current == controller.state.shown[0]
     assert state.message == (
         "72 of 84 cells scored by all-seed-0, by models that never saw the cell's "
         "specimen."
@@ -77,22 +77,24 @@ def test_the_queue_starts_at_the_most_doubted_cell(state, verbs, runs):
     assert verbs.queue.sources["run"].title == "epoch vote of all-seed-0"
 
 
-def test_uncertainty_is_of_the_views_or_of_the_epochs(state, verbs, runs, model_file):
+def test_uncertainty_is_of_the_views_or_of_the_epochs(
+    state, controller, verbs, runs, model_file
+):
     run_here(verbs.scores_job(runs / "all-seed-0"))
-    votes = state.measures["uncertainty"]
+    votes = controller.state.measures["uncertainty"]
     state.model, state.device = model_file, "cpu"
     run_here(verbs.views_job())
-    assert state.sort == "uncertainty"
+    assert controller.state.sort == "uncertainty"
     assert verbs.queue.taken == "views"
-    spread = state.measures["uncertainty"]
+    spread = controller.state.measures["uncertainty"]
     assert state.current == spread.argmax()
     queue = told(verbs.desk.command)["queue"]
     assert queue[0]["id"] == state.review.ids[state.current]
     assert queue[0]["view_spread"] == pytest.approx(spread.max())
     run_here(verbs.queue.take("run"))
-    assert state.measures["uncertainty"] is votes
+    assert controller.state.measures["uncertainty"] is votes
     assert verbs.queue.taken == "run"
-    values = votes[state.shown]
+    values = votes[controller.state.shown]
     finite = values[np.isfinite(values)]
     assert (np.diff(finite) <= 0).all()
     assert np.isnan(values[len(finite) :]).all(), "what is not known comes last"
@@ -176,8 +178,8 @@ def test_rescoring_tells_before_and_after(state, verbs, runs, controller):
     run = runs / "all-seed-0"
     before = json.loads((run / "metrics.json").read_text())
     relabel(state, controller, kept(state))
-    controller.select(state.review.row_of[kept(state, 1)])
-    controller.reject("focus")
+    controller.navigation.select(state.review.row_of[kept(state, 1)])
+    controller.decisions.reject("focus")
     run_here(verbs.rescore_job(run))
     said = told(verbs.desk.command)
     answer = verbs.desk.answer
@@ -221,8 +223,8 @@ def test_the_accepted_cells_go_with_the_step_of_the_store(
     run_here(verbs.accepted_job(given.append))
     assert given == []
     assert state.fault == "Nobody has accepted a cell of cells yet."
-    controller.select(state.review.row_of[kept(state)])
-    controller.accept()
+    controller.navigation.select(state.review.row_of[kept(state)])
+    controller.decisions.accept()
     relabel(state, controller, kept(state, 1))
     run_here(verbs.accepted_job(given.append))
     assert given == [cells]
@@ -234,7 +236,7 @@ def test_the_accepted_cells_go_with_the_step_of_the_store(
 def test_decisions_that_a_run_would_not_find_are_refused(
     state, verbs, controller, tmp_path
 ):
-    controller.use_store(tmp_path)
+    controller.decision_session.use(tmp_path)
     assert verbs.accepted_job(pytest.fail) is None
     assert "where a run on cells does not look" in state.fault
 

@@ -4,8 +4,8 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QPushButton
 
-from napari_hep2.common.crop_tiles import ROW_ROLE
 from napari_hep2.jobs import run_here
+from napari_hep2.review.widgets.crop_tiles import ROW_ROLE
 from napari_hep2.review.widgets.widget import ReviewWidget
 
 
@@ -16,7 +16,7 @@ def widget(qtbot, viewer, dock, copied_cells):
     run_here(made.session.review.open_cell_folder(copied_cells))
     yield made
     made.session.runner.cancel()
-    made.session.review.close()
+    made.session.review.decision_session.close()
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_pairs_are_walked_and_shown_alike(qtbot, widget, found):
     assert panel.count.text() == "Pair 1 of 2, 2 open"
     facts = [cell.facts.text() for cell in panel.cells]
     assert all("Specimen" in text and "No decision yet." in text for text in facts)
-    widget.session.review.set_blind(True)
+    widget.session.review.decision_session.set_blind(True)
     for cell in panel.cells:
         assert "Specimen" not in cell.facts.text()
         assert "_p0_" not in cell.facts.text()

@@ -30,7 +30,7 @@ def test_sixty_decisions_by_keys(make_napari_viewer, qtbot, folder):
     widget.view.setFocus()
     qtbot.waitUntil(widget.view.hasFocus)
     done = list(curate.decide(widget, _DECISIONS))[-1]
-    widget.session.review.close()
+    widget.session.review.decision_session.close()
     assert len(done.said) == _DECISIONS
     assert curate.stored(folder) == done.said
     assert f"{_DECISIONS} of" in widget.progress.bar.format()

@@ -33,28 +33,28 @@ def press(qtbot, bar, verb, table=None):
 
 
 def test_flag_and_undo_by_keys(qtbot, bar, review, state):
-    review.select(1)
+    review.navigation.select(1)
     press(qtbot, bar, "flag")
-    assert state.marks == {CELL: Mark(True)}
+    assert review.state.marks == {CELL: Mark(True)}
     press(qtbot, bar, "undo")
-    assert state.marks == {}
+    assert review.state.marks == {}
     press(qtbot, bar, "redo")
-    assert state.marks == {CELL: Mark(True)}
+    assert review.state.marks == {CELL: Mark(True)}
 
 
 def test_a_note_is_asked_for_where_there_is_a_cell(qtbot, bar, review):
-    review.select(1)
+    review.navigation.select(1)
     with qtbot.waitSignal(bar.note_wanted, timeout=1000):
         press(qtbot, bar, "note")
     with qtbot.waitSignal(bar.note_wanted, timeout=1000):
         qtbot.mouseClick(bar.note, Qt.MouseButton.LeftButton)
-    review.select(None)
+    review.navigation.select(None)
     with qtbot.assertNotEmitted(bar.note_wanted):
         press(qtbot, bar, "note")
 
 
 def test_verdicts_by_keys(qtbot, bar, review, state):
-    review.select(1)
+    review.navigation.select(1)
     for verb in ("accept", "reject", "pattern_6"):
         press(qtbot, bar, verb)
     said = [d.pattern or d.verdict for d in state.decisions.values()]
@@ -62,9 +62,9 @@ def test_verdicts_by_keys(qtbot, bar, review, state):
 
 
 def test_buttons_do_what_their_keys_do(qtbot, bar, review, state):
-    review.select(1)
+    review.navigation.select(1)
     qtbot.mouseClick(bar.flag, Qt.MouseButton.LeftButton)
-    assert state.marks == {CELL: Mark(True)}
+    assert review.state.marks == {CELL: Mark(True)}
     qtbot.mouseClick(bar.take, Qt.MouseButton.LeftButton)
     assert state.fault.startswith("Classify the frame first")
     bar.set_ready(False)

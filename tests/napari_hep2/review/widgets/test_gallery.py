@@ -3,17 +3,18 @@ import pandas as pd
 import pytest
 from qtpy.QtCore import QModelIndex, Qt
 
-from napari_hep2.common.crop_tiles import (
+from napari_hep2.review.state import ReviewState
+from napari_hep2.review.widgets.crop_tiles import (
     HEADING,
     ROW_ROLE,
     PixmapCache,
     TileDelegate,
     crop_pixmap,
-    stretched,
 )
 from napari_hep2.review.widgets.gallery import GalleryView
 from napari_hep2.review.widgets.gallery_model import GalleryModel
 from napari_hep2.state import SessionState
+from training.curation.crop_measures import stretched
 from training.curation.ordering import Heading
 from training.curation.review_set import ReviewSet
 from training.data.cells.files import CELL_COLUMNS
@@ -33,20 +34,24 @@ def many_cells(n):
 def state():
     state = SessionState()
     state.review = many_cells(10)
-    state.shown = np.array([0, 2, 4, 6, 8])
     return state
 
 
 @pytest.fixture
-def model(state):
-    model = GalleryModel(state)
+def own():
+    return ReviewState(shown=np.array([0, 2, 4, 6, 8]))
+
+
+@pytest.fixture
+def model(state, own):
+    model = GalleryModel(state, own)
     model.refresh()
     return model
 
 
 @pytest.fixture
-def view(qtbot, state, model):
-    view = GalleryView(model, TileDelegate(state, lambda _: None))
+def view(qtbot, state, own, model):
+    view = GalleryView(model, TileDelegate(state, own, lambda _: None))
     qtbot.addWidget(view)
     view.resize(320, 300)
     view.show()
@@ -71,11 +76,11 @@ def test_a_place_without_a_cell_cannot_be_chosen(model):
     assert model.data(model.index(2, 1), ROW_ROLE) is None
 
 
-def test_equal_rows_are_drawn_again_without_a_reset(qtbot, state, model):
-    state.shown = state.shown.copy()
+def test_equal_rows_are_drawn_again_without_a_reset(qtbot, own, model):
+    own.shown = own.shown.copy()
     with qtbot.assertNotEmitted(model.modelReset), qtbot.waitSignal(model.dataChanged):
         model.refresh()
-    state.shown = state.shown[1:]
+    own.shown = own.shown[1:]
     with qtbot.waitSignal(model.modelReset):
         model.refresh()
 
@@ -129,9 +134,9 @@ def test_tiles_fill_the_width(qtbot, view, model):
     assert model.columns == 4
 
 
-def test_headings_span_the_width_and_stay_low(qtbot, state, model, view):
-    state.group = "pattern"
-    state.headings = (Heading(0, 0, 2, 0), Heading(1, 2, 3, 1))
+def test_headings_span_the_width_and_stay_low(qtbot, own, model, view):
+    own.group = "pattern"
+    own.headings = (Heading(0, 0, 2, 0), Heading(1, 2, 3, 1))
     model.refresh()
     for height in (300, 420):
         view.resize(320, height)
@@ -150,9 +155,9 @@ def test_headings_span_the_width_and_stay_low(qtbot, state, model, view):
     assert told.args == [-2]
 
 
-def test_thousands_of_cells_are_shown_at_once(qtbot, state, model, view):
+def test_thousands_of_cells_are_shown_at_once(qtbot, own, state, model, view):
     state.review = many_cells(50_000)
-    state.shown = np.arange(50_000)
+    own.shown = np.arange(50_000)
     model.refresh()
     view.show_current(49_999, (49_999,))
     assert view.currentIndex() == model.index_of(49_999)

@@ -3,8 +3,8 @@
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_hep2.common.crop_tiles import ROW_ROLE
 from napari_hep2.jobs import run_here
+from napari_hep2.review.widgets.crop_tiles import ROW_ROLE
 from napari_hep2.review.widgets.widget import ReviewWidget
 from training.config import QualitySettings
 
@@ -18,7 +18,7 @@ def widget(qtbot, viewer, dock, specimens):
     qtbot.waitUntil(made.view.hasFocus)
     yield made
     made.session.runner.cancel()
-    made.session.review.close()
+    made.session.review.decision_session.close()
 
 
 def test_proposed_cells_are_selected_in_the_gallery_and_one_key_rejects_them(
@@ -27,7 +27,9 @@ def test_proposed_cells_are_selected_in_the_gallery_and_one_key_rejects_them(
     session, state = widget.session, widget.state
     session.quality.settings = QualitySettings(fewest_cells=2, least_detail=1)
     session.start(session.quality.measure_job())
-    qtbot.waitUntil(lambda: "detail" in state.measures and not state.busy)
+    qtbot.waitUntil(
+        lambda: "detail" in widget.session.review.state.measures and not state.busy
+    )
     count = session.quality.propose_rejections("focus")
     assert 2 <= count < 6, "else this tests nothing"
     chosen = {index.data(ROW_ROLE) for index in widget.view.selectedIndexes()}
@@ -67,16 +69,20 @@ def test_other_limits_give_other_proposals(qtbot, widget):
     qtbot.waitUntil(panel.isVisible)
     assert not panel.anew.isEnabled()
     qtbot.mouseClick(panel.measure, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: "detail" in state.measures and not state.busy)
+    qtbot.waitUntil(
+        lambda: "detail" in widget.session.review.state.measures and not state.busy
+    )
     assert panel.reason.findData("focus") == -1, "too few cells to say what is usual"
-    detail = state.measures["detail"]
+    detail = widget.session.review.state.measures["detail"]
     panel.form.editors["fewest_cells"].value = 2
     panel.form.editors["least_detail"].value = 1
     assert panel.reason.findData("focus") == -1, "not before it is asked for"
     panel.limits.unfold(True)
     panel.anew.click()
     qtbot.waitUntil(lambda: panel.reason.findData("focus") >= 0)
-    assert state.measures["detail"] is detail, "nothing was measured again"
+    assert widget.session.review.state.measures["detail"] is detail, (
+        "nothing was measured again"
+    )
     assert session.quality.settings.least_detail == 1
     panel.reset.click()
     assert session.quality.settings == QualitySettings()

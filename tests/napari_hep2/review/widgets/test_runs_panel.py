@@ -27,7 +27,7 @@ def widget(qtbot, viewer, dock, study):
     qtbot.waitUntil(made.experiments.isVisible)
     yield made
     made.session.runner.cancel()
-    made.session.review.close()
+    made.session.review.decision_session.close()
 
 
 @pytest.fixture
@@ -61,8 +61,8 @@ def press(qtbot, widget):
 def relabel_one(widget):
     state = widget.state
     row = int(np.flatnonzero(~state.review.dropped)[0])
-    widget.session.review.select(row)
-    widget.session.review.relabel(3)
+    widget.session.review.navigation.select(row)
+    widget.session.review.decisions.relabel(3)
 
 
 def test_scores_of_a_run_and_of_eight_views(
@@ -71,7 +71,7 @@ def test_scores_of_a_run_and_of_eight_views(
     state = widget.state
     choose(study[1] / "all-seed-0")
     press(panel.scores)
-    assert state.sort == "suspicion"
+    assert widget.session.review.state.sort == "suspicion"
     assert widget.choosers.sort.currentData() == "suspicion"
     assert "72 of 84 cells scored by all-seed-0" in panel.said.text()
     assert "never saw" in panel.said.text()
@@ -82,15 +82,15 @@ def test_scores_of_a_run_and_of_eight_views(
     state.device = "cpu"
     assert "untrained" in panel.views.toolTip()
     press(panel.views)
-    assert state.sort == "uncertainty"
+    assert widget.session.review.state.sort == "uncertainty"
     assert panel.command.line.text().startswith("python -m training views ")
     titles = [panel.source.itemText(k) for k in range(panel.source.count())]
     assert titles == ["epoch vote of all-seed-0", "eight orientations of untrained"]
     assert panel.source.currentText() == titles[1]
-    spread = state.measures["uncertainty"]
+    spread = widget.session.review.state.measures["uncertainty"]
     panel.source.setCurrentIndex(0)
     panel.source.activated.emit(0)
-    assert state.measures["uncertainty"] is not spread
+    assert widget.session.review.state.measures["uncertainty"] is not spread
     assert panel.source.currentText() == titles[0]
 
     state.model = None
@@ -144,8 +144,8 @@ def test_the_learning_curve_opens_its_page(
 def test_the_accepted_cells_go_to_the_trainer(viewer, widget, panel, study, press):
     PluginManager.instance().discover()
     review = widget.session.review
-    review.select(int(np.flatnonzero(~widget.state.review.dropped)[0]))
-    review.accept()
+    review.navigation.select(int(np.flatnonzero(~widget.state.review.dropped)[0]))
+    review.decisions.accept()
     assert panel.step.text() == "step 1"
     press(panel.accepted)
     found = list(viewer.window.dock_widgets.values())

@@ -30,7 +30,7 @@ def widget(qtbot, viewer, dock, specimens, tmp_path):
     run_here(made.session.review.open_cell_folder(tmp_path / "cells"))
     yield made
     made.session.runner.cancel()
-    made.session.review.close()
+    made.session.review.decision_session.close()
 
 
 def fold(qtbot, widget, title):
@@ -55,8 +55,8 @@ def run(line):
 
 
 def decide(review, rows, reason=None):
-    review.select(rows[0], rows)
-    review.reject(reason)
+    review.navigation.select(rows[0], rows)
+    review.decisions.reject(reason)
 
 
 @pytest.mark.parametrize("ending", ["png", "pdf"])
@@ -66,12 +66,12 @@ def test_the_sheet_button_draws_what_is_shown_and_so_does_its_command(
     review, state, panel = widget.session.review, widget.state, widget.sheet_panel
     decide(review, [3, 5, 8], "focus")
     decide(review, [20, 21, 22, 23])
-    review.select(8)
-    review.relabel(I3A.index("Golgi"))
-    review.set_filter("rejected")
-    review.set_group("specimen")
-    run_here(review.set_sort("brightness"))
-    review.set_descending(True)
+    review.navigation.select(8)
+    review.decisions.relabel(I3A.index("Golgi"))
+    review.order.set_filter("rejected")
+    review.order.set_group("specimen")
+    run_here(review.order.set_sort("brightness"))
+    review.order.set_descending(True)
     run_here(review.set_contrast_of_specimens(True))
     fold(qtbot, widget, "Sheet")
     qtbot.waitUntil(panel.make.isVisible)
@@ -84,7 +84,7 @@ def test_the_sheet_button_draws_what_is_shown_and_so_does_its_command(
     assert state.fault == ""
     assert state.message == f"6 cells drawn on 1 page: {made}"
     told = read_provenance(made)
-    assert told["cells"] == review_ids(state, state.shown)
+    assert told["cells"] == review_ids(state, review.state.shown)
     assert (told["reviewer"], told["step"]) == ("reviewer", 3)
 
     again = tmp_path / f"again.{ending}"
@@ -109,10 +109,10 @@ def test_a_sheet_of_the_past_and_of_likeness_has_its_command(
     review, state, panel = widget.session.review, widget.state, widget.sheet_panel
     decide(review, [3, 5])
     decide(review, [7])
-    review.select(5)
-    run_here(review.set_sort("similarity"))
-    run_here(review.show_as_of(1))
-    review.set_filter("rejected")
+    review.navigation.select(5)
+    run_here(review.order.set_sort("similarity"))
+    run_here(review.decision_session.past_job(1))
+    review.order.set_filter("rejected")
     fold(qtbot, widget, "Sheet")
     name(monkeypatch, tmp_path / "past")
     click(qtbot, widget, panel.make)
@@ -130,11 +130,11 @@ def test_a_blind_reader_and_an_empty_gallery_get_no_sheet(qtbot, widget):
     fold(qtbot, widget, "Sheet")
     qtbot.waitUntil(panel.make.isVisible)
     assert panel.make.isEnabled()
-    review.set_blind(True)
+    review.decision_session.set_blind(True)
     assert not panel.make.isEnabled()
     assert "blind" in panel.what.text()
-    review.set_blind(False)
-    review.set_filter("accepted")
+    review.decision_session.set_blind(False)
+    review.order.set_filter("accepted")
     assert not panel.make.isEnabled()
     assert panel.what.text() == "No cell is shown: choose another filter."
 
@@ -159,10 +159,10 @@ def test_decisions_go_to_a_table_and_come_back_from_it(
 ):
     if ending == "parquet":
         pytest.importorskip("pyarrow")
-    review, state, panel = widget.session.review, widget.state, widget.readers
+    review, state, panel = widget.session.review, widget.state, widget.reviewers
     decide(review, [3, 5], "focus")
-    review.flag(True)
-    review.undo()
+    review.decisions.flag()
+    review.decisions.undo()
     table, store = tmp_path / f"made.{ending}", tmp_path / "cells" / STORE
     name(monkeypatch, table)
     fold(qtbot, widget, "Reviewer")
@@ -177,7 +177,7 @@ def test_decisions_go_to_a_table_and_come_back_from_it(
 
     # Another reviewer of another folder takes them, and has them once.
     (tmp_path / "other").mkdir()
-    review.use_store(tmp_path / "other")
+    review.decision_session.use(tmp_path / "other")
     assert state.decisions == {}
     click(qtbot, widget, panel.take)
     assert state.message == (
@@ -190,14 +190,14 @@ def test_decisions_go_to_a_table_and_come_back_from_it(
     assert "0 were added, 3 were present already" in state.message
     answer = run(f"{panel.command.line.text()} --json").stdout
     assert json.loads(answer)["added"] == 0
-    review.undo()
+    review.decisions.undo()
     assert state.decisions == {}, "what was imported is undone as any step"
 
 
 def test_an_import_that_is_refused_changes_nothing(
     qtbot, monkeypatch, widget, tmp_path
 ):
-    review, state, panel = widget.session.review, widget.state, widget.readers
+    review, state, panel = widget.session.review, widget.state, widget.reviewers
     fold(qtbot, widget, "Reviewer")
     bad = tmp_path / "bad.csv"
     bad.write_text("step,reviewer\n1,Ana\n")
@@ -213,11 +213,11 @@ def test_an_import_that_is_refused_changes_nothing(
     name(monkeypatch, table)
     click(qtbot, widget, panel.export)
     (tmp_path / "other").mkdir()
-    review.use_store(tmp_path / "other")
+    review.decision_session.use(tmp_path / "other")
     decide(review, [4])
     click(qtbot, widget, panel.take)
     assert "nothing was imported" in state.fault
     assert sorted(state.decisions) == review_ids(state, [4])
-    run_here(review.show_as_of(1))
+    run_here(review.decision_session.past_job(1))
     click(qtbot, widget, panel.take)
     assert "press Now first" in state.fault

@@ -4,9 +4,9 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
-from napari_hep2.common.crop_tiles import CAPTION
 from napari_hep2.jobs import run_here
-from napari_hep2.review.controllers import decisions, other_reviewers
+from napari_hep2.review.controllers import decision_session
+from napari_hep2.review.widgets.crop_tiles import CAPTION
 from napari_hep2.review.widgets.widget import ReviewWidget
 from napari_hep2.specimen.widgets.widget import SpecimenWidget
 from training.decisions.applied import STORE
@@ -29,7 +29,7 @@ def widget(qtbot, viewer, dock, specimens, tmp_path):
     qtbot.waitUntil(made.view.hasFocus)
     yield made
     session.runner.cancel()
-    session.review.close()
+    session.review.decision_session.close()
 
 
 def stored(widget):
@@ -42,7 +42,7 @@ def idle(qtbot, widget):
 
 
 def test_all_cells_are_decided_by_a_key_and_taken_back(qtbot, widget, monkeypatch):
-    monkeypatch.setattr(decisions, "MANY", 10)
+    monkeypatch.setattr(decision_session, "MANY", 10)
     state, view = widget.state, widget.view
     qtbot.keyClick(view, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
     n = len(state.selected)
@@ -62,7 +62,7 @@ def test_all_cells_are_decided_by_a_key_and_taken_back(qtbot, widget, monkeypatc
 
 
 def test_a_second_step_waits_for_the_first(qtbot, widget, monkeypatch):
-    monkeypatch.setattr(decisions, "MANY", 10)
+    monkeypatch.setattr(decision_session, "MANY", 10)
     view = widget.view
     qtbot.keyClick(view, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
     qtbot.keyClick(view, Qt.Key.Key_A)
@@ -77,9 +77,9 @@ def test_the_gallery_follows_a_mend(qtbot, viewer, dock, widget):
     dock(mender, "Specimen")
     session, state = widget.session, widget.state
     session.review.select_cell("00001_p0_0003")
-    session.review.accept()
+    session.review.decisions.accept()
     session.review.select_cell("00001_p0_0002")
-    session.review.reject()
+    session.review.decisions.reject()
     n = len(state.review)
     mender.mending_fold.toggles[0].click()
     session.mending.remove([2])
@@ -112,20 +112,20 @@ def test_a_third_reader_settles_what_two_disagree_on(qtbot, widget):
         ann.decide([cell], "accepted")
     with DecisionStore(state.store / STORE, "bob") as bob:
         bob.decide([cell], "rejected")
-    review.refresh_store()
+    review.decision_session.refresh()
     box = widget.choosers.filter
     index = [box.itemData(k) for k in range(box.count())].index("disagreed")
     assert box.itemText(index) == "Disagreement, open"
     box.setCurrentIndex(index)
     box.activated.emit(index)
-    assert state.shown.tolist() == [1]
+    assert review.state.shown.tolist() == [1]
     qtbot.waitUntil(lambda: "Open: 2 reviewers disagree." in widget.detail.facts.text())
     qtbot.keyClick(widget.view, Qt.Key.Key_R)
-    assert state.shown.tolist() == []
+    assert review.state.shown.tolist() == []
     box.activated.emit(index + 1)
     assert box.itemText(index + 1) == "Disagreement, consensus"
-    assert state.shown.tolist() == [1]
-    review.select(1)
+    assert review.state.shown.tolist() == [1]
+    review.navigation.select(1)
     qtbot.waitUntil(
         lambda: "Consensus of 2 of 3 reviewers: rejected." in widget.detail.facts.text()
     )
@@ -134,14 +134,14 @@ def test_a_third_reader_settles_what_two_disagree_on(qtbot, widget):
 def test_what_another_wrote_in_bulk_is_read_beside_the_window(
     qtbot, widget, monkeypatch
 ):
-    monkeypatch.setattr(other_reviewers, "MANY", 10)
+    monkeypatch.setattr(decision_session, "MANY", 10)
     state, review = widget.state, widget.session.review
     qtbot.keyClick(widget.view, Qt.Key.Key_A)
     with DecisionStore(state.store / STORE, "bob") as bob:
         bob.decide(state.review.ids, "rejected")
-    review.refresh_store()
+    review.decision_session.refresh()
     idle(qtbot, widget)
-    assert len(state.others) == len(state.review)
+    assert len(review.state.others) == len(state.review)
     assert len(state.decisions) == 1
     qtbot.keyClick(widget.view, Qt.Key.Key_Z)
     assert state.decisions == {}

@@ -4,8 +4,8 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
-from napari_hep2.common.crop_tiles import heading_text, limits_of
 from napari_hep2.jobs import run_here
+from napari_hep2.review.widgets.crop_tiles import heading_text, limits_of
 from napari_hep2.review.widgets.widget import ReviewWidget
 from napari_hep2.viewer.outlines import context_of
 from training.curation.ordering import PatternChoice
@@ -22,7 +22,7 @@ def widget(qtbot, viewer, dock, specimens):
     qtbot.waitUntil(made.view.hasFocus)
     yield made
     made.session.runner.cancel()
-    made.session.review.close()
+    made.session.review.decision_session.close()
 
 
 def click(qtbot, part):
@@ -90,7 +90,7 @@ def test_gallery_and_viewer_follow_each_other(qtbot, viewer, widget):
     assert viewer.scene.camera.zoom > zoom
     assert tuple(viewer.scene.camera.center[-2:]) == pytest.approx((180, 60))
 
-    widget.session.review.select(6)
+    widget.session.review.navigation.select(6)
     assert tuple(viewer.scene.camera.center[-2:]) == pytest.approx((180, 300))
 
     viewer.window._qt_viewer.setFocus()
@@ -115,8 +115,8 @@ def test_buttons_filters_and_a_cell_folder(
     click(qtbot, widget.decide.undo)
     assert widget.model.rowCount() == 0
 
-    widget.readers.reviewer.setText("second")
-    qtbot.keyClick(widget.readers.reviewer, Qt.Key.Key_Return)
+    widget.reviewers.reviewer.setText("second")
+    qtbot.keyClick(widget.reviewers.reviewer, Qt.Key.Key_Return)
     assert state.reviewer == "second"
     assert widget.progress.bar.format() == "0 of 6"
 
@@ -126,10 +126,10 @@ def test_buttons_filters_and_a_cell_folder(
     )
     click(qtbot, widget.open_cells)
     qtbot.waitUntil(lambda: state.review.is_folder)
-    session.review.set_filter("all")
+    session.review.order.set_filter("all")
     assert widget.title.text() == "cells"
     assert "36" in widget.progress.bar.format()
-    session.review.select(state.review.row_of["00003_p0_0004"])
+    session.review.navigation.select(state.review.row_of["00003_p0_0004"])
     widget.view.setFocus()
     qtbot.keyClick(widget.view, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: state.cells.frame.name == "00003_p0")
@@ -148,10 +148,10 @@ def test_each_reason_has_its_own_key(widget):
 
 def test_letters_typed_into_a_field_are_no_decisions(qtbot, widget):
     click(qtbot, widget.footer.toggles[1])
-    widget.readers.reviewer.setFocus()
-    widget.readers.reviewer.clear()
-    qtbot.keyClicks(widget.readers.reviewer, "ara")
-    assert widget.readers.reviewer.text() == "ara"
+    widget.reviewers.reviewer.setFocus()
+    widget.reviewers.reviewer.clear()
+    qtbot.keyClicks(widget.reviewers.reviewer, "ara")
+    assert widget.reviewers.reviewer.text() == "ara"
     assert widget.state.decisions == {}
 
 
@@ -179,32 +179,35 @@ def folder(qtbot, widget, tmp_path):
 def test_filters_combine_and_groups_have_headings(qtbot, widget, folder):
     state, choosers = widget.state, widget.choosers
     choose(choosers.specimen, "2")
-    assert len(state.shown) == 14
+    assert len(widget.session.review.state.shown) == 14
     choose(choosers.filter, "undecided")
-    assert len(state.shown) == 12
+    assert len(widget.session.review.state.shown) == 12
     qtbot.keyClick(widget.view, Qt.Key.Key_6)
     choose(choosers.filter, "all")
     choose(choosers.specimen, "")
     golgi = PatternChoice("own", state.review.vocabulary.index("Golgi"))
     choose(choosers.pattern, golgi)
-    assert len(state.shown) == 15
+    assert len(widget.session.review.state.shown) == 15
     choose(choosers.group, "specimen")
-    assert [(h.count, h.decided) for h in state.headings] == [(1, 1), (14, 0)]
+    assert [(h.count, h.decided) for h in widget.session.review.state.headings] == [
+        (1, 1),
+        (14, 0),
+    ]
     assert widget.model.lines.heading_lines[0] == 0
     qtbot.keyClick(widget.view, Qt.Key.Key_Home)
-    assert state.current == state.shown[0]
+    assert state.current == widget.session.review.state.shown[0]
     qtbot.keyClick(widget.view, Qt.Key.Key_Down)
-    assert state.current == state.shown[1]
+    assert state.current == widget.session.review.state.shown[1]
     qtbot.keyClick(widget.view, Qt.Key.Key_Up)
-    assert state.current == state.shown[0]
+    assert state.current == widget.session.review.state.shown[0]
     heading = widget.model.index(0, 0)
-    text = heading_text(state, widget.model.heading_at(heading))
+    text = heading_text(state, "specimen", widget.model.heading_at(heading))
     assert text == "Specimen 2   1 cell, 1 decided"
     place = widget.view.visualRect(heading).center()
     qtbot.mouseClick(widget.view.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    assert state.current == state.shown[0]
+    assert state.current == widget.session.review.state.shown[0]
     choose(choosers.group, "decision")
-    assert len(state.headings) == 2
+    assert len(widget.session.review.state.headings) == 2
 
 
 def test_ranges_and_bulk_steps_by_keys(qtbot, widget, folder):
@@ -231,14 +234,14 @@ def test_ranges_and_bulk_steps_by_keys(qtbot, widget, folder):
 def test_sorts_are_measured_and_turned_round(qtbot, widget, folder):
     state = widget.state
     for sort in ("focus", "brightness", "similarity"):
-        widget.session.review.select(20)
+        widget.session.review.navigation.select(20)
         choose(widget.choosers.sort, sort)
         qtbot.waitUntil(lambda: not state.busy)
-    assert state.shown[0] == 20
-    assert set(state.measures) >= {"focus", "brightness"}
+    assert widget.session.review.state.shown[0] == 20
+    assert set(widget.session.review.state.measures) >= {"focus", "brightness"}
     qtbot.keyClick(widget.view, Qt.Key.Key_D, Qt.KeyboardModifier.ShiftModifier)
-    assert state.descending
-    assert state.shown[-1] == 20
+    assert widget.session.review.state.descending
+    assert widget.session.review.state.shown[-1] == 20
     choose(widget.choosers.sort, "uncertainty")
     assert "classify the frame" in state.message
 
@@ -247,20 +250,20 @@ def test_flags_notes_and_history(qtbot, widget, folder):
     state = widget.state
     cell = str(state.review.ids[state.current])
     qtbot.keyClick(widget.view, Qt.Key.Key_F)
-    assert state.marks[cell].flagged
+    assert widget.session.review.state.marks[cell].flagged
     qtbot.keyClick(widget.view, Qt.Key.Key_T)
     qtbot.keyClicks(widget.detail.note, "a ring, r")
     qtbot.keyClick(widget.detail.note, Qt.Key.Key_Return)
-    assert state.marks[cell].note == "a ring, r"
+    assert widget.session.review.state.marks[cell].note == "a ring, r"
     assert state.decisions == {}
     assert widget.view.hasFocus()
     qtbot.keyClick(widget.view, Qt.Key.Key_T)
     qtbot.keyClick(widget.detail.note, Qt.Key.Key_Escape)
-    assert state.marks[cell].note == "a ring, r"
+    assert widget.session.review.state.marks[cell].note == "a ring, r"
     facts(qtbot, widget, "Flagged.\nNote: a ring, r")
     facts(qtbot, widget, "History, newest first:")
     choose(widget.choosers.filter, "flagged")
-    assert state.shown.tolist() == [state.current]
+    assert widget.session.review.state.shown.tolist() == [state.current]
     qtbot.keyClick(widget.view, Qt.Key.Key_A)
     facts(qtbot, widget, "Accepted.")
 
@@ -283,40 +286,40 @@ def test_the_look_of_tiles_is_changed_by_keys(qtbot, widget, folder, viewer):
     qtbot.keyClick(view, Qt.Key.Key_Minus)
     before = state.review.crops[:].copy()
     qtbot.keyClick(view, Qt.Key.Key_K)
-    qtbot.waitUntil(lambda: state.contrast == "specimen")
+    qtbot.waitUntil(lambda: widget.session.review.state.contrast == "specimen")
     assert "specimen" in widget.choosers.contrast.text()
-    assert limits_of(state, 0) is not None
+    assert limits_of(state.review, widget.session.review.state, 0) is not None
     qtbot.keyClick(view, Qt.Key.Key_M)
     view.grab()
     qtbot.waitUntil(lambda: bool(widget.tiles.contours.get(1)))
     qtbot.keyClick(view, Qt.Key.Key_V)
-    widget.session.review.select(30)
+    widget.session.review.navigation.select(30)
     facts(qtbot, widget, "Its frame is not open")
     qtbot.keyClick(view, Qt.Key.Key_K)
-    assert state.contrast == "cell"
+    assert widget.session.review.state.contrast == "cell"
     assert (state.review.crops[:] == before).all()
 
 
 def test_a_blind_reviewer_sees_no_names_and_no_others(qtbot, widget, folder):
     state, review = widget.state, widget.session.review
-    review.set_reviewer("second")
+    review.decision_session.set_reviewer("second")
     qtbot.keyClick(widget.view, Qt.Key.Key_R)
     other = state.review.ids[1]
-    review.set_reviewer("reviewer")
-    review.select(1)
+    review.decision_session.set_reviewer("reviewer")
+    review.navigation.select(1)
     qtbot.keyClick(widget.view, Qt.Key.Key_A)
-    assert other in state.others
+    assert other in review.state.others
     choose(widget.choosers.filter, "disagreed")
-    assert state.shown.tolist() == [1]
+    assert review.state.shown.tolist() == [1]
     choose(widget.choosers.filter, "all")
-    review.set_group("specimen")
+    review.order.set_group("specimen")
     qtbot.keyClick(widget.view, Qt.Key.Key_B, Qt.KeyboardModifier.ShiftModifier)
     assert state.blind
-    assert state.others == {}
+    assert review.state.others == {}
     facts(qtbot, widget, "Names are hidden.")
     shown = [widget.detail.facts.text(), widget.progress.specimen.text()]
     shown += [widget.choosers.specimen.itemText(k) for k in range(2)]
-    shown += [heading_text(state, h) for h in state.headings]
+    shown += [heading_text(state, "specimen", h) for h in review.state.headings]
     shown += [
         str(widget.model.data(widget.model.index(1, 0), Qt.ItemDataRole.ToolTipRole))
     ]
@@ -325,7 +328,7 @@ def test_a_blind_reviewer_sees_no_names_and_no_others(qtbot, widget, folder):
     assert "Specimen 1" not in text
     assert "second" not in text
     choose(widget.choosers.filter, "disagreed")
-    assert state.shown.tolist() == [1]
+    assert review.state.shown.tolist() == [1]
 
 
 @pytest.mark.window
@@ -336,7 +339,7 @@ def test_a_key_in_the_canvas_decides_nothing(qtbot, viewer, widget, specimens):
     for key in (Qt.Key.Key_A, Qt.Key.Key_R, Qt.Key.Key_6, Qt.Key.Key_F):
         qtbot.keyClick(canvas, key)
     assert widget.state.decisions == {}
-    assert widget.state.marks == {}
+    assert widget.session.review.state.marks == {}
     assert not (specimens / STORE).exists()
 
 
@@ -349,7 +352,7 @@ def test_lists_are_opened_by_keys_and_take_letters(qtbot, widget, folder):
     assert widget.state.decisions == {}
     qtbot.keyClick(view, Qt.Key.Key_Return)
     qtbot.waitUntil(widget.view.hasFocus)
-    assert widget.state.filter == "rejected"
+    assert widget.session.review.state.filter == "rejected"
 
 
 def test_the_sheet_of_keys_opens_and_changed_keys_act(qtbot, widget, folder):

@@ -30,7 +30,7 @@ def review(state, cells):
     made = ReviewController(state)
     run_here(made.open_cell_folder(cells))
     yield made
-    made.close()
+    made.decision_session.close()
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def mending(state, specimen, review):
 
 def decide(review, cell, verdict):
     review.select_cell(cell)
-    getattr(review, verdict)()
+    getattr(review.decisions, verdict)()
 
 
 def remove(mending, label=2):
@@ -73,21 +73,21 @@ def test_only_the_touched_cells_change_under_review(state, review, mending, cell
     assert NEW in state.review.row_of
     kept = {c: d.verdict for c, d in state.decisions.items()}
     assert kept == {TOUCHED: "accepted", UNTOUCHED: "rejected"}
-    assert review.count().decided == 1, "a cell that is gone is not counted"
-    assert state.marks[OTHER].flagged
+    assert review.progress.count().decided == 1, "a cell that is gone is not counted"
+    assert review.state.marks[OTHER].flagged
     for cell in set(before.ids) - {TOUCHED}:
         np.testing.assert_array_equal(
             state.review.crops[state.review.row_of[cell]],
             before.crops[before.row_of[cell]],
         )
     assert read_cell_folder(cells).stale() is None
-    assert set(state.shown.tolist()) == set(range(len(state.review)))
+    assert set(review.state.shown.tolist()) == set(range(len(state.review)))
 
 
 def test_the_new_cell_is_the_current_one(state, review, mending):
     add(mending)
     assert str(state.review.ids[state.current]) == NEW
-    review.accept()
+    review.decisions.accept()
     assert state.decisions[NEW].verdict == "accepted"
 
 
@@ -95,26 +95,30 @@ def test_an_undo_brings_the_cell_and_its_decision_back(state, review, mending):
     decide(review, TOUCHED, "reject")
     remove(mending)
     assert TOUCHED not in state.review.row_of
-    assert review.count().rejected == 0
+    assert review.progress.count().rejected == 0
     run_here(mending.undo())
     assert TOUCHED in state.review.row_of
-    assert review.count().rejected == 1
+    assert review.progress.count().rejected == 1
 
 
 def test_filters_order_and_measures_stay(state, review, mending):
     decide(review, UNTOUCHED, "accept")
-    run_here(review.set_sort("focus"))
-    review.set_specimen_filter("1")
-    review.set_filter("undecided")
-    review.set_group("decision")
-    before = state.measures["focus"], state.review
+    run_here(review.order.set_sort("focus"))
+    review.order.set_specimen_filter("1")
+    review.order.set_filter("undecided")
+    review.order.set_group("decision")
+    before = review.state.measures["focus"], state.review
     add(mending)
-    assert (state.sort, state.filter, state.group) == ("focus", "undecided", "decision")
-    assert state.specimen_filter == "1"
-    focus, row_of = state.measures["focus"], state.review.row_of
+    assert (review.state.sort, review.state.filter, review.state.group) == (
+        "focus",
+        "undecided",
+        "decision",
+    )
+    assert review.state.specimen_filter == "1"
+    focus, row_of = review.state.measures["focus"], state.review.row_of
     assert np.isnan(focus[row_of[NEW]])
     assert focus[row_of[OTHER]] == before[0][before[1].row_of[OTHER]]
-    names = {str(state.review.ids[row]) for row in state.shown}
+    names = {str(state.review.ids[row]) for row in review.state.shown}
     assert NEW in names
     assert UNTOUCHED not in names
     assert OTHER not in names

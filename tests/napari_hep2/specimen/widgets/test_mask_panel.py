@@ -23,7 +23,7 @@ def widget(qtbot, viewer, dock, specimens):
     click(qtbot, made.mending_fold.toggles[0])
     yield made
     made.session.runner.cancel()
-    made.session.review.close()
+    made.session.review.decision_session.close()
 
 
 def click(qtbot, part):
@@ -74,7 +74,7 @@ def test_a_missed_nucleus_is_painted_and_all_decisions_stay(
 ):
     session, state, panel = widget.session, widget.state, widget.mending
     session.review.select_cell("00001_p0_0003")
-    session.review.accept()
+    session.review.decisions.accept()
     before, crops = ids(widget), state.review.crops
     mask = session.link.mask.layer
 
@@ -106,7 +106,7 @@ def test_a_line_splits_and_the_old_decision_stays_in_the_history(
 ):
     session, state, panel = widget.session, widget.state, widget.mending
     session.review.select_cell("00001_p0_0005")
-    session.review.relabel(1)
+    session.review.decisions.relabel(1)
 
     click(qtbot, panel.tools["split"])
     assert panel.tools["split"].isChecked()

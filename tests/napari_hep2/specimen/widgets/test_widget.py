@@ -14,7 +14,7 @@ def widget(viewer, dock):
     dock(made, "Specimen")
     yield made
     made.session.runner.cancel()
-    made.session.review.close()
+    made.session.review.decision_session.close()
 
 
 def click(qtbot, part):

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 from qtpy.QtCore import QModelIndex, QRect, QSize, Qt
-from qtpy.QtGui import QColor, QFont, QImage, QPainter, QPen, QPixmap
+from qtpy.QtGui import QColor, QFont, QPainter, QPen, QPixmap
 from qtpy.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from napari_hep2.common.contours import ContourCache
+from napari_hep2.common.crop_picture import crop_pixmap
 from napari_hep2.common.parts import GOOD_COLOUR, WARNING_COLOUR, draw_chip
+from napari_hep2.review.state import ReviewState
+from napari_hep2.review.widgets.contours import ContourCache
 from napari_hep2.state import SessionState
-from training.curation.crop_measures import stretched
 from training.curation.filtering import heading_count, heading_name
-from training.curation.ordering import Heading
+from training.curation.ordering import Group, Heading
 from training.curation.review_set import ReviewSet
 from training.patterns import Pattern, Vocabulary
 
@@ -47,32 +46,14 @@ _LINE = QColor("#56b4e9")
 _BOARD = QColor("#2b2f36")
 
 
-def limits_of(state: SessionState, row: int) -> tuple[float, float] | None:
+def limits_of(
+    review: ReviewSet | None, state: ReviewState, row: int
+) -> tuple[float, float] | None:
     """Return the grey values that a cell's specimen is shown between, or None."""
-    review = state.review
     if state.contrast == "cell" or state.limits is None or review is None:
         return None
     low, high = state.limits[review.specimen_index[row]]
     return float(low), float(high)
-
-
-def crop_pixmap(
-    crop: npt.NDArray[Any], side: int, limits: tuple[float, float] | None = None
-) -> QPixmap:
-    """Return a stretched crop as a picture of `side` pixels."""
-    grey = np.ascontiguousarray(stretched(crop, limits))
-    height, width = grey.shape
-    image = QImage(
-        grey.tobytes(), width, height, width, QImage.Format.Format_Grayscale8
-    )
-    return QPixmap.fromImage(
-        image.scaled(
-            side,
-            side,
-            Qt.AspectRatioMode.KeepAspectRatio,
-            Qt.TransformationMode.SmoothTransformation,
-        )
-    )
 
 
 class PixmapCache:
@@ -121,15 +102,16 @@ class TileDelegate(QStyledItemDelegate):
 
     def __init__(
         self,
-        state: SessionState,
+        session: SessionState,
+        state: ReviewState,
         predicted: Callable[[int], tuple[Pattern, float] | None],
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._state = state
+        self._session, self._state = session, state
         self._predicted = predicted
         self.cache = PixmapCache()
-        self.contours = ContourCache(state)
+        self.contours = ContourCache(session)
         self.side = TILE_START
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
@@ -145,7 +127,7 @@ class TileDelegate(QStyledItemDelegate):
         if heading is not None:
             self._draw_heading(painter, option.rect, heading)
             return
-        cell, review = index.data(ROW_ROLE), self._state.review
+        cell, review = index.data(ROW_ROLE), self._session.review
         if cell is None or review is None:
             return
         tile = option.rect.adjusted(_GAP, _GAP, -_GAP, -_GAP)
@@ -158,7 +140,7 @@ class TileDelegate(QStyledItemDelegate):
             cell,
             tile.width(),
             lambda: crop_pixmap(
-                review.crops[cell], tile.width(), limits_of(self._state, cell)
+                review.crops[cell], tile.width(), limits_of(review, self._state, cell)
             ),
         )
         painter.drawPixmap(picture.topLeft(), pixmap)
@@ -180,7 +162,9 @@ class TileDelegate(QStyledItemDelegate):
         painter.setPen(_TEXT)
         middle = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(
-            place.adjusted(6, 0, -6, 0), middle, heading_text(self._state, heading)
+            place.adjusted(6, 0, -6, 0),
+            middle,
+            heading_text(self._session, self._state.group, heading),
         )
         painter.restore()
 
@@ -203,7 +187,7 @@ class TileDelegate(QStyledItemDelegate):
     def _draw_decision(
         self, painter: QPainter, place: QRect, review: ReviewSet, cell: int
     ) -> None:
-        decision = self._state.decisions.get(str(review.ids[cell]))
+        decision = self._session.decisions.get(str(review.ids[cell]))
         verdict = decision.verdict if decision is not None else "cleared"
         if review.dropped[cell] or verdict == "rejected":
             painter.fillRect(place, _VEIL)
@@ -217,18 +201,18 @@ class TileDelegate(QStyledItemDelegate):
         draw_chip(painter, chip, mark, colour)
 
     def _draw_marks(self, painter: QPainter, place: QRect, cell: str) -> None:
-        """Draw the reviewer's flag, and small what the others say."""
-        mark, review = self._state.marks.get(cell), self._state.review
+        """Draw the reviewer's flag, and small what the others decided."""
+        mark, review = self._state.marks.get(cell), self._session.review
         if mark is not None and mark.flagged:
             x, y = place.left() + 5, place.top() + 5
             painter.fillRect(QRect(x, y, 2, 16), _FLAG)
             painter.fillRect(QRect(x + 2, y, 10, 8), _FLAG)
-        if review is None or self._state.blind:
+        if review is None or self._session.blind:
             return
-        for k, said in enumerate(self._state.others.get(cell, ())[:3]):
-            if said.verdict != "cleared":
+        for k, one in enumerate(self._state.others.get(cell, ())[:3]):
+            if one.verdict != "cleared":
                 chip = QRect(place.left() + 4 + 15 * k, place.bottom() - 16, 13, 13)
-                draw_chip(painter, chip, *_mark_of(said, review.vocabulary))
+                draw_chip(painter, chip, *_mark_of(one, review.vocabulary))
 
     def _draw_caption(
         self, painter: QPainter, place: QRect, review: ReviewSet, cell: int
@@ -252,7 +236,7 @@ class TileDelegate(QStyledItemDelegate):
     def _draw_frame(
         self, painter: QPainter, tile: QRect, row: int, chosen: bool
     ) -> None:
-        current = row == self._state.current
+        current = row == self._session.current
         if not (current or chosen):
             return
         pen = QPen(_CURRENT if current else _CHOSEN)
@@ -271,11 +255,11 @@ def _mark_of(decision: Decision, vocabulary: Vocabulary) -> tuple[str, str]:
     return _MARKS[decision.verdict]
 
 
-def heading_text(state: SessionState, heading: Heading) -> str:
-    """Return what a heading says; a specimen's name is not told to a blind reviewer."""
-    review = state.review
+def heading_text(session: SessionState, group: Group, heading: Heading) -> str:
+    """Return what a heading says; a blind reviewer gets no specimen's name."""
+    review = session.review
     if review is None:
         return ""
-    hidden = state.blind and state.group == "specimen"
-    name = "A specimen" if hidden else heading_name(review, state.group, heading.key)
-    return f"{name}   {heading_count(state.group, heading)}"
+    hidden = session.blind and group == "specimen"
+    name = "A specimen" if hidden else heading_name(review, group, heading.key)
+    return f"{name}   {heading_count(group, heading)}"
