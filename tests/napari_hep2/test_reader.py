@@ -131,5 +131,5 @@ def test_a_folder_of_cut_cells_is_refused_with_a_sentence(tmp_path):
             Image.fromarray(cell).save(tmp_path / "train" / name)
     table = "Image ID,Image class\n1,Golgi\n2,Golgi\n"
     (tmp_path / "gt_training.csv").write_text(table)
-    with pytest.raises(BadLayoutError, match="cells already cut"):
+    with pytest.raises(BadLayoutError, match="cells that are already cut"):
         read(str(tmp_path))

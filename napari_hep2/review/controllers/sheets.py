@@ -9,7 +9,7 @@ from napari_hep2.review.controllers.controller import ReviewController
 from napari_hep2.review.controllers.measuring import reported
 from napari_hep2.state import SessionState
 from training.config.commands import command_line
-from training.curation.filtering import Choice, Said
+from training.curation.filtering import Said
 from training.curation.review_set import ReviewSet
 from training.errors import Hep2Error
 from training.reports.sheets.files import Written, check_name
@@ -98,29 +98,22 @@ class SheetController:
         session, review = self._session, self._session.review
         if review is None or review.store is None or self.no_command():
             return ""
-        step = self._review.decision_session.shown.step
+        choice, contrast = self._review.order.choice(), self._review.state.contrast
+        pattern, step = choice.pattern, self._review.decision_session.shown.step
         return command_line(
             "sheet",
             review.store,
             out=path,
-            **_options(self._review.order.choice(), review),
-            contrast="specimen" if self._review.state.contrast == "specimen" else None,
+            filter=choice.filter if choice.filter != "all" else None,
+            pattern=review.vocabulary[pattern.index].name if pattern else None,
+            specimen=choice.specimen,
+            reason=choice.reason,
+            sort=choice.sort if choice.sort != "order" else None,
+            like=choice.like,
+            group=choice.group if choice.group != "none" else None,
+            descending=choice.descending,
+            contrast=contrast if contrast == "specimen" else None,
             decisions=session.store if session.store != review.store else None,
             reviewer=session.reviewer if step else None,
             as_of=step or None,
         )
-
-
-def _options(choice: Choice, review: ReviewSet) -> dict[str, object]:
-    """Return the options of ``sheet`` for a choice, without those not chosen."""
-    pattern = choice.pattern
-    return {
-        "filter": "" if choice.filter == "all" else choice.filter,
-        "pattern": "" if pattern is None else review.vocabulary[pattern.index].name,
-        "specimen": choice.specimen,
-        "reason": choice.reason,
-        "sort": "" if choice.sort == "order" else choice.sort,
-        "like": choice.like,
-        "group": "" if choice.group == "none" else choice.group,
-        "descending": choice.descending,
-    }

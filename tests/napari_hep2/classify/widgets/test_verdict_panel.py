@@ -75,8 +75,8 @@ def test_two_verdicts_stand_side_by_side_and_fit_a_narrow_dock(qtbot):
     assert panel.yours.caption.text() == "With your 7 decisions"
     assert panel.yours.title.text() == "Nuclear membrane with golgi"
     assert panel.yours.note.text() == (
-        "7 relabelled, counted as relabelled. 1 of a pattern that the model does not "
-        "know."
+        "7 relabelled, counted as the new pattern. 1 of a pattern that the model does "
+        "not know."
     )
     panel.resize(300, panel.heightForWidth(300))
     assert panel.minimumSizeHint().width() <= 300

@@ -251,14 +251,14 @@ def test_the_specimen_is_said_with_a_name(qtbot, opened, specimens):
     panel.reviewer.setText("Anna")
     click(qtbot, panel.save)
     assert state.reviewer == "Anna"
-    assert panel.stands.text().startswith("Nuclear membrane, says Anna, ")
+    assert panel.stands.text().startswith("Nuclear membrane, Anna, ")
     assert read_sayings(specimens)["1"][0].pattern == "NuMem"
     assert state.prediction.verdict.pattern is None
     click(qtbot, panel.take_back)
     assert not panel.stands.isVisible()
     panel.pattern.setCurrentIndex(panel.pattern.count() - 1)
     click(qtbot, panel.save)
-    assert panel.stands.text().startswith("none of the patterns, says Anna, ")
+    assert panel.stands.text().startswith("none of the patterns, Anna, ")
     settle(qtbot, opened.session)
 
 

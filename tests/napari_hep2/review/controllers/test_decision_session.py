@@ -319,7 +319,7 @@ def test_the_past_is_shown_and_cannot_be_changed(state, review, bob):
     ):
         act()
         assert review.state.saved == "not saved"
-        assert "after step 1, for reading only" in state.fault
+        assert "as of step 1, read-only" in state.fault
     bob.decide([CELLS[5]], "rejected")
     review.decision_session.refresh()
     assert review.state.others == {}

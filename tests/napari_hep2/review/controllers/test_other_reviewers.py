@@ -70,13 +70,11 @@ def test_a_third_reader_settles_a_disagreement(state, review, eva):
     review.order.set_filter("settled")
     assert review.state.shown.tolist() == [1]
     review.navigation.select(1)
-    assert (
-        review.others.consensus_of_current()
-        == "Consensus of 2 of 3 reviewers: rejected."
-    )
+    found = review.others.consensus_of_current()
+    assert found == "Consensus of 2 of 3 reviewers: rejected."
     told = []
     run_here(review.others.compare(told.extend))
-    assert told[-1] == ("2 cells are disagreed on: 1 with a consensus, 1 open.")
+    assert told[-1] == "2 cells are disagreed on: 1 with a consensus, 1 open."
 
 
 def test_a_blind_third_reader_is_not_told_what_settled(state, review, eva):
