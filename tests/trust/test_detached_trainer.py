@@ -17,8 +17,8 @@ from small_study import NETWORK, SIDE, write_cells
 
 from napari_hep2.trainer import process as trainer_process
 from napari_hep2.trainer.controllers.controller import TrainerController
-from napari_hep2.trainer.tail import EventTail
 from training.runs.folder import RunFolder
+from training.runs.tail import EventTail
 from training.storage.locks import read_lock
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
