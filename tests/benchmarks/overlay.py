@@ -103,11 +103,11 @@ def predictions(cells: FrameCells) -> Iterator[FramePrediction]:
     assert model is not None
     card = read_card(model.with_suffix(".json"))
     rows = np.flatnonzero((cells.cells.table["dropped"] == "").to_numpy())
-    rng = np.random.default_rng(0)
+    crops, rng = cells.cells.crops[rows], np.random.default_rng(0)
     while True:
         scores = rng.dirichlet(np.full(len(I3A), 0.3), len(rows)).astype(np.float32)
         verdict = specimen_verdict(scores, I3A)
-        yield FramePrediction(cells, rows, scores, I3A, verdict, card)
+        yield FramePrediction(cells, rows, scores, I3A, verdict, card, crops)
 
 
 def show(
