@@ -274,5 +274,5 @@ def test_no_table_is_written_by_another_way():
         ]
         if any(named.search(call) for call in calls):
             others.append(path.name)
-    assert others == ["safe_tables.py"]
+    assert others == ["csv_tables.py"]
     assert csv_text([["=1"]]) == "'=1\n"

@@ -63,7 +63,7 @@ def test_the_wheel_holds_all_it_needs(wheel):
         "napari_hep2/sample_data/model/simulated.safetensors",
         "napari_hep2/sample_data/specimens/gt_train.csv",
         "training/py.typed",
-        "training/templates/report.html",
+        "training/reports/templates/report.html",
     ):
         assert name in names
     tops = ("training", "napari_hep2")

@@ -33,7 +33,7 @@ _REMEDY = "export the model again"
 _FOREIGN = "use a file that python -m training export wrote"
 _OPERATORS = """
     Add Cast Clip Concat Constant Conv Div Flatten Gather Gemm Identity MaxPool Mul
-    ReduceMean Relu Reshape Shape Softmax Sub Tanh TopK Unsqueeze Where
+    ReduceMean Relu Reshape Shape Slice Softmax Sub Tanh TopK Unsqueeze Where
 """
 
 

@@ -129,7 +129,7 @@ class FoldFailed(TypedDict):
 class Measured(TypedDict):
     """The held-out cells of all finished folds, measured."""
 
-    time: Time
+    time: NotRequired[Time]
     kind: Literal["metrics"]
     folds_done: Count
     folds: Count
@@ -145,7 +145,7 @@ class Measured(TypedDict):
 class Stopped(TypedDict):
     """The run was asked to stop, and can be resumed."""
 
-    time: Time
+    time: NotRequired[Time]
     kind: Literal["stopped"]
 
 
@@ -153,7 +153,7 @@ class Stopped(TypedDict):
 class RunDone(TypedDict):
     """All folds have ended and the results are written."""
 
-    time: Time
+    time: NotRequired[Time]
     kind: Literal["run-done"]
     seconds: Number
     folds_failed: NotRequired[Count]

@@ -55,6 +55,8 @@ class FoldState:
         Cells to train on and held-out cells.
     curve
         Epochs so far, ascending without repetition.
+    kept
+        Epochs of the checkpoint that its training last went on from.
     begun
         The part of the epoch under way that is done, 0 to 1.
     n, correct
@@ -70,6 +72,7 @@ class FoldState:
     n_test: int = 0
     status: TileState = "waiting"
     curve: tuple[EpochPoint, ...] = ()
+    kept: int = 0
     begun: float = 0.0
     n: int | None = None
     correct: int | None = None
@@ -85,7 +88,7 @@ class FoldState:
     @property
     def epochs_done(self) -> float:
         """Epochs done, and the part of the one under way."""
-        return (self.curve[-1].epoch if self.curve else 0) + self.begun
+        return (self.curve[-1].epoch if self.curve else self.kept) + self.begun
 
     def share(self, epochs: int) -> float:
         """Share of the fold's work that is done, 0 to 1."""
@@ -302,7 +305,7 @@ def _fold_started(state: RunState, event: FoldStarted) -> RunState:
     fold = state.folds[event["fold"]]
     curve = tuple(point for point in fold.curve if point.epoch <= event["epoch"])
     started = replace(fold, status="running", curve=curve, begun=0.0, message="")
-    return _with_fold(state, started)
+    return _with_fold(state, replace(started, kept=event["epoch"]))
 
 
 def _progress(state: RunState, event: EpochProgress) -> RunState:

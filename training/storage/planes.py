@@ -93,8 +93,8 @@ def _channel(path: Path, channels: tuple[Channel, ...], asked: str) -> tuple[int
     if at is None:
         raise BadImageError(
             path,
-            f"it has {count} channels ({', '.join(names)}), and which one shows "
-            "fluorescein is not known",
+            f"it has {count} channels ({', '.join(names)})"
+            ", and which one shows fluorescein is not known",
             f"choose it with --set channel=1 (to {count}) or its name, in the window "
             "with Channel",
         )

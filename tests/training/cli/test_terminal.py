@@ -32,8 +32,16 @@ def told(ago, kind, **fields):
 
 
 def started(ago, *folds):
-    rows = [{"name": name, "n_train": 100, "done": name == "old"} for name in folds]
-    return told(ago, "run-started", workers=1, epochs=4, folds=rows, notes=["a note"])
+    about = {"specimens": ["s"], "patterns": ["Golgi"], "n_train": 100, "n_test": 9}
+    rows = [{"name": name, "done": name == "old", **about} for name in folds]
+    fields = {
+        "experiment": "set-1",
+        "protocol": "loso",
+        "leaky": False,
+        "device": "cpu",
+    }
+    fields |= {"patterns": ["Golgi"], "workers": 1, "epochs": 4, "notes": ["a note"]}
+    return told(ago, "run-started", folds=rows, **fields)
 
 
 def test_the_bar_of_a_run_counts_epochs_and_tells_the_time_left(screen):
@@ -45,7 +53,7 @@ def test_the_bar_of_a_run_counts_epochs_and_tells_the_time_left(screen):
     line = drawn(screen)
     # Of six epochs one and a half are done, in 100 s each, the last of it 850 s ago.
     assert "fold a" in line
-    assert "1/6 epochs" in line
+    assert "7/12 epochs" in line
     bar = line.count("\N{BOX DRAWINGS HEAVY HORIZONTAL}")
     assert bar == 10, "a quarter of its 40 characters"
     assert "0:06:40" in line, "the overdue fold ends at once, the other takes 400 s"
@@ -63,7 +71,7 @@ def test_a_fold_that_starts_anew_is_counted_once(screen):
         show(started(9, "a", "b"))
         for _ in range(2):
             show(told(8, "fold-started", fold="a", epoch=1))
-    assert "0/7 epochs" in drawn(screen)
+    assert "1/8 epochs" in drawn(screen)
 
 
 def test_the_next_run_begins_the_bar_anew(screen):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from training.decisions import database
+from training.decisions.model import Decision
 from training.decisions.store import DecisionStore
 from training.errors import BadCellsError, StorageError
 
@@ -29,7 +30,7 @@ def test_decide_and_read_back(path):
         assert store.decide(["b"], "relabelled", "Golgi") == 2
     with DecisionStore(path, "ann") as store:
         current = store.current()
-    assert current["a"] == store.Decision("a", "ann", "rejected", None, "blurred", NOON)
+    assert current["a"] == Decision("a", "ann", "rejected", None, "blurred", NOON)
     assert (current["b"].verdict, current["b"].pattern) == ("relabelled", "Golgi")
 
 

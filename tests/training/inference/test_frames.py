@@ -64,7 +64,7 @@ def test_cells_are_cut_as_the_model_was_fitted(frame_cells, model):
     assert matched.crops.shape == (12, 63, 63)
     assert np.array_equal(matched.crops, plain.crops[:, 7:-7, 7:-7])
     assert matched.notes == ("the model scored crops of 63 pixels, as in its training",)
-    assert np.array_equal(matched.scores, model.scores(matched.crops, 255))
+    assert np.array_equal(matched.scores, model.scores(matched.crops))
     assert not np.array_equal(matched.scores, plain.scores)
     large = classify_frame(frame_cells, with_share(model, 0.4))
     assert large.crops.shape == (12, 109, 109)

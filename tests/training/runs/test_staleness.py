@@ -97,7 +97,7 @@ def test_only_accepted_cells(folder, config):
 
 
 def test_only_accepted_cells_need_a_cell_folder(task1, cells):
-    with pytest.raises(BadSettingError, match="nobody accepted"):
+    with pytest.raises(BadSettingError, match="none of its cells is accepted"):
         load_packed(task1(cells), 32, reviewed="accepted")
 
 
@@ -158,7 +158,7 @@ def test_cells_cut_anew_make_a_run_stale_as_a_whole(finished, cell_folder, make_
     cells = make_cells()
     cell_folder(replace(cells, specimens=np.char.add("x", cells.specimens)))
     assert find_stale(finished).state == "recut"
-    with pytest.raises(BadRunError, match="extracted anew"):
+    with pytest.raises(BadRunError, match="extracted again"):
         rescore(finished)
 
 

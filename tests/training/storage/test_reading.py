@@ -60,7 +60,7 @@ def test_words_of_what_is_no_character(tmp_path, code):
     words = np.array(["ab", "c"])
     words.view(np.uint32)[1] = code
     np.save(tmp_path / "a.npy", words)
-    with pytest.raises(ValueError, match="no text"):
+    with pytest.raises(ValueError, match="not text"):
         read_array(tmp_path / "a.npy")
 
 

@@ -124,5 +124,5 @@ def test_models_that_saw_the_specimen_are_not_asked(
     tmp_path, folder, tiny_network, one_thread
 ):
     run = run_on(tmp_path / "run", folder, tiny_network, "k-fold")
-    with pytest.raises(BadRunError, match="saw the specimens"):
+    with pytest.raises(BadRunError, match="trained on the specimens"):
         find_label_errors(run)

@@ -165,7 +165,7 @@ def _no_labels(path: Path, pixels: Values) -> BadMaskError:
     low, high = pixels.min(), pixels.max()
     return BadMaskError(
         path,
-        f"its values, {pixels.dtype} from {low} to {high}, are no labels",
+        f"its values, {pixels.dtype} from {low} to {high}, are not labels",
         "save it as a binary mask or a label image, without loss",
     )
 

@@ -199,7 +199,7 @@ def test_a_missing_torn_or_foreign_index_is_refused(tmp_path):
     path = tmp_path / "x.neighbours.safetensors"
     with pytest.raises(BadModelError, match="no index of training cells; make it"):
         read_index(path, SAMPLE, I3A)
-    with pytest.raises(BadModelError, match="no index"):
+    with pytest.raises(BadModelError, match="not an index"):
         read_index(SAMPLE, SAMPLE, I3A)
     write_index(path, small_index())
     whole = path.read_bytes()
