@@ -76,7 +76,6 @@ class RunConfig(Settings):
         ge=0,
         le=512,
         description="Folds that train at once; 0 takes one a core, or 4 on a GPU.",
-        json_schema_extra={"unit": "0: one a core"},
     )
     engine: str = Field(
         LOCAL, description="Where folds run: local, dask://HOST:PORT or slurm."
