@@ -16,8 +16,8 @@ from training.decisions.store import DecisionStore
 from training.errors import Hep2Error
 from training.patterns import I3A
 from training.runs.folder import RunFolder
-from training.runs.predictions import read_predictions
-from training.runs.results import HeldOut, write_results
+from training.runs.predictions import HeldOut, read_predictions
+from training.runs.results import write_results
 from training.splits.protocols import FoldPlan
 
 

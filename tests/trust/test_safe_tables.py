@@ -37,8 +37,8 @@ from training.reports.specimens.findings import Findings
 from training.reports.specimens.worklist import worklist_csv
 from training.reports.verdict_section import _table
 from training.runs.folder import RunFolder
-from training.runs.predictions import read_predictions
-from training.runs.results import HeldOut, write_results
+from training.runs.predictions import HeldOut, read_predictions
+from training.runs.results import write_results
 from training.splits.protocols import FoldPlan
 from training.storage.csv_tables import csv_text, plain_word
 from training.studies.reproduction.page import _write_csv

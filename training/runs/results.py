@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from training.data.cells.cell_set import CellSet
@@ -19,7 +16,6 @@ from training.evaluation.metrics import (
     measure,
 )
 from training.runs.fold_result import (
-    FoldResult,
     damaged_result,
     has_result,
     read_result,
@@ -28,42 +24,13 @@ from training.runs.folder import (
     CALIBRATION,
     CONFUSION,
     METRICS,
-    PREDICTIONS,
     RunFolder,
 )
-from training.runs.predictions import PREDICTION_WORDS, finished_file
+from training.runs.predictions import HeldOut, finished_file, write_predictions
 from training.splits.protocols import PROTOCOLS, FoldPlan
 from training.storage.csv_tables import csv_text
 from training.storage.reading import read_json
 from training.storage.writing import write_json, write_text
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Held-out cells pooled over the finished folds; no cell stands twice.
-
-    Attributes
-    ----------
-    rows : (m,) int64
-        Rows of the cell set.
-    scores : (m, K) float32
-    disagreement : (m,) float32
-    folds : (m,) str
-        The fold that held each cell out.
-    results
-        Each finished fold by name.
-    """
-
-    rows: npt.NDArray[np.int64]
-    scores: npt.NDArray[np.float32]
-    disagreement: npt.NDArray[np.float32]
-    folds: npt.NDArray[np.str_]
-    results: dict[str, FoldResult]
-
-    @property
-    def predicted(self) -> npt.NDArray[np.int64]:
-        """The pattern of the highest score, (m,) int64."""
-        return self.scores.argmax(axis=1).astype(np.int64)
 
 
 def pool_folds(run: RunFolder, plan: FoldPlan, n_patterns: int) -> HeldOut:
@@ -142,8 +109,7 @@ def write_results(
     )
     write_json(run.path / CALIBRATION, calibration_content(calibration))
     write_text(run.path / CONFUSION, confusion_table(metrics, names))
-    rows = _prediction_rows(cells, held_out)
-    write_text(run.path / PREDICTIONS, csv_text(rows))
+    write_predictions(run, cells, held_out)
     return metrics
 
 
@@ -203,28 +169,6 @@ def confusion_table(metrics: Metrics, names: tuple[str, ...]) -> str:
         for name, row in zip(names, metrics.confusion, strict=True)
     ]
     return csv_text(table)
-
-
-def _prediction_rows(cells: CellSet, held_out: HeldOut) -> Iterator[list[str]]:
-    names = cells.vocabulary.names
-    yield [*PREDICTION_WORDS, *(f"score_{name}" for name in names), "disagreement"]
-    for row, fold, predicted, scores, disagreement in zip(
-        held_out.rows,
-        held_out.folds,
-        held_out.predicted,
-        held_out.scores,
-        held_out.disagreement,
-        strict=True,
-    ):
-        yield [
-            str(cells.ids[row]),
-            str(cells.specimens[row]),
-            str(fold),
-            names[cells.patterns[row]],
-            names[predicted],
-            *(f"{score:.6f}" for score in scores),
-            f"{disagreement:.6f}",
-        ]
 
 
 def _number(value: float) -> float | None:
