@@ -104,7 +104,7 @@ $(VENV)/.demo-ready: constraints.txt pyproject.toml | system
 
 $(VENV)/.test-ready: constraints.txt pyproject.toml | system
 	PYTHON="$(PYTHON)" TORCH="$(TORCH)" TORCH_INDEX="$(TORCH_INDEX)" \
-	  sh tools/environment.sh $(VENV) pyqt5,cluster,onnx,dev
+	  sh tools/environment.sh $(VENV) pyqt5,cluster,onnx,zarr,dev
 	touch $@ $(VENV)/.demo-ready
 
 $(VENV_PYQT6)/.test-ready: constraints.txt pyproject.toml | system

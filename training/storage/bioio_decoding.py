@@ -44,7 +44,7 @@ def decode_by_bioio(path: Path, kind: str) -> Picture:
         return _picture(path, image)
     except BadImageError:
         raise
-    except Exception as fault:  # noqa: BLE001 - each package raises its own
+    except Exception as fault:
         reason = (str(fault).splitlines() or [type(fault).__name__])[0][:120]
         raise BadImageError(
             path,

@@ -36,7 +36,6 @@ _MAGIC = {
     b"BM": "bmp",
     b"ZISRAWFILE": "czi",
     b"\xda\xce\xbe\n": "nd2",
-    b"\0\0\0\x0cjP  \r\n\x87\n": "nd2",
     b"p\0\0\0": "lif",
 }
 _DECODER_FAULTS = (
@@ -204,7 +203,7 @@ def _kind(path: Path) -> str:
             return kind
     raise BadImageError(
         path,
-        "this is not a TIFF, PNG, JPEG, BMP, CZI, ND2 or LIF image",
+        "this is not a TIFF, PNG, JPEG or BMP image, and no CZI, ND2 or LIF",
         "export the image in one of these formats",
     )
 

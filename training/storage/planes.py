@@ -40,13 +40,10 @@ class GreyImage:
     note
         What was done to the file's pixels to get there, and the size of one that the
         file gives, or an empty string.
-    pixel_size
-        Height and width of a pixel in micrometres, or None where the file gives none.
     """
 
     pixels: npt.NDArray[Any]
     note: str = ""
-    pixel_size: tuple[float, float] | None = None
 
 
 def grey_plane(
@@ -88,8 +85,7 @@ def grey_plane(
         notes.append(note)
     if picture.pixel_size is not None:
         notes.append(_size_text(*picture.pixel_size))
-    grey = np.ascontiguousarray(pixels)
-    return GreyImage(grey, "; ".join(notes), picture.pixel_size)
+    return GreyImage(np.ascontiguousarray(pixels), "; ".join(notes))
 
 
 def _size_text(height: float, width: float) -> str:

@@ -299,22 +299,30 @@ def _claimed(coding: Coding, packed: bytes, most: int) -> int:
 
 
 def _claimed_by_zstandard(packed: bytes) -> int:
-    """Return the size in the first frame's header, or -1 where it has none.
+    """Return the size of the one frame by its header, or -1.
+
+    It is -1 where the header names no size, and where something follows the frame: the
+    package unpacks that as well.
 
     References
     ----------
-    RFC 8878, section 3.1.1.1.
+    RFC 8878, section 3.1.1.
     """
     if packed[:4] != b"\x28\xb5\x2f\xfd" or len(packed) < 6:
         return -1
     flags = packed[4]
-    single, width = flags >> 5 & 1, (0, 2, 4, 8)[flags >> 6]
-    if not width and not single:
-        return -1
+    single = flags >> 5 & 1
+    width = (single, 2, 4, 8)[flags >> 6]
     start = 5 + (0, 1, 2, 4)[flags & 3] + (not single)
-    found = packed[start : start + (width or 1)]
-    size = int.from_bytes(found, "little") + (256 if width == 2 else 0)
-    return size if len(found) == (width or 1) else -1
+    end = start + width
+    size = int.from_bytes(packed[start:end], "little") + (256 if width == 2 else 0)
+    is_last = False
+    while not is_last and end < len(packed):
+        block = int.from_bytes(packed[end : end + 3], "little")
+        is_last = bool(block & 1)
+        end += 3 + (1 if block >> 1 & 3 == 1 else block >> 3)
+    end += 4 * (flags >> 2 & 1)
+    return size if width and is_last and end == len(packed) else -1
 
 
 def _inflated(packed: bytes, is_gzip: bool, most: int) -> int:

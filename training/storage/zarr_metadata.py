@@ -115,9 +115,9 @@ def read_zarr_image(path: Path) -> ZarrImage:
 def _only_image(path: Path) -> Path:
     """Return the image in a folder that bioformats2raw wrote: ``0``, if it is alone."""
     found = [one for one in (path / "0", path / "1") if _metadata(one) is not None]
-    if len(found) == 1 and found[0].name == "0" and is_inside(path, found[0]):
-        if "multiscales" in _group(path, found[0]):
-            return found[0]
+    alone = found == [path / "0"] and is_inside(path, path / "0")
+    if alone and "multiscales" in _group(path, path / "0"):
+        return path / "0"
     if len(found) > 1:
         raise BadImageError(
             path,

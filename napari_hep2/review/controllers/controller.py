@@ -55,7 +55,7 @@ class ReviewController(ReaderVerbs):
         state = self._state
         if state.collection is not None:
             return state.collection.root
-        if state.cells is not None and state.cells.frame.image.is_file():
+        if state.cells is not None and state.cells.frame.image.exists():
             return state.cells.frame.image.parent
         return None
 
