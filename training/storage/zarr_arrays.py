@@ -34,6 +34,10 @@ _ABSENT = 2**64 - 1
 """Offset and length of a chunk that a shard does not hold."""
 
 _CHECKSUM = 4
+_AT_ONCE = 1 << 20
+"""Bytes that are unpacked at a time to count them."""
+_OVERHEAD = 1 << 20
+"""Bytes that a file may have over twice those of its chunk."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,7 @@ def check_chunks(image: Path, array: Path, stored: Stored) -> None:
         If one does not, if one leads out of the image, or if there is none at all.
     """
     size = math.prod(stored.part or stored.chunk) * stored.dtype.itemsize
+    whole = math.prod(stored.chunk) * stored.dtype.itemsize
     count = 0
     for place in itertools.product(*map(range, _grid(stored.shape, stored.chunk))):
         name = stored.separator.join((*_prefix(stored), *map(str, place)))
@@ -134,6 +139,8 @@ def check_chunks(image: Path, array: Path, stored: Stored) -> None:
         if not path.is_file():
             continue
         count += 1
+        if path.stat().st_size > 2 * whole + _OVERHEAD:
+            raise damaged(image, f" (the chunk {name})")
         for packed in _parts(image, stored, path.read_bytes()):
             if _claimed(stored.coding, packed, size) != size:
                 raise damaged(image, f" (the chunk {name})")
@@ -326,14 +333,16 @@ def _claimed_by_zstandard(packed: bytes) -> int:
 
 
 def _inflated(packed: bytes, is_gzip: bool, most: int) -> int:
-    """Return the bytes that deflated ones unpack to; beyond `most` they are not."""
+    """Return the bytes of the one deflated stream; it is unpacked to `most` at best.
+
+    It is -1 where the stream is cut short, and where something follows it: of gzip the
+    package unpacks that as well.
+    """
+    unpacker = zlib.decompressobj(31 if is_gzip else 15)
     size, rest = 0, packed
-    while rest and size <= most:
-        unpacker = zlib.decompressobj(31 if is_gzip else 15)
-        while not unpacker.eof and size <= most:
-            piece = unpacker.decompress(rest, 1 << 20)
-            rest, size = unpacker.unconsumed_tail, size + len(piece)
-            if not piece and not rest and not unpacker.eof:
-                return -1
-        rest = unpacker.unused_data.lstrip(b"\0") if is_gzip else b""
-    return size
+    while not unpacker.eof and size <= most:
+        piece = unpacker.decompress(rest, _AT_ONCE)
+        rest, size = unpacker.unconsumed_tail, size + len(piece)
+        if not piece and not rest:
+            break
+    return size if unpacker.eof and not unpacker.unused_data else -1
