@@ -115,7 +115,7 @@ $(VENV)/.demo-ready: constraints.txt pyproject.toml tools/environment.sh tools/q
 
 $(VENV)/.test-ready: constraints.txt pyproject.toml tools/environment.sh | system
 	PYTHON="$(PYTHON)" TORCH="$(TORCH)" TORCH_INDEX="$(TORCH_INDEX)" \
-	  sh tools/environment.sh $(VENV) pyqt5,cluster,onnx,dev
+	  sh tools/environment.sh $(VENV) pyqt5,cluster,onnx,zarr,dev
 	touch $@
 
 $(VENV_PYQT6)/.test-ready: constraints.txt pyproject.toml tools/environment.sh | system

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
 
-_FOREIGN = frozenset({".zarr", ".n5", ".app"})
+_FOREIGN = frozenset({".n5", ".app"})
 
 
 def get_reader(path: str | Sequence[str]) -> Reader | None:
@@ -28,9 +28,10 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
     if not isinstance(path, str):
         return None
     from training.storage.images import IMAGE_SUFFIXES
+    from training.storage.zarr_metadata import is_image_folder
 
     place = Path(path)
-    if place.is_dir():
+    if place.is_dir() and not is_image_folder(place):
         offered = place.suffix.lower() not in _FOREIGN and _holds_masks(place)
     else:
         is_image = place.suffix.lower() in IMAGE_SUFFIXES
@@ -42,7 +43,7 @@ def find_mask(image: Path) -> Path | None:
     """Return the mask that lies beside an image by its name, or None."""
     frame = _frame_beside(image)
     mask = None if frame is None else frame.mask
-    return mask if mask is not None and mask.is_file() else None
+    return mask if mask is not None and mask.exists() else None
 
 
 def _frame_beside(image: Path) -> Frame | None:
@@ -71,8 +72,11 @@ def _holds_masks(folder: Path) -> bool:
 
 def _has_mask(folder: Path) -> bool:
     from training.data.layouts import is_mask_name
+    from training.storage.zarr_metadata import is_image_folder, label_folders
 
-    return any(map(is_mask_name, folder.iterdir()))
+    entries = list(folder.iterdir())
+    labelled = (bool(label_folders(one)) for one in entries if is_image_folder(one))
+    return any(map(is_mask_name, entries)) or any(labelled)
 
 
 def read(path: str | Sequence[str]) -> list[LayerData]:
@@ -83,8 +87,10 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
     training.errors.Hep2Error
         If the folder or the frame cannot be read; one sentence.
     """
+    from training.storage.zarr_metadata import is_image_folder
+
     place = Path(path if isinstance(path, str) else path[0])
-    if place.is_dir():
+    if place.is_dir() and not is_image_folder(place):
         return _read_folder(place)
     return _read_file(place)
 

@@ -99,9 +99,9 @@ def damaged(target: Target, seeds: Path, seed: int) -> tuple[Path, bytes]:
     )
     path = random.choice(found)
     alike = [p.read_bytes() for p in found if p.suffix == path.suffix and p != path]
-    return path.relative_to(seeds), mutate(
-        path.read_bytes(), path.suffix, alike, random
-    )
+    # The name of a hidden file is all suffix: .zarray.
+    suffix = path.suffix or path.name
+    return path.relative_to(seeds), mutate(path.read_bytes(), suffix, alike, random)
 
 
 def read_case(target: Target, seeds: Path, seed: int) -> Fault | None:

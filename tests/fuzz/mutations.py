@@ -42,6 +42,8 @@ Change = Callable[[bytes, Random], bytes]
 EDITS: dict[str, Change] = {
     ".json": json_edit,
     ".geojson": json_edit,
+    ".zarray": json_edit,
+    ".zattrs": json_edit,
     ".jsonl": lines_edit,
     ".yaml": yaml_edit,
     ".csv": csv_edit,

@@ -19,6 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "build" / "fuzz"
+sys.path.append(str(ROOT / "tests" / "trust"))
 _TURN = 3.0
 """Seconds that one reader is given at a time."""
 
@@ -173,7 +174,6 @@ def _make_seeds(folder: Path) -> None:
 
 
 def _record(words: str, seconds: float) -> None:
-    sys.path.append(str(ROOT / "tests" / "trust"))
     import promises
 
     figure = promises.Figure(

@@ -11,6 +11,7 @@ import shutil
 from contextlib import chdir
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import tifffile
 import yaml
 from PIL import Image
 from roifile import ROI_TYPE, ImagejRoi, roiwrite
+from zarr_files import write_labels, write_zarr
 
 from training.config import (
     ExtractionSettings,
@@ -76,6 +78,7 @@ def make_seeds(folder: Path) -> None:
         _mended(Path("mended"))
         _pictures(Path("images"), Path("masks"))
         _outlines(Path("outlines"))
+        _containers(Path("containers"))
         _run(Path("run"))
         _model(MODEL, cells)
         _checkpoint(Path("checkpoint"), cells)
@@ -252,6 +255,40 @@ def _stacks(images: Path, grey: np.ndarray) -> None:
     wide = np.moveaxis(three, 0, 2).astype(np.uint16) * 257
     told = {"compression": "zlib", "photometric": "rgb"}
     tifffile.imwrite(images / "wide-colour.tif", wide, **told)
+
+
+def _containers(out: Path) -> None:
+    """Write images of OME-Zarr: by hand and, where it is installed, by its package."""
+    grey = tifffile.imread("task2/train/00001_p0.tif")[:60, :50].astype(np.uint16)
+    mask = np.zeros((60, 50), np.uint16)
+    mask[10:20, 10:20], mask[30:40, 10:30] = 1, 2
+    channels = ({"label": "FITC", "color": "00FF00"}, {"label": "DAPI"})
+    for version in (2, 3):
+        for packed in (False, True):
+            path = out / f"{version}-{packed}.zarr"
+            how = {"packed": packed, "channels": channels}
+            write_zarr(path, np.stack([grey, grey // 2]), "cyx", version, **how)
+            write_labels(path, "nuclei", mask, version)
+    if find_spec("zarr") is not None:
+        _by_the_package(out, grey)
+
+
+def _by_the_package(out: Path, grey: np.ndarray) -> None:
+    import zarr
+
+    codecs = zarr.codecs
+    for name, packing, shards in (
+        ("blosc", codecs.BloscCodec(), None),
+        ("zstd", codecs.ZstdCodec(), None),
+        ("shards", [codecs.ZstdCodec(), codecs.Crc32cCodec()], (64, 64)),
+    ):
+        path = write_zarr(out / f"{name}.zarr", grey, version=3)
+        shutil.rmtree(path / "0")
+        told = {"shape": grey.shape, "dtype": grey.dtype, "chunks": (16, 16)}
+        written = zarr.create_array(
+            path / "0", shards=shards, compressors=packing, **told
+        )
+        written[:] = grey
 
 
 def _run(out: Path) -> None:

@@ -54,7 +54,9 @@ from training.runs.staleness import find_stale, rescore
 from training.runs.tail import EventTail
 from training.runs.verdicts import read_verdict, write_verdict
 from training.splits.samples import Samples
-from training.storage.images import read_frame, read_labels
+from training.storage.fingerprints import fingerprint
+from training.storage.images import frame_size, read_frame, read_labels
+from training.storage.zarr_metadata import label_folders
 from training.studies.curve_runs import plan_curves
 
 
@@ -81,6 +83,15 @@ def _image(path: Path) -> None:
         pixels.max()
 
     each([grey, partial(grey, plane="max"), partial(grey, plane="2", channel="1")])
+
+
+def _container(path: Path) -> None:
+    """Read the OME-Zarr that a file is in as a frame, with its labels as a mask."""
+    folder = Path(*path.parts[:2])
+    masks = label_folders(folder)
+    each([partial(_image, folder), partial(frame_size, folder)])
+    each([partial(read_nuclei, mask, (60, 50)) for mask in masks])
+    each([partial(_layout, path), partial(fingerprint, folder.parent, folder)])
 
 
 def _mask(path: Path) -> None:
@@ -309,6 +320,7 @@ TARGETS = {
     target.name: target
     for target in (
         Target("image", ("images",), ("*",), _image),
+        Target("container", ("containers",), ("*/**/*",), _container),
         Target("mask", ("masks",), ("*",), _mask),
         Target("outlines", ("outlines",), ("*",), _outlines),
         Target("model", ("model",), ("small.*s*",), _model),

@@ -5,6 +5,7 @@ import pytest
 import yaml
 from PIL import Image
 from roifile import ImagejRoi, roiwrite
+from zarr_files import write_labels, write_zarr
 
 import napari_hep2
 from napari_hep2.reader import find_mask, get_reader, read
@@ -113,6 +114,22 @@ def test_the_channel_that_is_dropped_is_shown(tmp_path, frame):
     np.testing.assert_array_equal(layers[0][0], frame[0] + np.uint8(1))
     with pytest.raises(BadImageError, match="its channels are ch00"):
         get_reader(str(tmp_path))(str(tmp_path))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_an_ome_zarr_that_is_dropped_is_a_frame_with_its_labels(
+    tmp_path, frame, version
+):
+    pytest.importorskip("zarr")
+    path = write_zarr(tmp_path / "a.ome.zarr", frame[0], version=version)
+    assert get_reader(str(path)) is None, "an image without nuclei is left to others"
+    assert get_reader(str(tmp_path)) is None
+    write_labels(path, "nuclei", (frame[1] > 0).astype(np.uint16), version)
+    (image, options, _), (labels, _, kind) = get_reader(str(path))(str(path))
+    np.testing.assert_array_equal(image, frame[0])
+    np.testing.assert_array_equal(labels > 0, frame[1] > 0)
+    assert (options["name"], kind) == ("a", "labels")
+    assert len(get_reader(str(tmp_path))(str(tmp_path))) == 2
 
 
 def test_napari_is_told_of_every_suffix_that_is_read():

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import tifffile
+from hostile_zarrs import hostile_folders
 from PIL import Image
 
 from training.config import ExtractionSettings, SegmentationSettings, SimulationSettings
@@ -263,6 +264,7 @@ def main(folder: Path, more: list[str]) -> None:
         path.write_bytes(content)
         told.append(_in_a_process(path, good))
         path.unlink()
+    told += [_in_a_process(path, good) for path in hostile_folders(folder / "zarrs")]
     print(json.dumps(told))
 
 

@@ -297,7 +297,7 @@ PROMISES = (
         "licences",
         PACKAGE,
         "The licences of all dependencies are known and allowed",
-        "0 unknown; copyleft only in the extras of PyQt",
+        "0 unknown; copyleft only in the extras of PyQt and CZI",
     ),
     Promise(
         "wheel",

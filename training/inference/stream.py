@@ -15,6 +15,7 @@ from pathlib import Path
 from training.config import ExtractionSettings, SegmentationSettings, VerdictSettings
 from training.data.cells.extraction import FrameCells, extract_frame
 from training.data.layouts import Frame, read_collection
+from training.data.layouts.files import labels_in
 from training.data.masks.history import STEPS
 from training.errors import (
     BadImageError,
@@ -25,6 +26,7 @@ from training.errors import (
 from training.inference.frames import classify_frame, export_prediction, verdict_content
 from training.inference.scorers import Scorer
 from training.storage.shown_paths import shown_fault
+from training.storage.zarr_metadata import is_image_folder
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def find_frames(
     BadLayoutError
         If a folder holds no whole frames.
     """
-    folders = [path for path in paths if path.is_dir()]
+    folders = [path for path in paths if _is_folder(path)]
     if masks and folders:
         raise BadSettingError(
             "--mask", f"{folders[0]} is a folder", "its masks lie beside its frames"
@@ -87,7 +89,7 @@ def find_frames(
         )
     frames: list[Frame] = []
     for number, path in enumerate(paths):
-        if path.is_dir():
+        if _is_folder(path):
             frames += _frames_of(path, layout)
         else:
             frames.append(_frame_of(path, masks[number] if masks else None))
@@ -101,10 +103,19 @@ def find_frames(
     return frames
 
 
+def _is_folder(path: Path) -> bool:
+    """Whether a path is a folder of frames, and not one that is an image."""
+    return path.is_dir() and not is_image_folder(path)
+
+
 def _frame_of(image: Path, mask: Path | None) -> Frame:
     """Return the frame of an image; a mended mask keeps its labels."""
     if mask is not None and mask.with_name(STEPS).is_file():
         return Frame(image.stem, image, None, mended=mask)
+    if mask is None and is_image_folder(image):
+        masks = labels_in(image.parent, image)
+        first = masks[0] if masks else None
+        return Frame(image.stem, image, first, other_masks=tuple(masks[1:]))
     return Frame(image.stem, image, mask)
 
 

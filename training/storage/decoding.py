@@ -1,8 +1,9 @@
 """Decodes image files into pixels and what the file says of them.
 
-A picture is a TIFF, PNG, JPEG or BMP, told by its first bytes and never by its name. A
-declared size is checked before any pixel is decoded. One decoder decides what the
-values are, packed or not: nothing is scaled, and 16 bits stay 16 bits.
+A picture is a TIFF, PNG, JPEG, BMP, CZI, ND2 or LIF, told by its first bytes and never
+by its name, or a folder of OME-Zarr. A declared size is checked before any pixel is
+decoded. One decoder decides what the values are, packed or not: nothing is scaled, and
+16 bits stay 16 bits.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ _MAGIC = {
     b"\x89PNG": "png",
     b"\xff\xd8\xff": "jpeg",
     b"BM": "bmp",
+    b"ZISRAWFILE": "czi",
+    b"\xda\xce\xbe\n": "nd2",
+    b"p\0\0\0": "lif",
 }
 _DECODER_FAULTS = (
     ArithmeticError,
@@ -110,6 +114,8 @@ class Picture:
         Opacity; 0 is clear.
     white_is_zero
         Whether the file says that 0 is the brightest value.
+    pixel_size
+        Height and width of a pixel in micrometres, or None where the file gives none.
     """
 
     pixels: Pixels
@@ -118,6 +124,7 @@ class Picture:
     palette: npt.NDArray[np.uint8] | None = None
     alpha: Pixels | None = None
     white_is_zero: bool = False
+    pixel_size: tuple[float, float] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -148,15 +155,28 @@ def decode(path: Path) -> Picture:
     """
     kind = _kind(path)
     try:
-        if kind == "tiff":
-            from training.storage.tiff_decoding import decode_tiff
-
-            return decode_tiff(path)
-        return decode_by_pillow(path, ("PNG", "JPEG", "BMP"))
+        return _decode(path, kind)
     except BadImageError:
         raise
     except _DECODER_FAULTS as fault:
         raise _unreadable(path, fault) from fault
+
+
+def _decode(path: Path, kind: str) -> Picture:
+    """Decode a picture; what reads its kind is loaded where there is one."""
+    if kind == "tiff":
+        from training.storage.tiff_decoding import decode_tiff
+
+        return decode_tiff(path)
+    if kind == "zarr":
+        from training.storage.zarr_decoding import decode_zarr
+
+        return decode_zarr(path)
+    if kind in ("czi", "nd2", "lif"):
+        from training.storage.bioio_decoding import decode_by_bioio
+
+        return decode_by_bioio(path, kind)
+    return decode_by_pillow(path, ("PNG", "JPEG", "BMP"))
 
 
 def _unreadable(path: Path, fault: Exception) -> BadImageError:
@@ -172,16 +192,18 @@ def damaged(path: Path, reason: str = "") -> BadImageError:
 
 
 def _kind(path: Path) -> str:
+    if path.is_dir():
+        return "zarr"
     if not path.is_file():
         raise BadImageError(path, "there is no such file", "check its name and folder")
     with path.open("rb") as stream:
-        start = stream.read(4)
+        start = stream.read(max(map(len, _MAGIC)))
     for magic, kind in _MAGIC.items():
         if start.startswith(magic):
             return kind
     raise BadImageError(
         path,
-        "this is not a TIFF, PNG, JPEG or BMP image",
+        "this is not a TIFF, PNG, JPEG or BMP image, and no CZI, ND2 or LIF",
         "export the image in one of these formats",
     )
 
@@ -275,9 +297,10 @@ def upright(picture: Picture, orientation: Any) -> Picture:
         return picture
     transposed = orientation in _TURNED
     reverse = (_TURNED if transposed else _FLIPPED)[orientation]
-    alpha = picture.alpha
+    alpha, size = picture.alpha, picture.pixel_size
     return replace(
         picture,
+        pixel_size=size[::-1] if size and transposed else size,
         pixels=_turned(picture.pixels, picture.axes.index("Y"), transposed, reverse),
         alpha=None if alpha is None else _turned(alpha, 0, transposed, reverse),
     )

@@ -16,8 +16,12 @@ from PIL import Image
 from training.errors import BadImageError, BadMaskError
 from training.storage.decoding import Picture, decode
 from training.storage.planes import GreyImage, grey_plane
+from training.storage.zarr_metadata import SUFFIX
 
-IMAGE_SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp"})
+IMAGE_SUFFIXES = frozenset(
+    {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", SUFFIX, ".czi", ".nd2", ".lif"}
+)
+"""Endings of images; one of them is that of a folder, see `is_image_folder`."""
 
 
 def read_frame(path: Path, plane: str = "", channel: str = "") -> GreyImage:

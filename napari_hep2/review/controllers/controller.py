@@ -94,7 +94,7 @@ class ReviewController:
         session = self._session
         if session.collection is not None:
             return session.collection.root
-        if session.cells is not None and session.cells.frame.image.is_file():
+        if session.cells is not None and session.cells.frame.image.exists():
             return session.cells.frame.image.parent
         return None
 

@@ -30,6 +30,7 @@ from training.data.layouts import Frame, Specimen
 from training.data.masks.history import STEPS
 from training.errors import BadImageError
 from training.storage.csv_tables import csv_rows, safe_word
+from training.storage.fingerprints import is_data
 from training.storage.writing import storage_error, sync_folder, write_json
 
 _AT_ONCE = 4096
@@ -219,7 +220,7 @@ def files_of(frame: Frame) -> list[Path]:
     files = [frame.image, frame.mask, frame.mended]
     if frame.mended is not None:
         files.append(frame.mended.with_name(STEPS))
-    return [path for path in files if path is not None and path.is_file()]
+    return [path for path in files if path is not None and is_data(path)]
 
 
 def without_root(sentence: str, root: Path) -> str:

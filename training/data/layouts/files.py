@@ -24,6 +24,7 @@ from training.data.layouts.names import (
 from training.errors import BadLayoutError
 from training.storage.images import IMAGE_SUFFIXES
 from training.storage.paths import checked, is_inside
+from training.storage.zarr_metadata import is_image_folder, label_folders
 
 MENDED = "mended"
 """The folder beside the data that holds mended masks; it is none of the data."""
@@ -121,6 +122,8 @@ class Listing:
         )
         named_so = mask.name.startswith(other)
         ending = mask.name[len(other) :] if named_so else f"_mask{mask.suffix}"
+        if is_image_folder(self.images[other]) and not named_so:
+            return self.folder / f"{stem}_mask.tif"
         return mask.parent / f"{stem}{ending}"
 
 
@@ -149,6 +152,7 @@ def list_images(root: Path, folder: Path) -> Listing:
             )
         else:
             images[stem] = path
+            masks[stem] += labels_in(root, path)
     channels = _channels(images)
     for stem in leftovers(images):
         asides.append(images.pop(stem))
@@ -159,6 +163,19 @@ def list_images(root: Path, folder: Path) -> Listing:
     listing = Listing(folder, dict(sorted(images.items())), masks, channels, asides)
     _add_others(root, folder, listing)
     return listing
+
+
+def labels_in(root: Path, image: Path) -> list[Path]:
+    """Return the label images that an image holds itself, as OME-Zarr may.
+
+    Raises
+    ------
+    BadLayoutError
+        If one is a link that leads out of `root`.
+    """
+    if not is_image_folder(image):
+        return []
+    return [checked(root, path) for path in label_folders(image)]
 
 
 def add_masks(root: Path, folder: Path, listing: Listing) -> None:
@@ -211,6 +228,8 @@ def _shown(paths: Sequence[Path]) -> str:
 def files_in(root: Path, folder: Path, suffixes: Iterable[str]) -> list[Path]:
     """Return the regular files with one of the suffixes, sorted by name.
 
+    A folder that is one image counts as a file.
+
     Raises
     ------
     BadLayoutError
@@ -222,22 +241,24 @@ def files_in(root: Path, folder: Path, suffixes: Iterable[str]) -> list[Path]:
         for entry in entries:
             path = folder / entry.name
             hidden = entry.name.startswith(".")
-            if hidden or path.suffix.lower() not in wanted or entry.is_dir():
+            if hidden or path.suffix.lower() not in wanted:
                 continue
-            found.append(
-                path if entry.is_file(follow_symlinks=False) else checked(root, path)
-            )
+            if entry.is_dir() and not is_image_folder(path):
+                continue
+            is_link = entry.is_symlink() or not (entry.is_file() or entry.is_dir())
+            found.append(checked(root, path) if is_link else path)
     return sorted(found)
 
 
 def folders_in(root: Path, folder: Path) -> list[Path]:
     """Return the visible subfolders that lie in `root`, sorted by name.
 
-    The folder of mended masks is left out.
+    The folder of mended masks and folders that are one image are left out.
     """
     return sorted(
         path
         for path in folder.iterdir()
         if not path.name.startswith(".") and path.is_dir() and is_inside(root, path)
         if not (path.name == MENDED and (path / MENDED_ABOUT).is_file())
+        if not is_image_folder(path)
     )

@@ -23,7 +23,8 @@ def read_nuclei(path: Path, shape: tuple[int, int]) -> MaskReading:
     Parameters
     ----------
     path
-        An image, a set of ImageJ's regions (``.zip``, ``.roi``) or GeoJSON.
+        An image, a label image of OME-Zarr, a set of ImageJ's regions (``.zip``,
+        ``.roi``) or GeoJSON.
     shape
         The (height, width) of the frame in pixels.
 
@@ -99,7 +100,7 @@ def understand_mask(path: Path, shape: tuple[int, int]) -> MaskReading:
         If the mask is missing, empty, of another size than its frame, or its values
         mean no nuclei.
     """
-    if not path.is_file():
+    if not path.exists():
         raise BadMaskError(
             path, "the mask is missing", "add it, or let a mask be made from the image"
         )

@@ -13,6 +13,7 @@ from typing import Any
 from training.config import Settings
 from training.data.layouts import Frame, Specimen
 from training.errors import BadModelError
+from training.storage.fingerprints import fingerprint, is_data, sha256_of, state_of
 from training.storage.reading import read_json
 
 FORMAT = 2
@@ -20,7 +21,6 @@ REPORT, CELLS, VERDICT = "report.html", "cells.csv", "verdict.json"
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 _DEVICES = re.compile(r"(?i)con|prn|aux|nul|(com|lpt)\d")
-_CHUNK = 1 << 20
 
 
 def folder_names(specimens: Iterable[str]) -> dict[str, str]:
@@ -76,13 +76,7 @@ def recipe_hash(files: Iterable[Path], settings: Iterable[Settings], words: str)
 
 def file_hash(path: Path) -> str | None:
     """Return the SHA-256 of a file, or None where there is none."""
-    if not path.is_file():
-        return None
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while part := stream.read(_CHUNK):
-            digest.update(part)
-    return digest.hexdigest()
+    return sha256_of(path) if is_data(path) else None
 
 
 def file_states(specimen: Specimen) -> list[dict[str, Any]]:
@@ -102,15 +96,9 @@ def _files(frame: Frame) -> list[Path]:
 
 
 def _state(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    if not is_data(path):
         return {"name": path.name, "bytes": None, "modified": None, "sha256": None}
-    state = path.stat()
-    return {
-        "name": path.name,
-        "bytes": state.st_size,
-        "modified": state.st_mtime_ns,
-        "sha256": file_hash(path),
-    }
+    return fingerprint(path.parent, path)
 
 
 def content_hash(content: dict[str, Any]) -> str:
@@ -158,9 +146,9 @@ def _unchanged(specimen: Specimen, entries: list[dict[str, Any]]) -> bool:
 
 
 def _same(path: Path, entry: dict[str, Any]) -> bool:
-    if not path.is_file():
+    if not is_data(path):
         return entry["bytes"] is None
-    state = path.stat()
-    if state.st_size != entry["bytes"]:
+    size, modified = state_of(path)
+    if size != entry["bytes"]:
         return False
-    return state.st_mtime_ns == entry["modified"] or file_hash(path) == entry["sha256"]
+    return modified == entry["modified"] or file_hash(path) == entry["sha256"]

@@ -4,15 +4,24 @@ import codecs
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from zarr_files import write_labels, write_zarr
 
-from training.data.layouts import read_collection
+from training.data.layouts import check_one_mask, read_collection
 from training.data.layouts.truth import id_key
-from training.errors import BadLayoutError, SpecimensError, UnknownPatternError
+from training.errors import (
+    BadLayoutError,
+    BadMaskError,
+    SpecimensError,
+    UnknownPatternError,
+)
 from training.patterns import I3A, I3A_TASK2, MIVIA
 from training.storage.delimited import read_table
+
+GREY = np.arange(20 * 30, dtype=np.uint16).reshape(20, 30)
 
 
 def test_task1(tmp_path, write_task1):
@@ -337,3 +346,61 @@ def test_real_cells():
     found = read_collection(Path(folder))
     assert len(found.cells) == 9493
     assert len({c.specimen for c in found.cells}) == 56
+
+
+# -- images that are folders
+
+
+def test_an_ome_zarr_is_a_frame_with_the_labels_in_it(tmp_path):
+    for name in ("S1_p0", "S1_p1", "S2_p0"):
+        path = write_zarr(tmp_path / f"{name}.ome.zarr", GREY)
+        write_labels(path, "nuclei", GREY > 9)
+    found = read_collection(tmp_path)
+    assert [(s.id, len(s.frames)) for s in found.specimens] == [("S1", 2), ("S2", 1)]
+    first = found.specimens[0].frames[0]
+    assert first.image == tmp_path / "S1_p0.ome.zarr"
+    assert first.mask == first.image / "labels" / "nuclei"
+    assert found.notes == ()
+
+
+def test_an_ome_zarr_may_have_its_mask_beside_it(tmp_path):
+    write_zarr(tmp_path / "a.ome.zarr", GREY)
+    write_zarr(tmp_path / "a_mask.ome.zarr", GREY)
+    write_zarr(tmp_path / "b.zarr", GREY)
+    found = {s.id: s.frames[0] for s in read_collection(tmp_path).specimens}
+    assert found["a"].mask == tmp_path / "a_mask.ome.zarr"
+    assert found["b"].mask == tmp_path / "b_mask.ome.zarr"
+
+
+def test_of_two_label_images_nobody_knows_which_counts(tmp_path):
+    path = write_zarr(tmp_path / "a.zarr", GREY)
+    write_labels(path, "cells", GREY)
+    write_labels(path, "nuclei", GREY)
+    frame = read_collection(tmp_path).specimens[0].frames[0]
+    with pytest.raises(BadMaskError, match="cells and nuclei are masks of it"):
+        check_one_mask(frame)
+
+
+def test_an_image_whose_labels_are_missing_does_not_expect_them_in_another(tmp_path):
+    write_labels(write_zarr(tmp_path / "a.zarr", GREY), "nuclei", GREY)
+    write_zarr(tmp_path / "b.zarr", GREY)
+    frames = [s.frames[0] for s in read_collection(tmp_path).specimens]
+    assert frames[1].mask == tmp_path / "b_mask.tif"
+
+
+def test_a_damaged_list_of_labels_is_not_taken_for_an_image_without_a_mask(tmp_path):
+    path = write_zarr(tmp_path / "a.zarr", GREY)
+    write_labels(path, "nuclei", GREY)
+    (path / "labels" / ".zattrs").write_text("{")
+    assert read_collection(tmp_path).specimens[0].frames[0].mask == path / "labels"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+@pytest.mark.parametrize("name", ["a.zarr", "a.zarr/labels/nuclei"])
+def test_no_image_or_label_image_leads_out_of_the_folder(tmp_path, name):
+    data = tmp_path / "data"
+    write_labels(write_zarr(data / "a.zarr", GREY), "nuclei", GREY)
+    (data / name).rename(tmp_path / "away.zarr")
+    (data / name).symlink_to(tmp_path / "away.zarr")
+    with pytest.raises(BadLayoutError, match="leads out"):
+        read_collection(data)
