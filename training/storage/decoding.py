@@ -34,7 +34,7 @@ _MAGIC = {
     b"\xff\xd8\xff": "jpeg",
     b"BM": "bmp",
 }
-_DECODER_FAULTS = (
+DECODER_FAULTS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -50,6 +50,8 @@ _DECODER_FAULTS = (
     struct.error,
     zlib.error,
 )
+"""What decoders raise of files that are damaged."""
+
 _OTHER_COLOURS = {
     "CMYK": "RGB",
     "HSV": "RGB",
@@ -110,6 +112,8 @@ class Picture:
         Opacity; 0 is clear.
     white_is_zero
         Whether the file says that 0 is the brightest value.
+    pixel_size
+        Side of a pixel in micrometres, or None where the file does not say.
     """
 
     pixels: Pixels
@@ -118,6 +122,7 @@ class Picture:
     palette: npt.NDArray[np.uint8] | None = None
     alpha: Pixels | None = None
     white_is_zero: bool = False
+    pixel_size: float | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -155,7 +160,7 @@ def decode(path: Path) -> Picture:
         return decode_by_pillow(path, ("PNG", "JPEG", "BMP"))
     except BadImageError:
         raise
-    except _DECODER_FAULTS as fault:
+    except DECODER_FAULTS as fault:
         raise _unreadable(path, fault) from fault
 
 

@@ -39,10 +39,13 @@ class GreyImage:
     pixels : (H, W) uint8 or uint16
     note
         What was done to the file's pixels to get there, or an empty string.
+    pixel_size
+        Side of a pixel in micrometres, or None where it is not known.
     """
 
     pixels: npt.NDArray[Any]
     note: str = ""
+    pixel_size: float | None = None
 
 
 def grey_plane(
@@ -82,7 +85,8 @@ def grey_plane(
     if pixels.ndim == 3:
         pixels, note = _colour(path, pixels, channel)
         notes.append(note)
-    return GreyImage(np.ascontiguousarray(pixels), "; ".join(notes))
+    grey = np.ascontiguousarray(pixels)
+    return GreyImage(grey, "; ".join(notes), picture.pixel_size)
 
 
 def _channel(path: Path, channels: tuple[Channel, ...], asked: str) -> tuple[int, str]:
