@@ -9,9 +9,8 @@ from napari.components import ViewerModel
 from napari_hep2.jobs import run_here
 from napari_hep2.review.controllers.controller import ReviewController
 from napari_hep2.viewer.boxes import rgba
-from napari_hep2.viewer.layers import LayerLink, as_frame
+from napari_hep2.viewer.layers import LayerLink
 from training.config import ExtractionSettings
-from training.errors import BadImageError
 from training.patterns import I3A
 
 
@@ -230,24 +229,3 @@ def test_after_the_end_the_link_hears_nothing(viewer, state, specimen, specimens
     run_here(specimen.open_folder(specimens))
     assert len(viewer.layers) == 0
     assert link._clicked not in viewer.mouse_drag_callbacks
-
-
-def test_the_green_channel_of_a_colour_image_is_taken():
-    colour = np.zeros((4, 5, 3), np.uint8)
-    colour[..., 1] = np.arange(20).reshape(4, 5)
-    np.testing.assert_array_equal(as_frame("x", colour, True), colour[..., 1])
-    red = colour[..., ::-1].copy()
-    red[..., 0], red[..., 1] = colour[..., 1], 0
-    np.testing.assert_array_equal(as_frame("x", red, True), colour[..., 1])
-
-
-@pytest.mark.parametrize(
-    ("data", "fault"),
-    [
-        (np.zeros((3, 4, 5), np.uint8), "shape"),
-        (np.zeros((4, 5), np.float32), "float32"),
-    ],
-)
-def test_other_images_are_refused(data, fault):
-    with pytest.raises(BadImageError, match=fault):
-        as_frame("x", data, False)

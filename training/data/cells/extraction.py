@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from training.config import ExtractionSettings, SegmentationSettings
-from training.data.cells.crop_size import CropFit, crop_fit
+from training.data.cells.crop_size import CropFit, crop_fit, odd_size_note
 from training.data.cells.saturation import saturated_from
 from training.data.layouts import Frame, check_one_mask, with_channel
 from training.data.masks.files import read_nuclei
@@ -83,6 +83,8 @@ class FrameCells:
     meaning
         What the values of the mask were taken for, such as ``label image``; empty where
         it was not read from the data.
+    pixel_size
+        Side of a pixel in micrometres, or None where it is not known.
     """
 
     frame: Frame
@@ -92,6 +94,12 @@ class FrameCells:
     notes: tuple[str, ...]
     mask_made: bool
     meaning: str = ""
+    pixel_size: float | None = None
+
+    @property
+    def odd_size(self) -> str:
+        """What is wrong where its nuclei cannot be of HEp-2 by their size, or ''."""
+        return odd_size_note(self.cells.fit, self.pixel_size)
 
     @property
     def understood(self) -> str:
@@ -101,8 +109,8 @@ class FrameCells:
     @property
     def read_as(self) -> tuple[str, ...]:
         """What the mask and the frame were taken for, in words."""
-        of_crops = self.cells.notes
-        told = [note for note in self.notes if note not in (*of_crops, self.frame.note)]
+        others = (*self.cells.notes, self.odd_size, self.frame.note)
+        told = [note for note in self.notes if note not in others]
         return tuple(words for words in (self.meaning, *told) if words)
 
 
@@ -167,8 +175,18 @@ def extract_frame(
     cells = _cells(grey.pixels, nuclei, extraction, as_given=mended)
     if nuclei.apart:
         labels = nuclei.paint()
-    notes += cells.notes
-    return FrameCells(frame, grey.pixels, labels, cells, tuple(notes), made, meaning)
+    odd = odd_size_note(cells.fit, grey.pixel_size)
+    notes += [*cells.notes, odd] if odd else cells.notes
+    return FrameCells(
+        frame,
+        grey.pixels,
+        labels,
+        cells,
+        tuple(notes),
+        made,
+        meaning,
+        grey.pixel_size,
+    )
 
 
 def label_nuclei(mask: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
