@@ -75,7 +75,7 @@ def place_upon(layer: Any, base: Any) -> None:
 
 
 def from_viewer(
-    layer: Any, position: Sequence[float], units: Sequence[Any] | None
+    layer: Any, position: Sequence[float] | Matrix, units: Sequence[Any] | None
 ) -> Matrix:
     """Return the place in a layer's pixels of a position in the viewer, (n,).
 

@@ -8,7 +8,6 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 from napari_hep2.session import session_of
 from napari_hep2.specimen.widgets.widget import SpecimenWidget
 
-
 CENTRES = ((60, 60), (60, 180), (60, 300), (180, 60), (180, 180), (180, 300))
 """Where the whole nuclei of `frame` are, (y, x), in the order of their labels."""
 
