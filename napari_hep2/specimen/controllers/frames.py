@@ -393,18 +393,19 @@ def extraction_of_arrays(
     from training.data.masks.segmentation import segment_nuclei
 
     image, labels, notes = arrays.image, arrays.labels, list(arrays.notes)
-    made = labels is None
+    made, meaning = labels is None, "labels layer"
     if labels is None:
         yield Progress("making a mask")
         labels = segment_nuclei(image, segmentation)
-        notes.append("the mask was made from the image")
+        notes.insert(0, "the mask was made from the image")
+        meaning = ""
     yield Progress("cutting cells")
     found = label_nuclei(as_labels(labels))
     cells = extract_cells(image, found, extraction)
     odd = odd_size_note(cells.fit, arrays.pixel_size)
     notes += [*cells.notes, odd] if odd else cells.notes
     return FrameCells(
-        frame, image, found, cells, tuple(notes), made, "", arrays.pixel_size
+        frame, image, found, cells, tuple(notes), made, meaning, arrays.pixel_size
     )
 
 
