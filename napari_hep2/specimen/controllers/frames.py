@@ -415,7 +415,11 @@ def as_labels(labels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     Parameters
     ----------
     labels : (H, W) integer or bool
+        Those that go beyond 31 bits are numbered anew, in their order.
     """
     found = np.asarray(labels)
     is_mask = found.size > 0 and bool(np.isin(found, (0, found.max())).all())
+    if not is_mask and found.max(initial=0) > np.iinfo(np.int32).max:
+        values = np.unique(found[found > 0])
+        found = np.where(found > 0, np.searchsorted(values, found) + 1, found)
     return (found > 0).astype(np.int32) if is_mask else found.astype(np.int32)
