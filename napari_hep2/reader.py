@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
@@ -168,12 +167,12 @@ def image_options(
     image: npt.NDArray[Any], name: str, metadata: dict[str, str]
 ) -> dict[str, Any]:
     """Return the options of an image layer, stretched for display only."""
-    low, high = np.percentile(image[::4, ::4], (0.5, 99.8))
-    limits = (float(low), float(max(high, low + 1)))
+    from training.data.masks.scale_bars import display_limits
+
     return {
         "name": name,
         "metadata": dict(metadata),
-        "contrast_limits": limits,
+        "contrast_limits": display_limits(image),
         "colormap": "gray",
     }
 

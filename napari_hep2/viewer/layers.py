@@ -24,52 +24,20 @@ from napari_hep2.viewer.boxes import (
     text_options,
 )
 from napari_hep2.viewer.mask_layer import MaskLayer, set_labels
-from training.errors import BadImageError
+from napari_hep2.viewer.placement import (
+    from_viewer,
+    pixel_in_viewer,
+    place_upon,
+    to_viewer,
+)
 from training.patterns import Vocabulary
 
 if TYPE_CHECKING:
     from training.data.cells.extraction import FrameCells
+    from training.data.layouts import Frame
 
 _NEAR = 260
 """Side of a box in screen pixels when it is brought near."""
-_GREEN = 1
-_FAINT = 0.1
-
-
-def as_frame(
-    name: str, data: npt.NDArray[Any], rgb: bool
-) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
-    """Return the pixels of an image layer as a frame.
-
-    Parameters
-    ----------
-    data : (H, W) or (H, W, 3 or 4)
-    rgb
-        Whether the last axis holds colour channels; the green one is taken, or the
-        strongest where green is nearly empty.
-
-    Raises
-    ------
-    BadImageError
-        If it is a stack, or its pixels are neither 8-bit nor 16-bit whole numbers.
-    """
-    pixels = np.asarray(data)
-    if rgb:
-        spread = pixels[..., :3].reshape(-1, 3).std(axis=0)
-        strongest = int(np.argmax(spread))
-        green_is_empty = spread[_GREEN] < _FAINT * spread[strongest]
-        pixels = pixels[..., strongest if green_is_empty else _GREEN]
-    if pixels.ndim != 2:
-        raise BadImageError(
-            name, f"it has the shape {pixels.shape}", "pick one 2-D image"
-        )
-    if pixels.dtype not in (np.dtype(np.uint8), np.dtype(np.uint16)):
-        raise BadImageError(
-            name,
-            f"its pixels are {pixels.dtype}",
-            "convert it to 8-bit or 16-bit grey values",
-        )
-    return np.ascontiguousarray(pixels)
 
 
 class LayerLink:
@@ -98,6 +66,7 @@ class LayerLink:
     ) -> None:
         self._viewer, self._state, self._on_cell = viewer, state, on_cell
         self._adopted: Any = None
+        self._own: tuple[Frame, Any] | None = None
         self._picture: Any = None
         self.mask = MaskLayer()
         self._image: Any = None
@@ -140,10 +109,11 @@ class LayerLink:
 
     def _draw(self) -> None:
         cells = self._state.cells
-        adopted, self._adopted = self._adopted, None
         if cells is None:
+            self._adopted = None
             self._hide_boxes()
             return
+        adopted = self._image_of(cells.frame)
         metadata = self._metadata(cells)
         self._take_over(metadata)
         base = adopted
@@ -155,6 +125,19 @@ class LayerLink:
         self._image = base
         self._show_boxes(cells, metadata, base)
         self._restyle()
+
+    def _image_of(self, frame: Frame) -> Any:
+        """Return the user's image layer that a frame was cut from, or None."""
+        adopted, self._adopted = self._adopted, None
+        if self._state.collection is not None:
+            self._own = None
+        elif adopted is not None and adopted.name == frame.name:
+            self._own = (frame, adopted)
+        elif self._own is not None and self._own[0] != frame:
+            self._own = None
+        if self._own is None or self._own[1] not in self._viewer.layers:
+            return None
+        return self._own[1]
 
     def _metadata(self, cells: FrameCells) -> dict[str, str]:
         collection = self._state.collection
@@ -198,11 +181,13 @@ class LayerLink:
         options = labels_options(cells.frame.name, metadata)
         layer = self.mask.layer
         if layer is None:
-            layer = self._viewer.add_labels(cells.labels.copy(), **options)
+            units = base.units[-2:]
+            made = cells.labels.copy()
+            layer = self._viewer.add_labels(made, units=units, **options)
         else:
             set_labels(layer, cells.labels.copy())
             layer.name, layer.metadata = options["name"], options["metadata"]
-        layer.scale, layer.translate = base.scale, base.translate
+        place_upon(layer, base)
         layer.contour = 1
         layer.visible = layer.visible or cells.mask_made
         self.mask.follow(layer)
@@ -230,6 +215,7 @@ class LayerLink:
                 border_width=1.2,
                 border_width_is_relative=False,
                 opacity=1.0,
+                units=base.units[-2:],
             )
             boxes.mode = "pan_zoom"
         else:
@@ -239,7 +225,7 @@ class LayerLink:
             boxes.visible = True
             self._raise_boxes()
         boxes.metadata = dict(metadata)
-        boxes.scale, boxes.translate = base.scale, base.translate
+        place_upon(boxes, base)
 
     def _raise_boxes(self) -> None:
         layers = self._viewer.layers
@@ -296,8 +282,12 @@ class LayerLink:
             boxes.text = text_options(style, float(np.max(boxes.size)))
 
     def _look_now(self) -> Look:
-        zoom = float(self._viewer.scene.camera.zoom) * float(self.boxes.scale[-1])
+        zoom = float(self._viewer.scene.camera.zoom) * self._pixel()
         return look_at_zoom(zoom, float(np.max(self.boxes.size)))
+
+    def _pixel(self) -> float:
+        """Return the side of a pixel of the frame, in the units of the viewer."""
+        return pixel_in_viewer(self.boxes, self._viewer.layers.units)
 
     def _zoomed(self) -> None:
         if self.boxes is None or not len(self.boxes.data):
@@ -318,24 +308,39 @@ class LayerLink:
         """Bring a cell into view; the picture moves only where it must."""
         place = self.boxes.data[row]
         if not self._in_view(place):
-            self._viewer.scene.camera.center = tuple(self.boxes.data_to_world(place))
+            self._centre_on(place)
+
+    def _centre_on(self, place: npt.NDArray[np.float64]) -> None:
+        units = self._viewer.layers.units
+        self._viewer.scene.camera.center = tuple(to_viewer(self.boxes, place, units))
 
     def _in_view(self, place: npt.NDArray[np.float64]) -> bool:
         """Return whether a whole box is seen, at a place in pixels of the frame."""
-        low, high = np.asarray(self._image.corner_pixels, dtype=np.float64)
-        bottom = np.asarray(self._image.data.shape[:2]) - 1
+        low, high = self._corners()
+        cells = self._state.cells
+        assert cells is not None
+        bottom = np.asarray(cells.image.shape) - 1
         half = float(np.max(self.boxes.size)) / 2
         inside = (place - half >= low) | (low <= 0)
         return bool(np.all(inside & ((place + half <= high) | (high >= bottom))))
+
+    def _corners(self) -> npt.NDArray[np.float64]:
+        """Return the first and last pixel (y, x) of the frame that are seen, (2, 2)."""
+        image = self._image
+        corners = np.asarray(image.corner_pixels, dtype=np.float64)[:, -2:]
+        if image.multiscale:
+            # They are those of the level on the screen.
+            corners *= np.asarray(image.downsample_factors)[image.data_level][-2:]
+        return corners
 
     def zoom_to_current(self) -> None:
         """Bring the current cell near, in the middle of the view."""
         row = self._current_row()
         if row is None:
             return
+        self._centre_on(self.boxes.data[row])
         camera = self._viewer.scene.camera
-        camera.center = tuple(self.boxes.data_to_world(self.boxes.data[row]))
-        size = float(np.max(self.boxes.size)) * float(self._image.scale[-1])
+        size = float(np.max(self.boxes.size)) * self._pixel()
         camera.zoom = max(camera.zoom, _NEAR / size)
 
     # -- layers to state
@@ -358,7 +363,7 @@ class LayerLink:
         boxes = self.boxes
         if boxes is None or not boxes.visible or len(boxes.data) == 0:
             return None
-        place = np.asarray(boxes.world_to_data(position))[-2:]
+        place = from_viewer(boxes, position, self._viewer.layers.units)
         away = np.abs(boxes.data - place).max(axis=1)
         away[~np.asarray(boxes.shown)] = np.inf
         nearest = int(np.argmin(away))

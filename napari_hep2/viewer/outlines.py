@@ -88,4 +88,4 @@ def context_of(
         return None
     cell = review.table.iloc[row]
     side = times * review.crops.shape[1]
-    return window(cells.image, cell["y"], cell["x"], side + 1 - side % 2)
+    return window(cells.seen, cell["y"], cell["x"], side + 1 - side % 2)

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 
 from training.config import VerdictSettings
 from training.data.cells.extraction import FrameCells, cell_id, crop_boxes, cut
+from training.data.masks.scale_bars import display_limits
 from training.evaluation.verdict import SpecimenVerdict, specimen_verdict
 from training.inference.cards import NOTICE, ModelCard
 from training.inference.scorers import Scorer
@@ -129,7 +130,7 @@ def matched_crops(
     size = min(size, min(cells.image.shape) // 2 * 2 - 1)
     table = cells.cells.table.iloc[rows]
     boxes = crop_boxes(table["y"].to_numpy(), table["x"].to_numpy(), size)
-    return cut(cells.image, boxes)
+    return cut(cells.seen, boxes)
 
 
 def export_prediction(prediction: FramePrediction, folder: Path) -> list[Path]:
@@ -191,9 +192,10 @@ def told_verdict(verdict: SpecimenVerdict, names: tuple[str, ...]) -> dict[str, 
 
 def draw_field(prediction: FramePrediction) -> Image.Image:
     """Return the frame in grey, stretched for the eye."""
-    frame = prediction.cells.image.astype(np.float32)
-    low, high = np.percentile(frame, [0.5, 99.8])
-    grey = np.clip((frame - low) / max(high - low, 1) * 255, 0, 255).astype(np.uint8)
+    image = prediction.cells.image
+    low, high = display_limits(image)
+    frame = image.astype(np.float32)
+    grey = np.clip((frame - low) / (high - low) * 255, 0, 255).astype(np.uint8)
     return Image.fromarray(grey)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from training.errors import BadImageError
 from training.storage.decoding import Channel, Picture, check_size, plain
-from training.storage.zarr_metadata import MICROMETRES, checked_size
+from training.storage.pixel_size import MICROMETRES, square_side
 
 _EXTRAS = {"czi": "czi", "nd2": "bioio", "lif": "bioio"}
 """The one of CZI is under the GPL and therefore an extra of its own."""
@@ -92,8 +92,8 @@ def _channels(image: Any, count: int) -> tuple[Channel, ...]:
     return tuple(Channel(name) for name in (*names, *[""] * count)[:count])
 
 
-def _pixel_size(image: Any) -> tuple[float, float] | None:
-    """Return the height and width of a pixel in micrometres, or None."""
+def _pixel_size(image: Any) -> float | None:
+    """Return the side of a pixel in micrometres, or None."""
     sizes, about = image.physical_pixel_sizes, image.dimension_properties
     found = []
     for value, said in ((sizes.Y, about.Y), (sizes.X, about.X)):
@@ -101,4 +101,4 @@ def _pixel_size(image: Any) -> tuple[float, float] | None:
         unit = "micrometer" if said.unit is None else str(said.unit)
         size = float(value or 0) * MICROMETRES.get(unit, math.nan)
         found.append(size if _LIKELY[0] <= size <= _LIKELY[1] else math.nan)
-    return checked_size(*found)
+    return square_side(*found)

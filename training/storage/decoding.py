@@ -38,7 +38,7 @@ _MAGIC = {
     b"\xda\xce\xbe\n": "nd2",
     b"p\0\0\0": "lif",
 }
-_DECODER_FAULTS = (
+DECODER_FAULTS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -54,6 +54,8 @@ _DECODER_FAULTS = (
     struct.error,
     zlib.error,
 )
+"""What decoders raise of files that are damaged."""
+
 _OTHER_COLOURS = {
     "CMYK": "RGB",
     "HSV": "RGB",
@@ -115,7 +117,7 @@ class Picture:
     white_is_zero
         Whether the file says that 0 is the brightest value.
     pixel_size
-        Height and width of a pixel in micrometres, or None where the file gives none.
+        Side of a pixel in micrometres, or None where the file does not say.
     """
 
     pixels: Pixels
@@ -124,7 +126,7 @@ class Picture:
     palette: npt.NDArray[np.uint8] | None = None
     alpha: Pixels | None = None
     white_is_zero: bool = False
-    pixel_size: tuple[float, float] | None = None
+    pixel_size: float | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -158,7 +160,7 @@ def decode(path: Path) -> Picture:
         return _decode(path, kind)
     except BadImageError:
         raise
-    except _DECODER_FAULTS as fault:
+    except DECODER_FAULTS as fault:
         raise _unreadable(path, fault) from fault
 
 
@@ -297,10 +299,9 @@ def upright(picture: Picture, orientation: Any) -> Picture:
         return picture
     transposed = orientation in _TURNED
     reverse = (_TURNED if transposed else _FLIPPED)[orientation]
-    alpha, size = picture.alpha, picture.pixel_size
+    alpha = picture.alpha
     return replace(
         picture,
-        pixel_size=size[::-1] if size and transposed else size,
         pixels=_turned(picture.pixels, picture.axes.index("Y"), transposed, reverse),
         alpha=None if alpha is None else _turned(alpha, 0, transposed, reverse),
     )

@@ -38,12 +38,14 @@ class GreyImage:
     ----------
     pixels : (H, W) uint8 or uint16
     note
-        What was done to the file's pixels to get there, and the size of one that the
-        file gives, or an empty string.
+        What was done to the file's pixels to get there, or an empty string.
+    pixel_size
+        Side of a pixel in micrometres, or None where it is not known.
     """
 
     pixels: npt.NDArray[Any]
     note: str = ""
+    pixel_size: float | None = None
 
 
 def grey_plane(
@@ -83,16 +85,8 @@ def grey_plane(
     if pixels.ndim == 3:
         pixels, note = _colour(path, pixels, channel)
         notes.append(note)
-    if picture.pixel_size is not None:
-        notes.append(_size_text(*picture.pixel_size))
-    return GreyImage(np.ascontiguousarray(pixels), "; ".join(notes))
-
-
-def _size_text(height: float, width: float) -> str:
-    """Return the size of a pixel in words; a digit beyond the fourth is no measure."""
-    if math.isclose(height, width, rel_tol=1e-3):
-        return f"a pixel is {width:.4g} µm"
-    return f"a pixel is {width:.4g} x {height:.4g} µm"
+    grey = np.ascontiguousarray(pixels)
+    return GreyImage(grey, "; ".join(notes), picture.pixel_size)
 
 
 def _channel(path: Path, channels: tuple[Channel, ...], asked: str) -> tuple[int, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from training.storage.decoding import (
     plain,
     upright,
 )
+from training.storage.pixel_size import tiff_pixel_size
 from training.storage.tiff_packing import PACKINGS, unpack_page
 
 MAX_PAGES = 64
@@ -59,12 +61,14 @@ def decode_tiff(path: Path) -> Picture:
         series = _main_series(path, tiff)
         page = series.keyframe
         _check(path, series)
+        size = tiff_pixel_size(page, tiff.ome_metadata if tiff.is_ome else None)
         if int(page.compression) in _BY_PILLOW:
-            return _by_pillow(path, series)
+            return replace(_by_pillow(path, series), pixel_size=size)
         axes, pixels = _pixels(path, series)
         channels = _channels(tiff, axes, pixels.shape)
         tag = page.tags.valueof(274, 1)
-        return upright(_picture(path, page, axes, pixels, channels), tag)
+        picture = upright(_picture(path, page, axes, pixels, channels), tag)
+        return replace(picture, pixel_size=size)
 
 
 def _by_pillow(path: Path, series: tifffile.TiffPageSeries) -> Picture:

@@ -14,6 +14,7 @@ from typing import Any
 from training.errors import BadImageError
 from training.storage.decoding import Channel, damaged
 from training.storage.paths import is_inside
+from training.storage.pixel_size import MICROMETRES, square_side
 from training.storage.reading import read_json
 
 SUFFIX = ".zarr"
@@ -23,15 +24,6 @@ _LONGEST = 4_000_000
 """Bytes of one file of metadata."""
 
 _LABELS = "labels"
-MICROMETRES = {
-    "angstrom": 1e-4,
-    "nanometer": 1e-3,
-    "micrometer": 1.0,
-    "millimeter": 1e3,
-    "centimeter": 1e4,
-    "meter": 1e6,
-}
-"""By the names of UDUNITS, which OME-Zarr takes."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +40,13 @@ class ZarrImage:
     channels
         As ``omero`` describes them; empty where it does not.
     pixel_size
-        Height and width of a pixel in micrometres, or None without a unit.
+        Side of a pixel in micrometres, or None without a unit.
     """
 
     array: Path
     axes: tuple[str, ...]
     channels: tuple[Channel, ...]
-    pixel_size: tuple[float, float] | None
+    pixel_size: float | None
 
 
 def is_image_folder(path: Path) -> bool:
@@ -236,7 +228,7 @@ def _scale(said: dict[str, Any], length: int) -> list[float]:
 
 def _pixel_size(
     axes: tuple[str, ...], units: list[Any], scales: list[list[float]]
-) -> tuple[float, float] | None:
+) -> float | None:
     if not {"y", "x"} <= set(axes):
         return None
     sizes = []
@@ -244,14 +236,7 @@ def _pixel_size(
         at = axes.index(axis)
         unit = MICROMETRES.get(str(units[at]).lower(), math.nan)
         sizes.append(math.prod(scale[at] for scale in scales) * unit)
-    height, width = sizes
-    return checked_size(height, width)
-
-
-def checked_size(height: float, width: float) -> tuple[float, float] | None:
-    """Return the size of a pixel, or None where it is none: 0, negative, not finite."""
-    is_size = all(math.isfinite(one) and one > 0 for one in (height, width))
-    return (height, width) if is_size else None
+    return square_side(*sizes)
 
 
 def _channels(omero: dict[str, Any]) -> tuple[Channel, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from training.data.layouts import Frame, Specimen
 from training.errors import BadLayoutError
 
 if TYPE_CHECKING:
+    from napari_hep2.viewer.layer_arrays import ImageLayer, LabelsLayer
     from training.data.cells.extraction import FrameCells
     from training.data.layouts import Collection
 
@@ -72,7 +74,7 @@ class SpecimenController:
 
     def __init__(self, state: SessionState) -> None:
         self._state = state
-        self._arrays: tuple[npt.NDArray[Any], npt.NDArray[Any] | None] | None = None
+        self._read: Callable[[], Arrays] | None = None
 
     def open_folder(self, folder: Path, frame: str | None = None) -> Job:
         """Open a folder of specimens and its first frame, or the one named."""
@@ -96,7 +98,7 @@ class SpecimenController:
                 "give it to the LOSO trainer, or open a folder of whole frames",
             )
         state = self._state
-        state.cells = self._arrays = None
+        state.cells = self._read = None
         state.position = (0, 0)
         state.collection = collection
         n = len(collection.specimens)
@@ -132,7 +134,7 @@ class SpecimenController:
         def done(cells: FrameCells) -> None:
             owner = self._specimen_at(position)
             self._state.position = position
-            self._arrays = None
+            self._read = None
             self._show(cells, owner.id, owner.pattern)
 
         return Job("Extracting cells", lambda: self.cutting(wanted, root), done)
@@ -188,35 +190,52 @@ class SpecimenController:
             The image's file, where there is one.
         """
         frame = Frame(name, source or Path(name), None)
+        return self._use(frame, lambda: Arrays(image, labels))
 
+    def use_layers(
+        self, image: ImageLayer, mask: LabelsLayer | None, source: Path | None = None
+    ) -> Job:
+        """Extract the cells of an image layer, with the mask of a labels layer.
+
+        Parameters
+        ----------
+        source
+            The image's file, where there is one.
+        """
+        name = image.plane.name
+        frame = Frame(name, source or Path(name), None)
+        return self._use(frame, lambda: arrays_of(image, mask))
+
+    def _use(self, frame: Frame, read: Callable[[], Arrays]) -> Job:
         def done(cells: FrameCells) -> None:
             self._state.collection = None
-            self._arrays = (image, labels)
-            self._show(cells, name, None)
+            self._read = read
+            self._show(cells, frame.name, None)
 
-        return Job(
-            "Extracting cells",
-            lambda: extraction_of_arrays(
-                frame, image, labels, self._state.extraction, self._state.segmentation
-            ),
-            done,
+        return Job("Extracting cells", lambda: self._cutting(frame, read), done)
+
+    def _cutting(self, frame: Frame, read: Callable[[], Arrays]) -> Work[FrameCells]:
+        state = self._state
+        yield Progress(f"reading {frame.name}")
+        return (
+            yield from extraction_of_arrays(
+                frame, read(), state.extraction, state.segmentation
+            )
         )
 
     def extract_again(self) -> Job | None:
         """Extract the open frame once more, with the settings as they are now."""
         state = self._state
-        if self._arrays is None and state.collection is not None:
+        if self._read is None and state.collection is not None:
             return self.open_frame(*state.position)
-        if state.cells is None or self._arrays is None:
+        if state.cells is None or self._read is None:
             state.complain("Nothing is open: open a folder or pick an image first.")
             return None
         specimen, pattern = state.specimen, state.pattern
-        frame, (image, labels) = state.cells.frame, self._arrays
+        frame, read = state.cells.frame, self._read
         return Job(
             "Extracting cells",
-            lambda: extraction_of_arrays(
-                frame, image, labels, self._state.extraction, self._state.segmentation
-            ),
+            lambda: self._cutting(frame, read),
             lambda cells: self._show(cells, specimen, pattern),
         )
 
@@ -327,26 +346,67 @@ class SpecimenController:
         return command_line("extract", collection.root, out=out, changed=changed)
 
 
+@dataclass(frozen=True)
+class Arrays:
+    """An image in memory and the mask of its nuclei.
+
+    Attributes
+    ----------
+    image : (H, W) uint8 or uint16
+    labels : (H, W) integer or None
+        0 is background; a mask is made from the image where it is None.
+    notes
+        What was done to get them.
+    pixel_size
+        Side of a pixel in micrometres, or None where it is not known.
+    """
+
+    image: npt.NDArray[Any]
+    labels: npt.NDArray[Any] | None
+    notes: tuple[str, ...] = ()
+    pixel_size: float | None = None
+
+
+def arrays_of(image: ImageLayer, mask: LabelsLayer | None) -> Arrays:
+    """Read layers; this may take long.
+
+    Raises
+    ------
+    BadImageError, BadMaskError
+        If one cannot be read.
+    """
+    grey = image.read()
+    labels, note = (None, "") if mask is None else mask.read()
+    notes = dict.fromkeys(said for said in (grey.note, note) if said)
+    return Arrays(grey.pixels, labels, tuple(notes), grey.pixel_size)
+
+
 def extraction_of_arrays(
     frame: Frame,
-    image: npt.NDArray[Any],
-    labels: npt.NDArray[Any] | None,
+    arrays: Arrays,
     extraction: ExtractionSettings,
     segmentation: SegmentationSettings,
 ) -> Work[FrameCells]:
-    """Cut the cells of an image in memory; a mask is made where `labels` is None."""
+    """Cut the cells of an image in memory; a mask is made where there is none."""
+    from training.data.cells.crop_size import odd_size_note
     from training.data.cells.extraction import FrameCells, extract_cells, label_nuclei
     from training.data.masks.segmentation import segment_nuclei
 
-    made = labels is None
+    image, labels, notes = arrays.image, arrays.labels, list(arrays.notes)
+    made, meaning = labels is None, "labels layer"
     if labels is None:
         yield Progress("making a mask")
         labels = segment_nuclei(image, segmentation)
+        notes.insert(0, "the mask was made from the image")
+        meaning = ""
     yield Progress("cutting cells")
     found = label_nuclei(as_labels(labels))
     cells = extract_cells(image, found, extraction)
-    notes = ("the mask was made from the image",) if made else ()
-    return FrameCells(frame, image, found, cells, (*notes, *cells.notes), made)
+    odd = odd_size_note(cells.fit, arrays.pixel_size)
+    notes += [*cells.notes, odd] if odd else cells.notes
+    return FrameCells(
+        frame, image, found, cells, tuple(notes), made, meaning, arrays.pixel_size
+    )
 
 
 def as_labels(labels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
@@ -355,7 +415,11 @@ def as_labels(labels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     Parameters
     ----------
     labels : (H, W) integer or bool
+        Those that go beyond 31 bits are numbered anew, in their order.
     """
     found = np.asarray(labels)
     is_mask = found.size > 0 and bool(np.isin(found, (0, found.max())).all())
+    if not is_mask and found.max(initial=0) > np.iinfo(np.int32).max:
+        values = np.unique(found[found > 0])
+        found = np.where(found > 0, np.searchsorted(values, found) + 1, found)
     return (found > 0).astype(np.int32) if is_mask else found.astype(np.int32)

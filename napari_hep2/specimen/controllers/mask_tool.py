@@ -14,6 +14,7 @@ from psygnal import Signal
 from napari_hep2.jobs import Job
 from napari_hep2.specimen.controllers.masks import MendingController
 from napari_hep2.viewer.layers import LayerLink
+from napari_hep2.viewer.placement import from_viewer, place_upon
 
 Tool = Literal["", "split", "add", "remove", "merge"]
 Path = list[list[float]]
@@ -141,8 +142,8 @@ class MendingTool:
 
     def _place(self, event: Any) -> list[float]:
         mask = self._link.mask.layer
-        place = np.asarray(event.position[-2:], dtype=np.float64)
-        return [float(part) for part in mask.world_to_data(place)[-2:]]
+        place = from_viewer(mask, event.position[-2:], self._viewer.layers.units)
+        return [float(part) for part in place]
 
     def _draw(self, path: Path) -> None:
         """Show the line; its layer is kept, as one that is removed can end napari."""
@@ -151,6 +152,8 @@ class MendingTool:
             if len(points) < 2:
                 return
             self._line = self._make_line()
+        if len(points):
+            place_upon(self._line, self._link.mask.layer)
         starts, steps = points[:-1], np.diff(points, axis=0)
         self._line.data = np.stack([starts, steps], axis=1)
         self._line.visible = len(steps) > 0
@@ -163,8 +166,7 @@ class MendingTool:
             edge_color=_LINE_COLOUR,
             edge_width=2,
             vector_style="line",
-            scale=mask.scale,
-            translate=mask.translate,
+            units=mask.units,
         )
         self._viewer.layers.selection.active = active
         return made

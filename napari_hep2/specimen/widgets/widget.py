@@ -33,13 +33,12 @@ from napari_hep2.common.parts import (
 )
 from napari_hep2.forms import SettingsForm
 from napari_hep2.samples import SampleDataError, sample_specimens
-from napari_hep2.specimen.controllers.frames import CellCount, count_cells
+from napari_hep2.specimen.controllers.frames import count_cells
 from napari_hep2.specimen.widgets.frame_tree import NOT_KNOWN, FrameTree
 from napari_hep2.specimen.widgets.mask_panel import MendingPanel
-from napari_hep2.viewer.layers import as_frame
+from napari_hep2.viewer.layer_arrays import image_layer, labels_layer, view_of
 from training.config import ExtractionSettings, SegmentationSettings
-from training.data.cells.crop_size import CropFit
-from training.data.cells.extraction import DROP_REASONS, FLAGS
+from training.data.cells.extraction import DROP_REASONS, FLAGS, FrameCells
 from training.errors import Hep2Error
 
 _FROM_IMAGE = "Make one from the image"
@@ -240,22 +239,21 @@ class SpecimenWidget(SessionWidget):
         if layer is None:
             self.state.complain("Open an image first, then pick it here.")
             return
-        mask = self._layer(self.mask.currentData() or "")
+        mask, view = self._layer(self.mask.currentData() or ""), view_of(self.viewer)
         try:
-            image = as_frame(layer.name, layer.data, bool(layer.rgb))
+            image = image_layer(layer, view)
+            labels = None if mask is None else labels_layer(mask, view, image)
         except Hep2Error as fault:
             self.state.complain(fault)
             return
-        self.session.link.adopt(getattr(layer, "__wrapped__", layer))
+        self.session.link.adopt(layer)
         source = Path(layer.source.path) if layer.source.path else None
-        labels = None if mask is None else mask.data
-        self.session.start(
-            self.session.specimen.use_arrays(layer.name, image, labels, source)
-        )
+        self.session.start(self.session.specimen.use_layers(image, labels, source))
 
     def _layer(self, name: str) -> Any:
         found = [layer for layer in self.viewer.layers if layer.name == name]
-        return found[0] if found else None
+        # A plugin is given a stand-in that other threads must not use.
+        return getattr(found[0], "__wrapped__", found[0]) if found else None
 
     def _extract_again(self) -> None:
         specimen = self.session.specimen
@@ -337,34 +335,39 @@ class SpecimenWidget(SessionWidget):
         self._show_again()
         self._show_names()
         self._show_command()
-        self._show_fit(cells.cells.fit if cells is not None else None)
+        self._show_fit(cells)
         if cells is None:
             self.count.setText("No cells yet.")
             return
         self.read_as.setText(cells.understood)
-        self._show_count(count_cells(cells), cells.mask_made)
+        self._show_count(cells)
 
     def _show_again(self) -> None:
         """Offer other settings, also for a frame that gave no cells with these."""
         state = self.state
         self.again.setEnabled(state.cells is not None or state.collection is not None)
 
-    def _show_fit(self, fit: CropFit | None) -> None:
-        note = fit.note if fit is not None else ""
+    def _show_fit(self, cells: FrameCells | None) -> None:
+        """Show what is wrong with the size of the nuclei, for crops and for HEp-2."""
+        fit = cells.cells.fit if cells is not None else None
+        notes = [fit.note if fit else "", cells.odd_size if cells else ""]
+        told = [f"{note[:1].upper()}{note[1:]}." for note in notes if note]
         size = fit.better_size if fit is not None else None
-        self.misfit.setText(note[:1].upper() + note[1:] + ".")
-        self.misfit.setVisible(bool(note))
+        self.misfit.setText(" ".join(told))
+        self.misfit.setVisible(bool(told))
         self.fit.setText(f"Cut with a size of {size}")
-        self.fit.setVisible(bool(note) and size is not None)
+        self.fit.setVisible(bool(notes[0]) and size is not None)
 
-    def _show_count(self, count: CellCount, mask_made: bool) -> None:
-        made = ", mask made from the image" if mask_made else ""
+    def _show_count(self, cells: FrameCells) -> None:
+        count = count_cells(cells)
+        made = ", mask made from the image" if cells.mask_made else ""
         self.count.setText(f"{count.kept} of {count.total} cells kept{made}")
         _show_codes(self.dropped, "Dropped", count.dropped, DROP_REASONS)
         _show_codes(self.flagged, "Flagged", count.flagged, FLAGS)
         if count.area is not None:
             low, middle, high = (f"{round(float(a)):,}" for a in count.area)
-            self.sizes.setText(f"Nucleus area {middle} px (most {low} to {high})")
+            text = f"Nucleus area {middle} px (most {low} to {high})"
+            self.sizes.setText(f"{text}{_in_micrometres(cells)}")
 
     def _show_toggle(self) -> None:
         self.show_dropped.setChecked(self.state.show_dropped)
@@ -383,6 +386,14 @@ class SpecimenWidget(SessionWidget):
         self.image.setCurrentIndex(max(self.image.findText(images), 0))
         self.mask.setCurrentIndex(max(self.mask.findData(masks), 0))
         self.extract.setEnabled(self.image.count() > 0)
+
+
+def _in_micrometres(cells: FrameCells) -> str:
+    """Return how large the usual nucleus is where the size of a pixel is known."""
+    fit, side = cells.cells.fit, cells.pixel_size
+    if fit is None or side is None:
+        return ""
+    return f", {fit.diameter * side:.3g} µm across at {side:.3g} µm per pixel"
 
 
 def _show_codes(

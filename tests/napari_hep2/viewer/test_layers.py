@@ -9,9 +9,8 @@ from napari.components import ViewerModel
 from napari_hep2.jobs import run_here
 from napari_hep2.review.controllers.controller import ReviewController
 from napari_hep2.viewer.boxes import rgba
-from napari_hep2.viewer.layers import LayerLink, as_frame
+from napari_hep2.viewer.layers import LayerLink
 from training.config import ExtractionSettings
-from training.errors import BadImageError
 from training.patterns import I3A
 
 
@@ -187,6 +186,56 @@ def test_a_scaled_image_carries_scaled_boxes(viewer, link, state, specimen, fram
     assert link.cell_at(np.array([30, 30])) == "well_0002"
 
 
+def test_a_stack_in_micrometres_carries_boxes_in_its_planes(
+    viewer, link, state, specimen, frame
+):
+    """The units of the viewer stay those of the image, and so does what is clicked."""
+    place = {"scale": (2, 0.5, 0.5), "translate": (0, 7, 9), "rotate": np.eye(3)}
+    image = viewer.add_image(
+        np.stack([frame[0]] * 3), name="well", units=("s", "um", "um"), **place
+    )
+    link.adopt(image)
+    run_here(specimen.use_arrays("well", *frame))
+    assert viewer.layers.units == image.units
+    assert link.cell_at(np.array([7 + 30, 9 + 30])) == "well_0002"
+    viewer.add_image(frame[0], scale=(500, 500), units=("nm", "nm"))
+    assert link.cell_at(np.array([7030 + 30_000, 9030])) is None
+    assert link.cell_at(np.array([37_000, 39_000])) == "well_0002"
+    link.zoom_to_current()
+    run_here(specimen.extract_again())
+    assert len(viewer.layers) == 3
+    np.testing.assert_allclose(link.boxes.scale, (0.5, 0.5))
+
+
+def test_a_cell_in_view_of_a_pyramid_does_not_move_the_picture(
+    viewer, link, state, specimen, frame
+):
+    levels = [frame[0], frame[0][::2, ::2]]
+    image = viewer.add_image(levels, name="well", multiscale=True)
+    link.adopt(image)
+    run_here(specimen.use_arrays("well", *frame))
+    review = ReviewController(state)
+    review.review_frame()
+    viewer.scene.camera.center = (1.0, 2.0)
+    image.data_level, image.corner_pixels = 1, np.array([[0, 0], [119, 179]])
+    review.select(6)
+    assert tuple(viewer.scene.camera.center[-2:]) == (1, 2)
+    image.corner_pixels = np.array([[0, 0], [60, 100]])
+    review.select(5)
+    assert tuple(viewer.scene.camera.center[-2:]) != (1, 2)
+    review.close()
+
+
+def test_a_layer_whose_cells_were_not_cut_is_not_drawn_on(
+    viewer, link, specimen, specimens, frame
+):
+    image = viewer.add_image(frame[0], scale=(3, 3), name="well")
+    link.adopt(image)
+    run_here(specimen.open_folder(specimens))
+    assert link.boxes.scale == pytest.approx([1, 1])
+    assert "00001_p0" in viewer.layers
+
+
 def test_the_layer_that_the_reader_opened_is_used(viewer, link, specimens, specimen):
     from napari_hep2.reader import read
 
@@ -230,24 +279,3 @@ def test_after_the_end_the_link_hears_nothing(viewer, state, specimen, specimens
     run_here(specimen.open_folder(specimens))
     assert len(viewer.layers) == 0
     assert link._clicked not in viewer.mouse_drag_callbacks
-
-
-def test_the_green_channel_of_a_colour_image_is_taken():
-    colour = np.zeros((4, 5, 3), np.uint8)
-    colour[..., 1] = np.arange(20).reshape(4, 5)
-    np.testing.assert_array_equal(as_frame("x", colour, True), colour[..., 1])
-    red = colour[..., ::-1].copy()
-    red[..., 0], red[..., 1] = colour[..., 1], 0
-    np.testing.assert_array_equal(as_frame("x", red, True), colour[..., 1])
-
-
-@pytest.mark.parametrize(
-    ("data", "fault"),
-    [
-        (np.zeros((3, 4, 5), np.uint8), "shape"),
-        (np.zeros((4, 5), np.float32), "float32"),
-    ],
-)
-def test_other_images_are_refused(data, fault):
-    with pytest.raises(BadImageError, match=fault):
-        as_frame("x", data, False)

@@ -166,7 +166,7 @@ def test_bad_masks(tmp_path, make, sentence):
     ("make", "sentence"),
     [
         (lambda path: None, "there is no such file"),
-        (lambda path: path.mkdir(), "there is no such file"),
+        (lambda path: path.mkdir(), "this folder is no OME-Zarr"),
         (lambda path: os.mkfifo(path), "there is no such file"),
         (lambda path: path.touch(), "not a TIFF, PNG, JPEG or BMP"),
         (lambda path: path.write_bytes(b"GIF89a" * 20), "not a TIFF, PNG"),

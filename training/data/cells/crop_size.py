@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 SHARES = (0.2, 1.5)
 """Of the side of a crop that nuclei may take for a model; others say nothing."""
 
+NUCLEI = (8.0, 30.0)
+"""Micrometres across that the usual nucleus of HEp-2 cells may have.
+
+Half of 15 to nearly twice 17, which those of I3A have if its camera behind a 20x lens
+has pixels of 6.45 micrometres, as MIVIA's has: chosen, not fitted.
+"""
+
 _SHARE = 0.65
 _LEAST, _MOST = 0.45, 0.8
 _ALIKE = 0.05
@@ -86,6 +93,28 @@ class CropFit:
             f"nuclei are {self.diameter:.0f} pixels across, too {how} for crops of "
             f"{self.size}: {remedy}"
         )
+
+
+def odd_size_note(fit: CropFit | None, pixel_size: float | None) -> str:
+    """Return what is wrong where the usual nucleus cannot be one of HEp-2, or ''.
+
+    Parameters
+    ----------
+    fit
+        Of a frame, or None.
+    pixel_size
+        Side of a pixel in micrometres, or None where it is not known.
+    """
+    if fit is None or pixel_size is None:
+        return ""
+    across = fit.diameter * pixel_size
+    if NUCLEI[0] <= across <= NUCLEI[1]:
+        return ""
+    return (
+        f"nuclei are {across:.3g} µm across at {pixel_size:.3g} µm per pixel, where "
+        f"those of HEp-2 cells have {NUCLEI[0]:g} to {NUCLEI[1]:g}: check the size of "
+        "a pixel and the mask"
+    )
 
 
 def crop_fit(table: pd.DataFrame, size: int) -> CropFit | None:

@@ -11,11 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from training.config import ExtractionSettings, SegmentationSettings
-from training.data.cells.crop_size import CropFit, crop_fit
+from training.data.cells.crop_size import CropFit, crop_fit, odd_size_note
 from training.data.cells.saturation import saturated_from
 from training.data.layouts import Frame, check_one_mask, with_channel
 from training.data.masks.files import read_nuclei
 from training.data.masks.nuclei import Floats, Nuclei, find_components, find_nuclei
+from training.data.masks.scale_bars import Box, find_scale_bars, without
 from training.data.masks.segmentation import segment_nuclei
 from training.errors import BadImageError, BadMaskError
 from training.storage.images import read_frame, read_labels
@@ -39,6 +40,7 @@ FLAGS: dict[str, str] = {
 TABLE_COLUMNS = ("label", "y", "x", "area", "flags", "dropped")
 
 _STRIP = 128
+_MOSTLY_NUCLEUS = 0.5
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,19 @@ class ExtractedCells:
     Attributes
     ----------
     crops : (N, S, S) uint8 or uint16
-        Centred on the rounded centroid; of the frame's own dtype and values.
+        Centred on the rounded centroid; of the frame's own dtype and values, but for
+        those of a burnt-in scale bar.
     table
         One row a nucleus, in the order of the labels: ``label`` int, ``y`` and ``x``
         float (the centroid in pixels), ``area`` int in pixels, ``flags`` codes of
         `FLAGS` joined by ``;``, ``dropped`` a code of `DROP_REASONS` or ''.
+    scale_bars
+        Burnt-in scale bars, (y0, x0, y1, x1) in pixels, half-open: dark in the crops.
     """
 
     crops: npt.NDArray[Any]
     table: pd.DataFrame
+    scale_bars: tuple[Box, ...] = ()
 
     @property
     def fit(self) -> CropFit | None:
@@ -66,7 +72,9 @@ class ExtractedCells:
     @property
     def notes(self) -> tuple[str, ...]:
         """Return the notes on the whole frame."""
-        return (self.fit.note,) if self.fit is not None and self.fit.note else ()
+        bars = "a burnt-in scale bar was left out" if self.scale_bars else ""
+        fit = self.fit.note if self.fit is not None else ""
+        return tuple(note for note in (bars, fit) if note)
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,8 @@ class FrameCells:
     meaning
         What the values of the mask were taken for, such as ``label image``; empty where
         it was not read from the data.
+    pixel_size
+        Side of a pixel in micrometres, or None where it is not known.
     """
 
     frame: Frame
@@ -92,6 +102,17 @@ class FrameCells:
     notes: tuple[str, ...]
     mask_made: bool
     meaning: str = ""
+    pixel_size: float | None = None
+
+    @property
+    def seen(self) -> npt.NDArray[Any]:
+        """The image with burnt-in scale bars as dark as their surroundings, (H, W)."""
+        return without(self.image, list(self.cells.scale_bars))
+
+    @property
+    def odd_size(self) -> str:
+        """What is wrong where its nuclei cannot be of HEp-2 by their size, or ''."""
+        return odd_size_note(self.cells.fit, self.pixel_size)
 
     @property
     def understood(self) -> str:
@@ -101,8 +122,8 @@ class FrameCells:
     @property
     def read_as(self) -> tuple[str, ...]:
         """What the mask and the frame were taken for, in words."""
-        of_crops = self.cells.notes
-        told = [note for note in self.notes if note not in (*of_crops, self.frame.note)]
+        others = (*self.cells.notes, self.odd_size, self.frame.note)
+        told = [note for note in self.notes if note not in others]
         return tuple(words for words in (self.meaning, *told) if words)
 
 
@@ -167,8 +188,18 @@ def extract_frame(
     cells = _cells(grey.pixels, nuclei, extraction, as_given=mended)
     if nuclei.apart:
         labels = nuclei.paint()
-    notes += cells.notes
-    return FrameCells(frame, grey.pixels, labels, cells, tuple(notes), made, meaning)
+    odd = odd_size_note(cells.fit, grey.pixel_size)
+    notes += [*cells.notes, odd] if odd else cells.notes
+    return FrameCells(
+        frame,
+        grey.pixels,
+        labels,
+        cells,
+        tuple(notes),
+        made,
+        meaning,
+        grey.pixel_size,
+    )
 
 
 def label_nuclei(mask: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
@@ -238,6 +269,9 @@ def extract_cells(
 
     The first reason in the order border, tiny, touching, pieces is the one given.
 
+    *Scale bar.* One burnt into the frame is dark in the crops, as its surroundings are,
+    so that no measure and no network sees it; see `training.data.masks.scale_bars`.
+
     *Saturated* is a pixel at the value where the grey values of the frame's nuclei end
     in a pile; see `training.data.cells.saturation`.
     """
@@ -259,6 +293,8 @@ def _cells(
     *,
     as_given: bool = False,
 ) -> ExtractedCells:
+    bars = _bars_beside(image, nuclei)
+    image = without(image, bars)
     y, x = nuclei.centroids
     boxes = crop_boxes(y, x, settings.size)
     contact = nuclei.contact_share()
@@ -272,7 +308,25 @@ def _cells(
             "dropped": _dropped(nuclei, contact, settings, as_given),
         }
     )
-    return ExtractedCells(cut(image, boxes), table)
+    return ExtractedCells(cut(image, boxes), table, tuple(bars))
+
+
+def _bars_beside(image: npt.NDArray[Any], nuclei: Nuclei) -> list[Box]:
+    """Return the scale bars of a frame; what is mostly a nucleus of its is none.
+
+    A long nucleus at the value where the camera ended looks like one.
+    """
+    bars = find_scale_bars(image)
+    if not bars:
+        return []
+    inside = np.zeros(image.shape, bool)
+    _, pixels, _ = nuclei.within(slice(0, len(image)))
+    inside.flat[pixels] = True
+    return [
+        (y0, x0, y1, x1)
+        for y0, x0, y1, x1 in bars
+        if inside[y0:y1, x0:x1].mean() < _MOSTLY_NUCLEUS
+    ]
 
 
 def crop_boxes(y: npt.ArrayLike, x: npt.ArrayLike, size: int) -> npt.NDArray[np.int64]:

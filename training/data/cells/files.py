@@ -72,6 +72,7 @@ def _well_formed(source: dict[str, Any]) -> bool:
     return (
         source.get("vocabulary") in list(VOCABULARIES)
         and (root is None or _is_way(root))
+        and isinstance(source.get("pixel_sizes", {}), dict)
         and isinstance(files, list)
         and all(
             isinstance(entry, dict)

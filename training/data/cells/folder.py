@@ -263,6 +263,7 @@ def _finish(
         "specimens_from": collection.specimens_from,
         "notes": [*collection.notes, *writer.notes],
         "faults": writer.faults,
+        "pixel_sizes": writer.pixel_sizes,
         "files": writer.files,
     }
     writer.commit(source)

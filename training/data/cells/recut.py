@@ -133,8 +133,10 @@ def _write(
         writer.add(specimen, made)
         writer.copy(cells.crops[end:], rows[end:], name)
         source = _source(cells.source, collection, made)
+        sizes = {**source.get("pixel_sizes", {}), **writer.pixel_sizes}
         counts = {"cells": writer.n, "dropped": writer.dropped}
-        writer.commit({**source, **counts, "version": our_version()})
+        version = our_version()
+        writer.commit({**source, **counts, "pixel_sizes": sizes, "version": version})
 
 
 def _source(

@@ -46,7 +46,7 @@ class CellWriter:
         Where it writes, and the cell folder in which that takes effect.
     kept, dropped
         Cells so far.
-    files, faults, notes
+    files, faults, notes, pixel_sizes
         What ``source.json`` says of the frames.
     """
 
@@ -60,6 +60,7 @@ class CellWriter:
     files: list[dict[str, Any]] = field(default_factory=list)
     faults: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    pixel_sizes: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._crops: BinaryIO = (self.folder / CROPS).open("wb")
@@ -107,6 +108,8 @@ class CellWriter:
         self._check(crops.dtype, cells.frame.image.name)
         with storage_faults(self.out):
             self._append([crops], _rows(specimen, cells), len(crops) - dropped, dropped)
+        if cells.pixel_size is not None:
+            self.pixel_sizes[cells.frame.name] = round(cells.pixel_size, 6)
 
     def copy(
         self, crops: npt.NDArray[Any], rows: Sequence[Sequence[str]], name: str

@@ -105,7 +105,8 @@ def segment_around(
         One piece. None where nothing of a nucleus's size stands out at the place.
     """
     box = _box_around(image.shape, place, 1.5 * diameter)
-    signal = np.sqrt(image[box].astype(np.float32))
+    seen = without(image, find_scale_bars(image))
+    signal = np.sqrt(seen[box].astype(np.float32))
     smooth = scipy.ndimage.gaussian_filter(signal, 0.1 * diameter)
     free = ~taken[box]
     above = smooth - np.percentile(smooth[free], 10)

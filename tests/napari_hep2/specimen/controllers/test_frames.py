@@ -210,7 +210,13 @@ def test_the_command_says_the_same(state, specimen, specimens):
         ([[0, 2], [3, 0]], [[0, 2], [3, 0]]),
         ([[0, 0]], [[0, 0]]),
         ([[4, 4]], [[1, 1]]),
+        ([[0, 2**40], [7, 2**40 + 1]], [[0, 2], [1, 3]]),
     ],
 )
 def test_a_mask_of_one_value_is_told_from_labels(given, expected):
     assert as_labels(np.array(given)).tolist() == expected
+
+
+def test_labels_beyond_64_bits_signed_keep_their_order():
+    given = np.array([[0, 2**63 + 5], [3, 2**63 + 6]], np.uint64)
+    assert as_labels(given).tolist() == [[0, 2], [1, 3]]

@@ -1,11 +1,15 @@
 """The widget driven by clicks, alone and in napari's window."""
 
+import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_hep2.session import session_of
 from napari_hep2.specimen.widgets.widget import SpecimenWidget
+
+CENTRES = ((60, 60), (60, 180), (60, 300), (180, 60), (180, 180), (180, 300))
+"""Where the whole nuclei of `frame` are, (y, x), in the order of their labels."""
 
 
 @pytest.fixture
@@ -114,10 +118,10 @@ def test_open_layers_and_settings(qtbot, viewer, widget, frame):
     click(qtbot, widget.again)
     assert "odd" in widget.status.news.text()
 
-    viewer.add_image(frame[0].astype(float), name="floats")
-    widget.image.setCurrentText("floats")
+    viewer.add_image(frame[0] - 100.0, name="below zero")
+    widget.image.setCurrentText("below zero")
     click(qtbot, widget.extract)
-    assert "float64" in widget.status.news.text()
+    qtbot.waitUntil(lambda: "its values go from -" in widget.status.news.text())
 
 
 def test_crops_are_cut_to_fit_by_a_click(qtbot, widget, specimens):
@@ -163,3 +167,44 @@ def test_a_closed_widget_hears_nothing_more(qtbot, viewer, specimens):
     other.state.tell("still here")
     viewer.add_points([[1, 1]])
     assert other.status.news.text() == "still here"
+
+
+@pytest.mark.window
+def test_boxes_lie_where_nuclei_are_seen_on_scaled_and_turned_layers(
+    qtbot, viewer, widget, frame
+):
+    state, link = widget.state, widget.session.link
+    place = {"scale": (0.3, 0.3), "rotate": 20, "translate": (50, -7)}
+    levels = [frame[0], frame[0][::2, ::2]]
+    units = ("um", "um")
+    image = viewer.add_image(levels, name="well", units=units, **place)
+    # The same nuclei in a mask that lies the other way round.
+    mask = np.rot90(frame[1] > 0, 2).astype(int)
+    half_turn = np.array([[-1, 0, 239], [0, -1, 359], [0, 0, 1]])
+    affine = link_matrix(image) @ half_turn
+    viewer.add_labels(mask, name="nuclei", affine=affine, units=units)
+    click(qtbot, widget.folds.toggles[0])
+    widget.mask.setCurrentIndex(widget.mask.findData("nuclei"))
+    click(qtbot, widget.extract)
+    qtbot.waitUntil(lambda: state.cells is not None)
+    assert widget.count.text() == "6 of 7 cells kept"
+    assert "0.3 µm per pixel" in widget.sizes.text()
+    boxes = link.boxes
+    seen = [image.data_to_world(centre) for centre in CENTRES]
+    found = [boxes.data_to_world(place) for place in boxes.data[1:]]
+    np.testing.assert_allclose(found, seen, atol=0.05)
+    assert boxes.units == image.units == viewer.layers.units
+    for number, position in enumerate(seen, start=2):
+        assert link.cell_at(np.array(position)) == f"well_{number:04d}"
+    click(qtbot, widget.again)
+    qtbot.waitUntil(idle(widget.session))
+    assert [layer.name for layer in viewer.layers] == ["well", "nuclei", "well cells"]
+    again = [boxes.data_to_world(place) for place in boxes.data[1:]]
+    np.testing.assert_allclose(again, seen, atol=0.05)
+
+
+def link_matrix(layer):
+    """Return the matrix from pixels to the viewer, (3, 3)."""
+    corner = np.array(layer.data_to_world((0, 0)))
+    sides = [layer.data_to_world(step) - corner for step in np.eye(2)]
+    return np.vstack([np.column_stack([*sides, corner]), [0, 0, 1]])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from training.config import ExtractionSettings, SegmentationSettings
-from training.data.cells.crop_size import CropFit, crop_fit
+from training.data.cells.crop_size import CropFit, crop_fit, odd_size_note
 from training.data.cells.extraction import extract_cells, extract_frame
 from training.data.layouts import Frame
 
@@ -80,3 +80,27 @@ def test_the_cells_of_a_frame_say_so(tmp_path):
     frame = Frame("a", tmp_path / "a.tif", tmp_path / "a_mask.tif")
     found = extract_frame(frame, ExtractionSettings(), SegmentationSettings())
     assert found.notes == cells.notes
+
+
+@pytest.mark.parametrize(
+    ("diameter", "pixel_size", "odd"),
+    [
+        (54, 0.32, False),
+        (54, 0.149, False),
+        (54, 0.147, True),
+        (54, 0.555, False),
+        (54, 0.56, True),
+        (54, None, False),
+    ],
+)
+def test_nuclei_that_cannot_be_of_hep2_are_told(diameter, pixel_size, odd):
+    note = odd_size_note(CropFit(diameter, 77), pixel_size)
+    assert bool(note) == odd
+    assert odd_size_note(None, pixel_size) == ""
+
+
+def test_the_sentence_on_nuclei_of_a_wrong_size():
+    assert odd_size_note(CropFit(54.2, 77), 1.0) == (
+        "nuclei are 54.2 µm across at 1 µm per pixel, where those of HEp-2 cells have "
+        "8 to 30: check the size of a pixel and the mask"
+    )

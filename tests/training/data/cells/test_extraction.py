@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import Image
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 from skimage.measure import label, regionprops
@@ -14,11 +15,13 @@ from training.config import (
     SegmentationSettings,
     SimulationSettings,
 )
+from training.data.cells.crop_size import NUCLEI
 from training.data.cells.extraction import (
     DROP_REASONS,
     FLAGS,
     cell_id,
     crop_boxes,
+    cut,
     extract_cells,
     extract_frame,
     label_nuclei,
@@ -173,6 +176,43 @@ def test_bright_cells_are_not_saturated(scale):
     image = np.where(mask > 0, grey.astype(np.uint16), 4) * np.uint16(scale)
     flags = extract_cells(image, mask, ExtractionSettings()).table["flags"]
     assert not any("saturated" in one for one in flags)
+
+
+def _barred():
+    """Return a noisy frame, the same with a scale bar by a nucleus, and the mask."""
+    rng = np.random.default_rng(4)
+    mask = _discs((160, 240), [(45, 60, 14), (45, 170, 14), (115, 120, 14)])
+    frame = rng.integers(10, 20, mask.shape).astype(np.uint8)
+    frame[mask > 0] = rng.integers(70, 140, int((mask > 0).sum()))
+    barred = frame.copy()
+    barred[68:76, 30:100] = 255
+    return frame, barred, mask
+
+
+def test_a_scale_bar_is_left_out_of_crops_flags_and_quality():
+    from training.curation.quality import measure_quality
+
+    frame, barred, mask = _barred()
+    rules = ExtractionSettings(size=61)
+    clean, found = (extract_cells(image, mask, rules) for image in (frame, barred))
+    assert found.notes[0] == "a burnt-in scale bar was left out"
+    assert clean.notes == found.notes[1:]
+    assert found.table.equals(clean.table)
+    assert cut(barred, crop_boxes([45], [60], 61)).max() == 255
+    assert found.crops.max() == clean.crops.max()
+    measured, expected = (measure_quality(one.crops) for one in (found, clean))
+    for column in ("signal", "saturation", "brightness", "area"):
+        assert measured[column].tolist() == pytest.approx(
+            expected[column].tolist(), rel=0.05, abs=0.01
+        )
+
+
+def test_a_long_saturated_nucleus_is_no_scale_bar():
+    _, barred, mask = _barred()
+    mask[68:76, 30:100] = 1
+    found = extract_cells(barred, mask, ExtractionSettings(size=61))
+    assert found.scale_bars == ()
+    assert found.crops.max() == 255
 
 
 def test_a_number_on_two_far_pieces_is_dropped():
@@ -377,6 +417,22 @@ def test_missing_mask_is_said(tmp_path, write_task2):
     frame.mask.unlink()
     with pytest.raises(BadMaskError, match="the mask is missing"):
         extract_frame(frame, ExtractionSettings(), SegmentationSettings())
+
+
+def test_the_size_of_a_pixel_and_nuclei_of_a_wrong_size_are_told(tmp_path):
+    frame, _, mask = _barred()
+    image, mask_path = tmp_path / "a.tif", tmp_path / "a_mask.tif"
+    Image.fromarray(mask * np.uint8(255)).save(mask_path)
+    settings = ExtractionSettings(size=45), SegmentationSettings()
+    for side, across in ((0.6, 17), (1.6, 44.7)):
+        dpi = 25_400 / side
+        Image.fromarray(frame).save(image, dpi=(dpi, dpi))
+        found = extract_frame(Frame("a", image, mask_path), *settings)
+        assert found.pixel_size == pytest.approx(side)
+        is_odd = across > NUCLEI[1]
+        assert found.notes == ((found.odd_size,) if is_odd else ())
+        assert found.odd_size.startswith(f"nuclei are {across}" if is_odd else "")
+        assert found.read_as == ("binary mask",)
 
 
 def test_ids():

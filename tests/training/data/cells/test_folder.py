@@ -78,6 +78,7 @@ def test_source_names_settings_and_no_absolute_path(source, out):
     assert recorded["extraction"]["size"] == 33
     assert recorded["layout"] == "task2"
     assert recorded["root"] == "../data"
+    assert recorded["pixel_sizes"] == {}
     names = [entry["name"] for entry in recorded["files"]]
     assert names[:2] == ["train/00001_p0.tif", "train/00001_p0_Mask.tif"]
     assert str(source) not in text
@@ -323,6 +324,7 @@ def _edit(old, new):
         ("source.json", lambda p: p.write_text("[" * 100_000)),
         ("source.json", lambda p: p.write_text("[]")),
         ("source.json", _edit('"format": 1', '"format": 2')),
+        ("source.json", _edit('"pixel_sizes": {}', '"pixel_sizes": [1]')),
         ("source.json", _edit('"i3a"', '["i3a"]')),
         ("source.json", _edit("train/00001_p0.tif", "../../../etc/passwd")),
         ("source.json", _edit("train/00001_p0.tif", "/etc/passwd")),

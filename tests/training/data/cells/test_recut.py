@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from training.config import ExtractionSettings, SegmentationSettings
 from training.data.cells.extraction import extract_frame
@@ -28,7 +29,12 @@ FRAME = "00001_p1"
 
 @pytest.fixture
 def source(tmp_path, write_task2):
-    return write_task2(tmp_path / "x" / "data")
+    made = write_task2(tmp_path / "x" / "data")
+    for name in ("00001_p0", FRAME):
+        path = made / "train" / f"{name}.tif"
+        pixels = np.array(Image.open(path))
+        Image.fromarray(pixels).save(path, dpi=(79_375, 79_375))
+    return made
 
 
 @pytest.fixture
@@ -86,6 +92,7 @@ def test_it_is_what_extract_would_write_now(tmp_path, source, out, edit):
         json.loads((folder / "source.json").read_text()) for folder in (anew, out)
     )
     assert got == wanted
+    assert got["pixel_sizes"] == {"00001_p0": 0.32, FRAME: 0.32}
     assert read_cell_folder(out).stale() is None
     after = read_cell_folder(out).table
     gone, new = set(before["id"]) - set(after["id"]), set(after["id"])
