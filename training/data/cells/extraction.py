@@ -33,6 +33,7 @@ FLAGS: dict[str, str] = {
     "overhang": "The crop reaches over the frame's edge; the missing part is mirrored.",
     "saturated": "Many of its pixels have the value at which the camera ended.",
     "out-of-focus": "It is much less sharp than the frame's usual nucleus.",
+    "decide-anew": "It may be a nucleus decided on before the cells were cut again.",
 }
 """What a reviewer should know of a cell that is kept all the same."""
 
@@ -371,7 +372,12 @@ def _flags(
     saturated = _share_at_top(image, nuclei) > settings.saturated_share
     sharp = sharpness(image, nuclei)
     blurred = sharp < settings.focus_share * np.median(sharp)
-    found = dict(zip(FLAGS, (contact > 0, overhang, saturated, blurred), strict=True))
+    found = {
+        "contact": contact > 0,
+        "overhang": overhang,
+        "saturated": saturated,
+        "out-of-focus": blurred,
+    }
     flags = [""] * len(nuclei)
     for code, is_set in found.items():
         for row in np.flatnonzero(is_set).tolist():

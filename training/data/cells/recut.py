@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from training.config import ExtractionSettings, SegmentationSettings
 from training.data.cells.extraction import FrameCells, extract_frame
-from training.data.cells.files import CELLS, current
+from training.data.cells.files import CELLS, FORMAT, current
 from training.data.cells.folder import CellFolder, read_cell_folder
 from training.data.cells.writer import (
     CellWriter,
@@ -133,8 +133,8 @@ def _write(
         writer.add(specimen, made)
         writer.copy(cells.crops[end:], rows[end:], name)
         source = _source(cells.source, collection, made)
-        counts = {"cells": writer.n, "dropped": writer.dropped}
-        writer.commit({**source, **counts, "version": our_version()})
+        now = {"cells": writer.n, "dropped": writer.dropped, "format": FORMAT}
+        writer.commit({**source, **now, "version": our_version()})
 
 
 def _source(
