@@ -17,13 +17,14 @@ from training.curation.review_set import (
     review_of_folder,
     verdict_codes,
 )
-from training.data.cells.extraction import cell_id
 from training.data.cells.folder import read_cell_folder
+from training.data.cells.known import frame_cells
+from training.data.cells.pending import pending_decisions, pending_text
 from training.decisions.applied import STORE
 from training.errors import Hep2Error
 from training.patterns import I3A
 
-_Opened = tuple[ReviewSet, str | None, Standing | None]
+_Opened = tuple[ReviewSet, str | None, str, Standing | None]
 __all__ = ["NOT_SAVED", "REASONS", "ReviewController", "ReviewProgress"]
 
 
@@ -38,16 +39,21 @@ class ReviewController(ReaderVerbs):
         frame = state.cells
         if frame is None:
             return
-        ids = [cell_id(frame.frame.name, int(k)) for k in frame.cells.table["label"]]
-        table = frame_review(
-            frame.cells.table, ids, state.specimen, state.pattern, frame.frame.name
-        )
+        folder = self._folder_of_frame()
+        try:
+            ids, cells, nuclei = frame_cells(self._store_of(folder), frame)
+        except Hep2Error:
+            # A damaged file is told of by whoever opens the store or writes there.
+            ids, cells, nuclei = frame_cells(None, frame)
+        name = frame.frame.name
+        table = frame_review(cells, ids, state.specimen, state.pattern, name)
         review = ReviewSet(
             frame.cells.crops,
             table,
             state.collection.vocabulary if state.collection else I3A,
-            frame.frame.name,
-            self._folder_of_frame(),
+            name,
+            folder,
+            nuclei=nuclei,
         )
         self._take(review)
 
@@ -70,15 +76,17 @@ class ReviewController(ReaderVerbs):
             stale = cells.stale()
             yield Progress("reading the decisions")
             review = review_of_folder(folder, cells)
-            return review, stale, self._read(review, store, reviewer)
+            found = self._read(review, store, reviewer)
+            return review, stale, _waiting(folder), found
 
         def done(result: _Opened) -> None:
-            review, stale, found = result
+            review, stale, waiting, found = result
             self._take(review, found)
             if stale:
-                self._state.complain(stale)
+                self._state.complain(f"{stale} {waiting}".rstrip())
             else:
-                self._state.tell(f"{len(review):,} cells of {folder.name} opened.")
+                opened = f"{len(review):,} cells of {folder.name} opened."
+                self._state.tell(f"{opened} {waiting}".rstrip())
 
         return Job("Opening the cell folder", work, done)
 
@@ -157,3 +165,12 @@ class ReviewController(ReaderVerbs):
         if state.review is None or state.current is None:
             return None
         return str(state.review.ids[state.current])
+
+
+def _waiting(folder: Path) -> str:
+    """Return how many decisions wait for a nucleus, or nothing where none does."""
+    try:
+        return pending_text(pending_decisions(folder))
+    except Hep2Error:
+        # A damaged store is told of by whoever opens it.
+        return ""

@@ -188,6 +188,12 @@ class StoreKeeper(CellWalk):
             return None
         if self._is_past():
             return None
+        if state.review.nuclei is not None:
+            try:
+                state.review.nuclei.keep(state.store)
+            except Hep2Error as fault:
+                self._refused(fault)
+                return None
         return self._store or self._connect(state.store)
 
     def _is_past(self) -> bool:

@@ -28,8 +28,7 @@ from training.curation.ordering import (
     own_patterns,
     votes_of,
 )
-from training.curation.review_set import ReviewSet
-from training.data.cells.extraction import cell_id
+from training.curation.review_set import ReviewSet, frame_ids
 from training.decisions.current import Opinions
 
 _LOOKS = ("focus", "brightness")
@@ -299,8 +298,9 @@ class CellOrder:
         taken = [column for column in columns if column is not None]
         out = np.full((len(review), len(columns)), np.nan, np.float32)
         labels = state.cells.cells.table["label"].to_numpy()[prediction.rows]
-        for label, scores in zip(labels, prediction.scores, strict=True):
-            row = review.row_of.get(cell_id(name, int(label)))
+        ids = frame_ids(review, name, labels.tolist())
+        for cell, scores in zip(ids, prediction.scores, strict=True):
+            row = review.row_of.get(cell)
             if row is not None and int(scores.argmax()) in taken:
                 out[row] = 0
                 out[row, known] = scores[taken]

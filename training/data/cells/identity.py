@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.data.masks.nuclei import Ints, Nuclei
-from training.data.masks.overlap import Overlaps, overlaps
+from training.data.masks.overlap import overlaps
 
 PARTNER = 0.5
 """Least intersection over union of partners."""
@@ -26,6 +26,7 @@ CANDIDATE = 0.2
 """From this intersection over union on two nuclei have to do with each other."""
 
 _AREA_RATIO = (0.5, 2.0)
+_NOWHERE = -1e9
 
 Bools = npt.NDArray[np.bool_]
 
@@ -42,7 +43,7 @@ class KnownNucleus(NamedTuple):
     height, width
         Of the frame in pixels.
     y, x
-        Centroid in pixels; nan where only the number is known.
+        Centroid in pixels; far outside the frame where only the number is known.
     area
         In pixels.
     runs
@@ -62,7 +63,7 @@ class KnownNucleus(NamedTuple):
 
 def only_number(number: int) -> KnownNucleus:
     """Return a nucleus of which nothing but the number is known: it has no partner."""
-    return KnownNucleus(number, False, 0, 0, np.nan, np.nan, 0, "")
+    return KnownNucleus(number, False, 0, 0, _NOWHERE, _NOWHERE, 0, "")
 
 
 @dataclass(frozen=True)
@@ -177,8 +178,13 @@ class _Pairs(NamedTuple):
 
 
 def _pairs(known: Sequence[KnownNucleus], nuclei: Nuclei) -> _Pairs:
-    by_pixels, by_place = _by_pixels(known, nuclei), _by_place(known, nuclei)
-    return _Pairs(*map(np.concatenate, zip(by_pixels, by_place, strict=True)))
+    one, other = _by_pixels(known, nuclei), _by_place(known, nuclei)
+    return _Pairs(
+        np.concatenate([one.first, other.first]),
+        np.concatenate([one.second, other.second]),
+        np.concatenate([one.close, other.close]),
+        np.concatenate([one.same, other.same]),
+    )
 
 
 def _by_pixels(known: Sequence[KnownNucleus], nuclei: Nuclei) -> _Pairs:
@@ -190,9 +196,9 @@ def _by_pixels(known: Sequence[KnownNucleus], nuclei: Nuclei) -> _Pairs:
     ]
     rows.sort(key=lambda row: known[row].number)
     found = overlaps(painted([known[row] for row in rows]), nuclei)
-    found = Overlaps(*(part[found.iou >= CANDIDATE] for part in found))
-    first = np.array(rows, np.int64)[found.first]
-    return _Pairs(first, found.second, found.iou >= PARTNER, found.iou == 1)
+    near = found.iou >= CANDIDATE
+    first, iou = np.array(rows, np.int64)[found.first[near]], found.iou[near]
+    return _Pairs(first, found.second[near], iou >= PARTNER, iou == 1)
 
 
 def _by_place(known: Sequence[KnownNucleus], nuclei: Nuclei) -> _Pairs:

@@ -27,7 +27,7 @@ from training.data.cells.identity import (
     identify,
     only_number,
 )
-from training.data.cells.nuclei_file import Known, read_nuclei
+from training.data.cells.nuclei_file import Known, read_nuclei, write_nuclei
 from training.data.masks.nuclei import find_nuclei
 from training.decisions.applied import STORE, standing_decisions
 from training.decisions.store import DecisionStore
@@ -86,29 +86,76 @@ def known_cells(folder: Path) -> KnownCells:
     return KnownCells(nuclei, _by_frame(standing_decisions(folder)))
 
 
+@dataclass(frozen=True)
+class FrameNuclei:
+    """The nuclei of a frame under review, before they are written down.
+
+    Attributes
+    ----------
+    before, after
+        What the folder of decisions knew of the frame, and what it has to know once one
+        of these cells is decided on.
+    """
+
+    frame: str
+    before: tuple[KnownNucleus, ...]
+    after: tuple[KnownNucleus, ...]
+
+    def keep(self, folder: Path) -> None:
+        """Write the nuclei into a folder of decisions; a cell folder has its own.
+
+        Raises
+        ------
+        BadCellsError
+            If the frame's cells were cut otherwise there since; nothing is written.
+        StorageError
+            If it cannot be written.
+        """
+        if current(folder, SOURCE).exists():
+            return
+        known = read_nuclei(folder / NUCLEI)
+        now = known.get(self.frame, ())
+        if now == self.after:
+            return
+        if now != self.before:
+            raise BadCellsError(
+                folder / NUCLEI,
+                f"the cells of {self.frame} were cut otherwise here since",
+                "choose This frame again, then decide",
+            )
+        write_nuclei(folder / NUCLEI, {**known, self.frame: self.after})
+
+
 def frame_cells(
     folder: Path | None, cells: FrameCells
-) -> tuple[list[str], pd.DataFrame, Identified]:
+) -> tuple[list[str], pd.DataFrame, FrameNuclei]:
     """Return the ids and the table of a frame's cells, as a folder of decisions has it.
 
     Parameters
     ----------
     folder
-        Where the decisions are kept, without a cell folder; None: nothing is known.
+        Where the decisions are kept; None where nothing is known.
 
     Returns
     -------
     ids
     table
         Flagged where a reviewer is asked to decide anew.
-    found
-        What the folder knows of the frame from now on.
+    nuclei
+        To be kept with the first decision.
+
+    Raises
+    ------
+    BadCellsError
+        If its store or its nuclei are damaged.
     """
     known = KnownCells() if folder is None else known_cells(folder)
-    found = known.identify(cells)
-    ids = [cell_id(cells.frame.name, number) for number in found.numbers.tolist()]
-    flags = flagged(cells.cells.table, known.asked(cells.frame.name, found))
-    return ids, cells.cells.table.assign(flags=flags), found
+    name, found = cells.frame.name, known.identify(cells)
+    ids = [cell_id(name, number) for number in found.numbers.tolist()]
+    flags = flagged(cells.cells.table, known.asked(name, found))
+    before = () if folder is None else read_nuclei(folder / NUCLEI).get(name, ())
+    nuclei = FrameNuclei(name, before, found.known)
+    return ids, cells.cells.table.assign(flags=flags), nuclei
 
 
 def flagged(table: pd.DataFrame, asked: Bools) -> list[str]:

@@ -75,7 +75,8 @@ def nuclei_rows(
     """Yield the rows of a frame."""
     name = safe_word(frame)
     for one in nuclei:
-        yield (name, *one._replace(present=int(one.present)))
+        number, present, *rest = one
+        yield (name, number, int(present), *rest)
 
 
 def _read(rows: Iterator[list[str]]) -> Known:
@@ -92,13 +93,22 @@ def _read(rows: Iterator[list[str]]) -> Known:
 
 def _nucleus(words: list[str]) -> KnownNucleus:
     number, present, height, width, y, x, area, runs = words
-    whole = [int(word) for word in (number, present, height, width, area)]
+    if present not in ("0", "1"):
+        raise ValueError("a nucleus is present or not")
     one = KnownNucleus(
-        whole[0], whole[1] == 1, *whole[2:4], float(y), float(x), whole[4], runs
+        int(number),
+        present == "1",
+        int(height),
+        int(width),
+        float(y),
+        float(x),
+        int(area),
+        runs,
     )
-    if not all(0 <= value < _HIGHEST for value in whole) or whole[1] > 1:
+    whole = one.number, one.height, one.width, one.area
+    if not all(0 <= value < _HIGHEST for value in whole):
         raise ValueError("a number is out of range")
-    if runs and not (_is_drawn(one) and isfinite(one.y) and isfinite(one.x)):
+    if not (isfinite(one.y) and isfinite(one.x)) or (runs and not _is_drawn(one)):
         raise ValueError("its pixels are not those of a nucleus")
     return one
 
