@@ -15,7 +15,7 @@ from itertools import accumulate
 from math import isfinite
 from pathlib import Path
 
-from training.data.cells.identity import KnownNucleus
+from training.data.cells.identity import KnownNucleus, painted
 from training.errors import BadCellsError
 from training.storage.csv_tables import csv_rows, plain_word, safe_word
 from training.storage.paths import is_inside
@@ -88,7 +88,18 @@ def _read(rows: Iterator[list[str]]) -> Known:
         if one.number in of_frame:
             raise ValueError("two nuclei have one number")
         of_frame[one.number] = one
-    return {frame: tuple(those.values()) for frame, those in found.items()}
+    known = {frame: tuple(those.values()) for frame, those in found.items()}
+    if not all(map(_are_apart, known.values())):
+        raise ValueError("two nuclei of a frame share a pixel")
+    return known
+
+
+def _are_apart(known: tuple[KnownNucleus, ...]) -> bool:
+    """Whether the present nuclei of a frame are those of one mask."""
+    present = [one for one in known if one.present and one.runs]
+    nuclei = painted(present)
+    one_size = len({(one.height, one.width) for one in present}) < 2
+    return one_size and bool((nuclei.starts[1:] >= nuclei.ends[:-1]).all())
 
 
 def _nucleus(words: list[str]) -> KnownNucleus:

@@ -195,6 +195,8 @@ def test_the_file_gives_back_what_was_written(tmp_path):
         (",197,", ",198,"),
         (",36.0,", ",nan,"),
         (" 17 ", " 0 "),
+        ("f,2,1,72,96,36.0,48.0,197,2", "f,2,1,72,96,36.0,48.0,197,1"),
+        ("f,2,1,72,96,", "f,2,1,90,96,"),
     ],
 )
 def test_a_damaged_file_is_refused_with_a_sentence(tmp_path, old, new):
