@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from training.data.cells.extraction import cell_id
 from training.patterns import Vocabulary
 
 if TYPE_CHECKING:
@@ -95,6 +94,7 @@ def cell_features(
     vocabulary: Vocabulary,
     scores: npt.NDArray[np.float32] | None,
     decisions: Mapping[str, Decision],
+    ids: Sequence[str],
 ) -> pd.DataFrame:
     """Return one row a cell: what the boxes' layer carries as features.
 
@@ -102,6 +102,8 @@ def cell_features(
     ----------
     scores : (M, K) float32 or None
         Of the kept cells, in the order of `vocabulary`.
+    ids
+        Of all cells, in the order of their table.
 
     Returns
     -------
@@ -110,7 +112,6 @@ def cell_features(
         and, where there are scores, ``pattern`` and ``probability``.
     """
     table = cells.cells.table
-    ids = [cell_id(cells.frame.name, int(label)) for label in table["label"]]
     features = pd.DataFrame(
         {
             "label": table["label"].to_numpy(),

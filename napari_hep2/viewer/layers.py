@@ -30,6 +30,7 @@ from napari_hep2.viewer.placement import (
     place_upon,
     to_viewer,
 )
+from training.curation.review_set import frame_ids
 from training.patterns import Vocabulary
 
 if TYPE_CHECKING:
@@ -256,7 +257,15 @@ class LayerLink:
         prediction = self._state.prediction
         scores = None if prediction is None else prediction.scores
         boxes.features = cell_features(
-            cells, self._vocabulary(), scores, self._state.decisions
+            cells,
+            self._vocabulary(),
+            scores,
+            self._state.decisions,
+            frame_ids(
+                self._state.review,
+                cells.frame.name,
+                cells.cells.table["label"].tolist(),
+            ),
         )
         self._look = self._look_now()
         self._apply(with_text=True)

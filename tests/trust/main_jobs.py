@@ -17,7 +17,7 @@ FOLDS = ("--protocol", "group-k", "--folds", "2", "--workers", "1", "--device", 
 TINY = ("width=0.04", "input_size=32", "batch_size=16", "vote_epochs=1")
 SIMULATED = ("cells_min=14", "cells_max=16", "height=300", "width=420")
 REVIEWER = "reader-1"
-BROKEN_TOO = ("predict", "specimens")
+BROKEN_TOO = ("extract", "predict", "specimens")
 """These say by their exit code that a frame was broken, and go on."""
 
 

@@ -47,9 +47,12 @@ def extract(
 ) -> None:
     """Cut a 77 x 77 crop around each nucleus, with a reason for each cell dropped.
 
-    Frames that cannot be read are named and left out; the exit code is then 2.
+    Frames that cannot be read are named and left out; the exit code is then 2. In a
+    folder with decisions these follow their nuclei; what does not is listed by
+    "decisions pending".
     """
     from training.data.cells.folder import write_cell_folder
+    from training.data.cells.pending import pending_decisions, pending_text
     from training.data.layouts import read_collection
 
     extraction, segmentation = cutting(changes)
@@ -63,7 +66,10 @@ def extract(
     left_aside = [f"{step.frame}: {step.note}" for step in done if step.note]
     census = f"{collection.census}."
     read_as = _read_as(done)
-    for note in (census, *collection.notes, *read_as, *left_aside, *faults):
+    pending = pending_decisions(out)
+    waiting = [pending_text(pending)] if pending else []
+    notes = (*collection.notes, *read_as, *left_aside, *faults, *waiting)
+    for note in (census, *notes):
         console.print(note, highlight=False, soft_wrap=True, markup=False)
     tell(
         {
@@ -75,6 +81,10 @@ def extract(
             "mended_masks": sum(step.mended for step in done),
             "read_as": read_as,
             "faults": faults,
+            "held_back": [one.cell for one in pending if not one.is_asked],
+            "asked": {
+                one.cell: list(one.candidates) for one in pending if one.is_asked
+            },
         },
         as_json,
     )

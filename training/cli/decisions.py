@@ -1,4 +1,4 @@
-"""Commands on the decisions of reviewers: export, import, history, at, agreement."""
+"""Commands on the decisions of reviewers: exchange, history, pending, agreement."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -93,6 +93,35 @@ def history(
         print(event_text(event))
     if not events:
         print(f"There are no decisions on {cell}.")
+
+
+@decisions.command()
+def pending(cells: Cells, as_json: Json = False) -> None:
+    """List the decisions that no cell bears since the cells were cut again.
+
+    Those without a nucleus are held back. Where it is unclear which nucleus is theirs,
+    the cells to decide on anew are named; once each has a decision, it is answered.
+    """
+    from training.data.cells.pending import pending_decisions, pending_text
+    from training.decisions.model import decision_text
+
+    found = pending_decisions(cells if cells.is_dir() else cells.parent)
+    if as_json:
+        rows = [
+            {
+                "cell": one.cell,
+                "decisions": [_plain(decision) for decision in one.decisions],
+                "candidates": list(one.candidates),
+            }
+            for one in found
+        ]
+        tell({"pending": rows}, as_json)
+        return
+    for one in found:
+        said = ", ".join(f"{d.reviewer} {decision_text(d)}" for d in one.decisions)
+        asked = f": decide on {', '.join(one.candidates)}" if one.is_asked else ""
+        print(f"{one.cell} ({said}){asked or ': held back'}")
+    print(pending_text(found) or "Every decision is on a nucleus.")
 
 
 @decisions.command()

@@ -12,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from training.data.cells.extraction import cell_id
 from training.data.cells.files import CELL_COLUMNS
 from training.data.cells.folder import CellFolder
 from training.decisions.current import words_of
 from training.patterns import Vocabulary, vocabulary_for
 
 if TYPE_CHECKING:
+    from training.data.cells.known import FrameNuclei
     from training.decisions.store import Decision
 
 VERDICTS = ("", "accepted", "rejected", "relabelled")
@@ -45,6 +47,8 @@ class ReviewSet:
         Whether the cells come from a cell folder and not from the open frame.
     root
         Folder of the frames that a cell folder was made from, where it is known.
+    nuclei
+        Of the open frame, to be kept with the first decision on one.
     """
 
     crops: npt.NDArray[Any]
@@ -54,6 +58,7 @@ class ReviewSet:
     store: Path | None = None
     is_folder: bool = False
     root: Path | None = None
+    nuclei: FrameNuclei | None = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -67,6 +72,19 @@ class ReviewSet:
     def row_of(self) -> dict[str, int]:
         """The row of each cell id."""
         return {str(cell): row for row, cell in enumerate(self.ids)}
+
+    @cached_property
+    def _by_label(self) -> dict[str, dict[int, str]]:
+        """Ids by frame and label; of frames that were asked for."""
+        return {}
+
+    def ids_of(self, frame: str) -> dict[int, str]:
+        """Return the id of each cell of a frame by its label in the mask."""
+        if frame not in self._by_label:
+            own = self.table[(self.table["frame"] == frame).to_numpy()]
+            ids = zip(own["label"].tolist(), own["id"].tolist(), strict=True)
+            self._by_label[frame] = dict(ids)
+        return self._by_label[frame]
 
     @cached_property
     def dropped(self) -> npt.NDArray[np.bool_]:
@@ -104,6 +122,16 @@ class ReviewSet:
     def specimen_names(self) -> tuple[str, ...]:
         """The specimens, in the order of their first cells."""
         return self._specimens[1]
+
+
+def frame_ids(review: ReviewSet | None, frame: str, labels: Iterable[int]) -> list[str]:
+    """Return the ids of the cells of a frame by their labels in its mask.
+
+    Where the frame is under review they are those of the cells there, which keep them
+    when the labels change.
+    """
+    known = {} if review is None else review.ids_of(frame)
+    return [known.get(int(k)) or cell_id(frame, int(k)) for k in labels]
 
 
 def verdict_codes(

@@ -29,6 +29,7 @@ _READER = "training"
 _DISAGREED = "disagreed"
 _UNDECIDED = "undecided"
 _SETTLED = "settled"
+_ABSENT = "absent"
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,9 @@ def review_cells(
     step = last_step(folder) if step is None else step
     decisions = standing_decisions(folder, step)
     changed, notes = apply_decisions(table, decisions, rule)
+    absent = len(decisions.keys() - set(table["id"].tolist()))
+    if absent:
+        notes.append(f"{absent} cells {_WORDS[_ABSENT]}")
     found = _together(table, decisions)
     said = Counter(verdict for verdict, _, _ in found)
     used = int(((changed["dropped"] == "") & (changed["pattern"] != "")).sum())
@@ -296,5 +300,6 @@ _WORDS = {
     "relabelled": "were relabelled by reviewers",
     _DISAGREED: "were left out because reviewers disagree without a consensus",
     _SETTLED: "that reviewers disagree on follow the consensus",
+    _ABSENT: "were decided on that are no longer cut; `decisions pending` lists them",
     _UNDECIDED: "were left out because nobody accepted them",
 }

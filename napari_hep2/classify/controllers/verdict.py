@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_hep2.state import SessionState
-from training.data.cells.extraction import cell_id
+from training.curation.review_set import ReviewSet, frame_ids
 from training.decisions.model import Decision
 from training.evaluation.decided_verdict import DecidedVerdict, verdict_as_decided
 from training.patterns import Pattern
@@ -57,7 +57,7 @@ class VerdictController:
     def cells(self) -> tuple[str, ...]:
         """Return the ids of the scored cells, in the order of the scores."""
         prediction = self._state.prediction
-        return () if prediction is None else scored_ids(prediction)
+        return () if prediction is None else scored_ids(prediction, self._state.review)
 
     def decided(self) -> DecidedVerdict | None:
         """Return the verdict with the reviewer's decisions, or None without one.
@@ -69,7 +69,7 @@ class VerdictController:
             return None
         return verdict_as_decided(
             prediction.scores,
-            scored_ids(prediction),
+            scored_ids(prediction, self._state.review),
             self._decisions(),
             prediction.vocabulary,
             fitted=prediction.card.verdict,
@@ -128,7 +128,10 @@ class VerdictController:
     def _scored(
         self, prediction: FramePrediction, rows: npt.NDArray[np.int64]
     ) -> tuple[ScoredCell, ...]:
-        ids, patterns = scored_ids(prediction), prediction.vocabulary
+        ids, patterns = (
+            scored_ids(prediction, self._state.review),
+            prediction.vocabulary,
+        )
         found = []
         for row in rows.tolist():
             scores = prediction.scores[row]
@@ -158,7 +161,7 @@ class VerdictController:
             return None
         from training.reports.specimens.findings import doubtful_cells
 
-        ids, decisions = scored_ids(prediction), self._decisions()
+        ids, decisions = scored_ids(prediction, self._state.review), self._decisions()
         order = [ids[k] for k in doubtful_cells(prediction.scores, len(ids))]
         current = self.current()
         place = order.index(current) + 1 if current in order else 0
@@ -184,8 +187,10 @@ class VerdictController:
         return False
 
 
-def scored_ids(prediction: FramePrediction) -> tuple[str, ...]:
+def scored_ids(
+    prediction: FramePrediction, review: ReviewSet | None
+) -> tuple[str, ...]:
     """Return the ids of the cells of a prediction, in the order of its scores."""
     name = prediction.cells.frame.name
     labels = prediction.cells.cells.table["label"].to_numpy()[prediction.rows]
-    return tuple(cell_id(name, int(label)) for label in labels)
+    return tuple(frame_ids(review, name, labels.tolist()))

@@ -88,7 +88,7 @@ class WhyController:
                 "Classify the cells first, and choose one that was scored."
             )
             return None
-        row = scored_ids(prediction).index(cell)
+        row = scored_ids(prediction, self._state.review).index(cell)
         known = self._index
         self._tried.add(cell)
 
@@ -96,7 +96,8 @@ class WhyController:
             yield Progress("looking up the training cells")
             index = _read_index(weights, model.vocabulary, known)
             yield Progress(f"looking at {'the cell' if self._state.blind else cell}")
-            return explained(prediction, row, model, index[2], index[3]), index
+            why = explained(prediction, row, cell, model, index[2], index[3])
+            return why, index
 
         def done(result: tuple[CellReasons, Any]) -> None:
             reasons, self._index = result
@@ -112,6 +113,7 @@ class WhyController:
 def explained(
     prediction: FramePrediction,
     row: int,
+    cell: str,
     model: Any,
     index: NeighbourIndex | None,
     note: str,
@@ -124,6 +126,8 @@ def explained(
         Of the frame.
     row
         Of its scores.
+    cell
+        The cell's id.
     model
         That made it.
     index
@@ -136,7 +140,7 @@ def explained(
     reasons = explain_cells(model, np.asarray(crop)[None], np.array([best]), index)
     agreeing, low, high = _views(reasons)
     return CellReasons(
-        scored_ids(prediction)[row],
+        cell,
         prediction.vocabulary[best],
         float(prediction.scores[row, best]),
         crop,

@@ -20,9 +20,11 @@ from napari_hep2.review.controllers.sorting import CellOrder
 from napari_hep2.review.state import ReviewState
 from napari_hep2.state import SessionState
 from training.curation.review_set import ReviewSet, frame_review, review_of_folder
-from training.data.cells.extraction import cell_id
 from training.data.cells.folder import read_cell_folder
+from training.data.cells.known import frame_cells
+from training.data.cells.pending import pending_decisions, pending_text
 from training.decisions.store import DecisionStore
+from training.errors import Hep2Error
 from training.patterns import I3A
 
 
@@ -77,16 +79,21 @@ class ReviewController:
         session, frame = self._session, self._session.cells
         if frame is None:
             return
-        ids = [cell_id(frame.frame.name, int(k)) for k in frame.cells.table["label"]]
-        table = frame_review(
-            frame.cells.table, ids, session.specimen, session.pattern, frame.frame.name
-        )
+        folder = self._folder_of_frame()
+        try:
+            ids, cells, nuclei = frame_cells(self._store_of(folder), frame)
+        except Hep2Error:
+            # A damaged file is told of by whoever opens the store or writes there.
+            ids, cells, nuclei = frame_cells(None, frame)
+        name = frame.frame.name
+        table = frame_review(cells, ids, session.specimen, session.pattern, name)
         review = ReviewSet(
             frame.cells.crops,
             table,
             session.collection.vocabulary if session.collection else I3A,
-            frame.frame.name,
-            self._folder_of_frame(),
+            name,
+            folder,
+            nuclei=nuclei,
         )
         self.take(review)
 
@@ -102,7 +109,7 @@ class ReviewController:
         """Review a cell folder, memory-mapped, with its decisions."""
         store, reviewer = self._store_of(folder), self._session.reviewer
 
-        def work() -> Work[tuple[ReviewSet, str | None, Snapshot | None]]:
+        def work() -> Work[tuple[ReviewSet, str | None, str, Snapshot | None]]:
             yield Progress(f"reading {folder.name}")
             cells = read_cell_folder(folder)
             yield Progress("comparing with the frames")
@@ -110,15 +117,16 @@ class ReviewController:
             yield Progress("reading the decisions")
             review = review_of_folder(folder, cells)
             found = self.decision_session.opened(store, reviewer, review)
-            return review, stale, found
+            return review, stale, _waiting(folder), found
 
-        def done(result: tuple[ReviewSet, str | None, Snapshot | None]) -> None:
-            review, stale, found = result
+        def done(result: tuple[ReviewSet, str | None, str, Snapshot | None]) -> None:
+            review, stale, waiting, found = result
             self.take(review, found)
             if stale:
-                self._session.complain(stale)
+                self._session.complain(f"{stale} {waiting}".rstrip())
             else:
-                self._session.tell(f"{len(review):,} cells of {folder.name} opened.")
+                opened = f"{len(review):,} cells of {folder.name} opened."
+                self._session.tell(f"{opened} {waiting}".rstrip())
 
         return Job("Opening the cell folder", work, done)
 
@@ -200,3 +208,12 @@ class ReviewController:
                 state.limits, state.contrast = limits, "specimen"
 
         return Job("Contrast", lambda: measure_limits(review), done)
+
+
+def _waiting(folder: Path) -> str:
+    """Return how many decisions wait for a nucleus, or nothing where none does."""
+    try:
+        return pending_text(pending_decisions(folder))
+    except Hep2Error:
+        # A damaged store is told of by whoever opens it.
+        return ""

@@ -313,6 +313,12 @@ class DecisionSession:
             # An earlier snapshot stays as it is.
             self._refuse(_PAST.format(self._past.step))
             return None
+        if session.review.nuclei is not None:
+            try:
+                session.review.nuclei.keep(session.store)
+            except Hep2Error as fault:
+                self._refuse(fault)
+                return None
         if self.store is None:
             try:
                 store = self.open_store(session.store / STORE, session.reviewer)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_hep2.state import SessionState
-from training.data.cells.extraction import cell_id
+from training.curation.review_set import frame_ids
 
 
 def scores_of(session: SessionState) -> npt.NDArray[np.float32] | None:
@@ -23,8 +23,9 @@ def scores_of(session: SessionState) -> npt.NDArray[np.float32] | None:
     taken = [column for column in columns if column is not None]
     out = np.full((len(review), len(columns)), np.nan, np.float32)
     labels = cells.cells.table["label"].to_numpy()[prediction.rows]
-    for label, scores in zip(labels, prediction.scores, strict=True):
-        row = review.row_of.get(cell_id(cells.frame.name, int(label)))
+    ids = frame_ids(review, cells.frame.name, labels.tolist())
+    for cell, scores in zip(ids, prediction.scores, strict=True):
+        row = review.row_of.get(cell)
         if row is not None and int(scores.argmax()) in taken:
             out[row] = 0
             out[row, known] = scores[taken]

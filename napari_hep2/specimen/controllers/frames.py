@@ -307,9 +307,10 @@ class SpecimenController:
             )
             return None
 
-        def done(counts: tuple[int, int, list[str]]) -> None:
-            kept, dropped, faults = counts
+        def done(counts: tuple[int, int, list[str], str]) -> None:
+            kept, dropped, faults, waiting = counts
             text = f"{kept} cells written to {out.name}, {dropped} marked as dropped."
+            text = f"{text} {waiting}".rstrip()
             if faults:
                 state.complain(f"{text} {len(faults)} frames failed: {faults[0]}")
             else:
@@ -324,8 +325,9 @@ class SpecimenController:
 
     def _writing(
         self, collection: Collection, out: Path
-    ) -> Work[tuple[int, int, list[str]]]:
+    ) -> Work[tuple[int, int, list[str], str]]:
         from training.data.cells.folder import write_cell_folder
+        from training.data.cells.pending import pending_decisions, pending_text
 
         kept = dropped = 0
         faults: list[str] = []
@@ -335,7 +337,7 @@ class SpecimenController:
             kept, dropped = kept + step.kept, dropped + step.dropped
             faults += [str(step.fault)] if step.fault else []
             yield Progress(f"{step.frame}: {kept} cells", step.done / step.total)
-        return kept, dropped, faults
+        return kept, dropped, faults, pending_text(pending_decisions(out))
 
     def command(self, out: str = "CELLS") -> str:
         """Return the command that writes the same cells, or '' without a folder."""

@@ -15,7 +15,7 @@ from napari_hep2.jobs import Job, Progress, Work
 from napari_hep2.specimen.controllers.frames import SpecimenController
 from napari_hep2.specimen.controllers.recut import recutting
 from napari_hep2.state import SessionState
-from training.data.cells.extraction import cell_id
+from training.curation.review_set import frame_ids
 from training.errors import BadMaskError, Hep2Error
 
 if TYPE_CHECKING:
@@ -234,7 +234,8 @@ class MendingController:
         if cells is None or state.review is None:
             return []
         labels = cells.cells.table["label"].tolist()
-        known = {cell_id(cells.frame.name, label): label for label in labels}
+        own = frame_ids(state.review, cells.frame.name, labels)
+        known = dict(zip(own, labels, strict=True))
         ids = [str(state.review.ids[row]) for row in state.selected]
         return [known[one] for one in ids if one in known]
 
@@ -360,7 +361,7 @@ class MendingController:
 
     def _choose(self, frame: str, new: tuple[int, ...]) -> None:
         if new and self._on_cell is not None:
-            self._on_cell(cell_id(frame, new[0]))
+            self._on_cell(frame_ids(self._state.review, frame, new[:1])[0])
 
 
 _Saved = tuple["MendHistory", "LabelChange | None"]

@@ -35,6 +35,7 @@ def recutting(
     def recut(name: str) -> Work[tuple[ReviewSet | None, str]]:
         from training.curation.review_set import review_of_folder
         from training.data.cells.folder import read_cell_folder
+        from training.data.cells.pending import pending_decisions, pending_text
         from training.data.cells.recut import recut_frame
 
         if review is None or not review.is_folder or review.store is None:
@@ -44,7 +45,9 @@ def recutting(
         try:
             if collection is None or recut_frame(folder, collection, name) is None:
                 return None, _OLDER
-            return review_of_folder(folder, read_cell_folder(folder)), _FOLLOWS
+            waiting = pending_text(pending_decisions(folder))
+            told = f"{_FOLLOWS} {waiting}".rstrip()
+            return review_of_folder(folder, read_cell_folder(folder)), told
         except Hep2Error as fault:
             return None, f" The cell folder under review is out of date: {fault}"
 

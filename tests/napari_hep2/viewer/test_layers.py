@@ -218,12 +218,12 @@ def test_a_cell_in_view_of_a_pyramid_does_not_move_the_picture(
     review.review_frame()
     viewer.scene.camera.center = (1.0, 2.0)
     image.data_level, image.corner_pixels = 1, np.array([[0, 0], [119, 179]])
-    review.select(6)
+    review.navigation.select(6)
     assert tuple(viewer.scene.camera.center[-2:]) == (1, 2)
     image.corner_pixels = np.array([[0, 0], [60, 100]])
-    review.select(5)
+    review.navigation.select(5)
     assert tuple(viewer.scene.camera.center[-2:]) != (1, 2)
-    review.close()
+    review.decision_session.close()
 
 
 def test_a_layer_whose_cells_were_not_cut_is_not_drawn_on(

@@ -8,6 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from training.cli import app
+from training.data.cells.files import NUCLEI
+from training.data.cells.identity import KnownNucleus
+from training.data.cells.nuclei_file import write_nuclei
 from training.decisions.applied import STORE
 from training.decisions.store import DecisionStore
 from training.errors import BadCellsError, BadLayoutError, BadSettingError
@@ -133,3 +136,25 @@ def test_the_commands_import_no_torch():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+def test_pending_names_what_is_held_back_and_what_is_asked(tmp_path):
+    known = [
+        KnownNucleus(1, False, 9, 9, 1.0, 1.0, 4, "0 2 7 2"),
+        KnownNucleus(2, False, 9, 9, 6.0, 6.0, 2, "60 2"),
+        KnownNucleus(3, True, 9, 9, 6.0, 6.0, 4, "60 4"),
+    ]
+    write_nuclei(tmp_path / NUCLEI, {"f": known})
+    with DecisionStore(tmp_path / STORE, "ann") as ann:
+        ann.decide(["f_0001", "f_0002"], "rejected", reason="focus")
+    assert run("pending", tmp_path).splitlines()[:2] == [
+        "f_0001 (ann rejected: out of focus): held back",
+        "f_0002 (ann rejected: out of focus): decide on f_0003",
+    ]
+    pending = json.loads(run("pending", tmp_path / STORE, "--json"))["pending"]
+    assert [one["candidates"] for one in pending] == [[], ["f_0003"]]
+    assert pending[0]["decisions"][0]["reviewer"] == "ann"
+
+
+def test_nothing_is_pending_where_no_cell_was_cut(folder):
+    assert run("pending", folder) == "Every decision is on a nucleus.\n"

@@ -34,6 +34,7 @@ FLAGS: dict[str, str] = {
     "overhang": "The crop reaches over the frame's edge; the missing part is mirrored.",
     "saturated": "Many of its pixels have the value at which the camera ended.",
     "out-of-focus": "It is much less sharp than the frame's usual nucleus.",
+    "decide-anew": "It may be a nucleus decided on before the cells were cut again.",
 }
 """What a reviewer should know of a cell that is kept all the same."""
 
@@ -427,7 +428,12 @@ def _flags(
     at_end = np.zeros(len(nuclei)) if end is None else nuclei.means(image >= end)
     saturated = at_end > settings.saturated_share
     blurred = sharp < settings.focus_share * np.median(sharp)
-    found = dict(zip(FLAGS, (contact > 0, overhang, saturated, blurred), strict=True))
+    found = {
+        "contact": contact > 0,
+        "overhang": overhang,
+        "saturated": saturated,
+        "out-of-focus": blurred,
+    }
     flags = [""] * len(nuclei)
     for code, is_set in found.items():
         for row in np.flatnonzero(is_set).tolist():

@@ -33,7 +33,11 @@ CELL_COLUMNS = (
 CROPS, CELLS, SOURCE = "crops.npy", "cells.csv", "source.json"
 FILES = (CROPS, CELLS, SOURCE)
 _WORDS = ("id", "specimen", "pattern", "frame", "flags", "dropped")
-FORMAT = 1
+FORMAT = 2
+PLACES_ONLY = 1
+"""The format in which a cell's number was its label and its pixels were not kept."""
+NUCLEI = "nuclei.runs"
+"""The nuclei that the cells were cut from; see `training.data.cells.nuclei_file`."""
 READY = ".ready"
 _LONGEST_WAY = 1000
 HEADER_BYTES = 128
@@ -57,7 +61,7 @@ def read_source(path: Path) -> dict[str, Any]:
         raise _broken(path, "it is missing or cannot be read") from fault
     if not isinstance(source, dict):
         raise _broken(path, "it does not say what the cells were made from")
-    if source.get("format") != FORMAT:
+    if source.get("format") not in (PLACES_ONLY, FORMAT):
         raise BadCellsError(
             path, "it was written by another version", "use that one, or extract again"
         )
@@ -144,7 +148,7 @@ def put_in_place(out: Path) -> None:
     ready = out / READY
     if not ready.is_dir():
         return
-    for name in FILES:
+    for name in (*FILES, NUCLEI):
         if (ready / name).exists():
             (ready / name).replace(out / name)
     sync_folder(out)

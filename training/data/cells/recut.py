@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from training.config import ExtractionSettings, SegmentationSettings
 from training.data.cells.extraction import FrameCells, extract_frame
-from training.data.cells.files import CELLS, current
+from training.data.cells.files import CELLS, FORMAT, current
 from training.data.cells.folder import CellFolder, read_cell_folder
 from training.data.cells.writer import (
     CellWriter,
@@ -134,9 +134,9 @@ def _write(
         writer.copy(cells.crops[end:], rows[end:], name)
         source = _source(cells.source, collection, made)
         sizes = {**source.get("pixel_sizes", {}), **writer.pixel_sizes}
-        counts = {"cells": writer.n, "dropped": writer.dropped}
-        version = our_version()
-        writer.commit({**source, **counts, "pixel_sizes": sizes, "version": version})
+        now: dict[str, Any] = {"cells": writer.n, "dropped": writer.dropped}
+        now |= {"format": FORMAT, "pixel_sizes": sizes, "version": our_version()}
+        writer.commit({**source, **now})
 
 
 def _source(

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Self, TextIO
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import psutil
 
 from training.data.cells.extraction import TABLE_COLUMNS, FrameCells, cell_id
@@ -21,19 +22,24 @@ from training.data.cells.files import (
     CELLS,
     CROPS,
     HEADER_BYTES,
+    NUCLEI,
     READY,
     SOURCE,
     npy_header,
     put_in_place,
 )
+from training.data.cells.identity import KnownNucleus
+from training.data.cells.known import KnownCells, flagged, known_cells
+from training.data.cells.nuclei_file import NUCLEI_COLUMNS, nuclei_rows
 from training.data.layouts import Frame, Specimen
 from training.data.masks.history import STEPS
 from training.errors import BadImageError
-from training.storage.csv_tables import csv_rows, safe_word
+from training.storage.csv_tables import csv_rows, plain_word, safe_word
 from training.storage.fingerprints import is_data
 from training.storage.writing import storage_error, sync_folder, write_json
 
 _AT_ONCE = 4096
+_FRAME = CELL_COLUMNS.index("frame")
 
 
 @dataclass
@@ -44,6 +50,8 @@ class CellWriter:
     ----------
     folder, out
         Where it writes, and the cell folder in which that takes effect.
+    known
+        What that knew of the nuclei before; see `training.data.cells.identity`.
     kept, dropped
         Cells so far.
     files, faults, notes, pixel_sizes
@@ -53,6 +61,7 @@ class CellWriter:
     folder: Path
     out: Path
     size: int
+    known: KnownCells
     original_masks: bool = False
     dtype: np.dtype[Any] | None = None
     kept: int = 0
@@ -70,6 +79,12 @@ class CellWriter:
         )
         self._rows = csv_rows(self._cells)
         self._rows.writerow(CELL_COLUMNS)
+        self._nuclei: TextIO = (self.folder / NUCLEI).open(
+            "w", encoding="utf-8", newline=""
+        )
+        self._runs = csv_rows(self._nuclei)
+        self._runs.writerow(NUCLEI_COLUMNS)
+        self._done: set[str] = set()
 
     @classmethod
     @contextmanager
@@ -78,17 +93,20 @@ class CellWriter:
 
         Raises
         ------
+        BadCellsError
+            If what is known of the nuclei, or the store of decisions, is damaged.
         StorageError
             If the disk is full or the folder cannot be written.
         """
         with storage_faults(out):
             out.mkdir(parents=True, exist_ok=True)
             _clear_dead_parts(out)
+        known = known_cells(out)
         part = out / f".part-{os.getpid()}"
         try:
             with storage_faults(out):
                 part.mkdir(exist_ok=True)
-                writer = cls(part, out, size, original_masks)
+                writer = cls(part, out, size, known, original_masks)
             try:
                 yield writer
             finally:
@@ -102,14 +120,19 @@ class CellWriter:
         return self.kept + self.dropped
 
     def add(self, specimen: Specimen, cells: FrameCells) -> None:
-        """Append the cells of a frame."""
+        """Append the cells of a frame, each under the number of its nucleus."""
         dropped = int((cells.cells.table["dropped"] != "").sum())
         crops = cells.cells.crops
         self._check(crops.dtype, cells.frame.image.name)
+        name, found = cells.frame.name, self.known.identify(cells)
+        flags = flagged(cells.cells.table, self.known.asked(name, found))
+        table = cells.cells.table.assign(flags=flags, number=found.numbers)
+        rows = _rows(specimen, name, table)
         with storage_faults(self.out):
-            self._append([crops], _rows(specimen, cells), len(crops) - dropped, dropped)
+            self._append([crops], rows, len(crops) - dropped, dropped)
+            self._keep(name, found.known)
         if cells.pixel_size is not None:
-            self.pixel_sizes[cells.frame.name] = round(cells.pixel_size, 6)
+            self.pixel_sizes[name] = round(cells.pixel_size, 6)
 
     def copy(
         self, crops: npt.NDArray[Any], rows: Sequence[Sequence[str]], name: str
@@ -129,6 +152,8 @@ class CellWriter:
         parts = (crops[k : k + _AT_ONCE] for k in range(0, len(crops), _AT_ONCE))
         with storage_faults(self.out):
             self._append(parts, rows, len(rows) - dropped, dropped)
+            for frame in dict.fromkeys(plain_word(row[_FRAME]) for row in rows):
+                self._keep(frame, self.known.of(frame))
 
     def _check(self, dtype: np.dtype[Any], name: str) -> None:
         if self.dtype not in (None, dtype):
@@ -152,10 +177,16 @@ class CellWriter:
         self.kept += kept
         self.dropped += dropped
 
+    def _keep(self, frame: str, nuclei: Iterable[KnownNucleus]) -> None:
+        """Write what is known of a frame from now on."""
+        self._runs.writerows(nuclei_rows(frame, nuclei))
+        self._done.add(frame)
+
     def close(self) -> None:
         """Close the files."""
         self._crops.close()
         self._cells.close()
+        self._nuclei.close()
 
     def commit(self, source: dict[str, Any]) -> None:
         """Replace the old files by the new ones.
@@ -166,6 +197,7 @@ class CellWriter:
             The content of ``source.json``.
         """
         with storage_faults(self.out):
+            self._keep_absent()
             self.close()
             self._finish()
             write_json(self.folder / SOURCE, source)
@@ -174,6 +206,12 @@ class CellWriter:
             sync_folder(self.out)
             put_in_place(self.out)
 
+    def _keep_absent(self) -> None:
+        """Write what was known of frames that gave no cells this time."""
+        for frame, nuclei in self.known.nuclei.items():
+            if frame not in self._done:
+                self._keep(frame, (one._replace(present=False) for one in nuclei))
+
     def _finish(self) -> None:
         """Write the header, now that the number of cells is known, and sync."""
         assert self.dtype is not None
@@ -181,16 +219,18 @@ class CellWriter:
             stream.write(npy_header(self.dtype, (self.n, self.size, self.size)))
             stream.flush()
             os.fsync(stream.fileno())
-        with (self.folder / CELLS).open("rb") as stream:
-            os.fsync(stream.fileno())
+        for name in (CELLS, NUCLEI):
+            with (self.folder / name).open("rb") as stream:
+                os.fsync(stream.fileno())
 
 
-def _rows(specimen: Specimen, cells: FrameCells) -> Iterator[tuple[object, ...]]:
-    name = cells.frame.name
+def _rows(
+    specimen: Specimen, name: str, table: pd.DataFrame
+) -> Iterator[tuple[object, ...]]:
     known = [safe_word(word) for word in (specimen.id, specimen.pattern or "", name)]
-    columns = [cells.cells.table[column].tolist() for column in TABLE_COLUMNS]
-    for label, y, x, area, flags, dropped in zip(*columns, strict=True):
-        first = safe_word(cell_id(name, label))
+    columns = [table[column].tolist() for column in ("number", *TABLE_COLUMNS)]
+    for number, label, y, x, area, flags, dropped in zip(*columns, strict=True):
+        first = safe_word(cell_id(name, number))
         yield (first, *known, label, f"{y:.3f}", f"{x:.3f}", area, flags, dropped)
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from training.config import VerdictSettings
 from training.data.cells.cell_set import pack_images
 from training.data.cells.extraction import FrameCells, cell_id
+from training.data.cells.known import KnownCells
 from training.data.layouts import Frame, Specimen
 from training.evaluation.verdict import SpecimenVerdict, specimen_verdict
 from training.inference.frames import classify_frame, draw_field, draw_overlay
@@ -105,6 +106,7 @@ def find_in_specimen(
     frames: Iterable[tuple[Frame, FrameCells | str]],
     model: Scorer,
     settings: VerdictSettings,
+    known: KnownCells,
 ) -> Findings:
     """Score the cells of all frames of a specimen and judge them together.
 
@@ -119,8 +121,10 @@ def find_in_specimen(
         As `training.inference.scorers.load_scorer` returns it.
     settings
         Of the verdict, where none was fitted.
+    known
+        The nuclei that the decisions are on.
     """
-    found = _Gathered()
+    found = _Gathered(known)
     for frame, cells in frames:
         if isinstance(cells, str):
             found.faults.append(cells)
@@ -187,7 +191,8 @@ def specimen_doubt(verdict: SpecimenVerdict) -> float:
 class _Gathered:
     """Sums over the frames so far; no frame is kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: KnownCells) -> None:
+        self.known = known
         self.tables: list[pd.DataFrame] = []
         self.scores: list[npt.NDArray[np.float32]] = []
         self.crops: list[npt.NDArray[np.uint8]] = []
@@ -198,8 +203,8 @@ class _Gathered:
         prediction = classify_frame(cells, model)
         table = cells.cells.table[["label", "y", "x", "area", "flags", "dropped"]]
         table.insert(0, "frame", frame.name)
-        ids = [cell_id(frame.name, int(label)) for label in table["label"]]
-        table.insert(0, "id", ids)
+        numbers = self.known.identify(cells).numbers.tolist()
+        table.insert(0, "id", [cell_id(frame.name, one) for one in numbers])
         self.tables.append(table)
         self.scores.append(prediction.scores)
         size = cells.cells.crops.shape[1]

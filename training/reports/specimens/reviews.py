@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from training.data.cells.known import KnownCells, known_cells
 from training.decisions.applied import STORE
 from training.decisions.model import Decision, decision_text
 from training.decisions.specimens import has_decisions, read_sayings
@@ -26,13 +27,17 @@ class ReviewBook:
         In any order.
     sayings
         What stands of each specimen, by its id.
+    known
+        The nuclei that the decisions are on.
     """
 
     def __init__(
         self,
         decisions: Iterable[Decision] = (),
         sayings: Mapping[str, tuple[Decision, ...]] | None = None,
+        known: KnownCells | None = None,
     ) -> None:
+        self.known = known or KnownCells()
         self._sayings = sayings or {}
         self._by_frame: dict[str, list[Decision]] = defaultdict(list)
         for decision in decisions:
@@ -95,7 +100,7 @@ def read_reviews(store: Path | None) -> ReviewBook:
             for reviewer in opened.reviewers()
             for decision in opened.current(reviewer).values()
         ]
-    return ReviewBook(decisions, sayings)
+    return ReviewBook(decisions, sayings, known_cells(store.parent))
 
 
 def count_reviews(decisions: list[Decision]) -> list[dict[str, Any]]:

@@ -198,6 +198,7 @@ def report_specimens(plan: ReportPlan) -> Iterator[ReportStep]:
                     islice(cut, len(specimen.frames)),
                     plan.model,
                     plan.verdict,
+                    plan.reviews.known,
                 )
                 content = _write(plan, found, states)
                 del found

@@ -1,8 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_hep2.jobs import run_here
 from napari_hep2.review.controllers.controller import ReviewController
+from napari_hep2.review.controllers.decision_session import NOT_SAVED
+from training.config import ExtractionSettings
+from training.data.cells.extraction import extract_cells
 from training.decisions.applied import STORE
 from training.decisions.store import DecisionStore
 
@@ -116,3 +121,34 @@ def test_a_folder_chosen_for_decisions_holds_for_the_next_frame(
     assert state.store == chosen
     review.decisions.accept()
     assert len(DecisionStore(chosen / STORE, state.reviewer).current()) == 2
+
+
+def test_a_decision_stays_on_its_nucleus_when_the_labels_move(state, review, specimens):
+    """The frame is segmented otherwise: what was the second nucleus comes first."""
+    review.navigation.select(1)
+    review.decisions.reject("focus")
+    cells = state.cells
+    labels = np.where(cells.labels == 1, 0, cells.labels)
+    cut = extract_cells(cells.image, np.maximum(labels - 1, 0), ExtractionSettings())
+    moved = replace(cells, labels=np.maximum(labels - 1, 0), cells=cut)
+    state.cells = moved
+    review.review_frame()
+    assert list(state.review.ids)[:2] == ["00001_p0_0002", "00001_p0_0003"]
+    assert state.review.table["label"].tolist()[:2] == [1, 2]
+    assert (
+        review.decision_session.shown.decisions["00001_p0_0002"].verdict == "rejected"
+    )
+    review.navigation.select(0)
+    review.decisions.accept()
+    with DecisionStore(specimens / STORE, state.reviewer) as store:
+        assert store.current()["00001_p0_0002"].verdict == "accepted"
+
+
+def test_where_the_nuclei_cannot_be_kept_nothing_is_decided(state, review, specimens):
+    (specimens / "nuclei.runs").write_text("none")
+    review.review_frame()
+    review.navigation.select(1)
+    review.decisions.accept()
+    assert review.state.saved == NOT_SAVED
+    assert "nuclei.runs: it is damaged" in state.fault
+    assert not (specimens / STORE).exists()

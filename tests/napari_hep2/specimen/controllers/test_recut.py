@@ -67,7 +67,8 @@ def test_only_the_touched_cells_change_under_review(state, review, mending, cell
     add(mending)
     remove(mending)
     assert state.fault == ""
-    assert state.message.endswith("The cell folder under review is updated too.")
+    assert "The cell folder under review is updated too." in state.message
+    assert state.message.endswith("held back, as no nucleus is theirs now.")
     found = set(before.ids) ^ set(state.review.ids)
     assert found == {TOUCHED, NEW}
     assert NEW in state.review.row_of

@@ -23,6 +23,7 @@ from training.data.cells.folder import (
     write_cell_folder,
 )
 from training.data.layouts import read_collection
+from training.decisions.store import DecisionStore
 from training.errors import BadCellsError, BadLayoutError, StorageError
 from training.storage.shown_paths import recorded_root
 
@@ -32,6 +33,14 @@ EXTRACTION, SEGMENTATION = ExtractionSettings(size=33), SegmentationSettings()
 def _write(source, out, extraction=EXTRACTION):
     collection = read_collection(source)
     return list(write_cell_folder(collection, out, extraction, SEGMENTATION))
+
+
+def _decided(out):
+    """Decide on a cell; return what is then in the store."""
+    out.mkdir(exist_ok=True)
+    with DecisionStore(out / "curation.sqlite", "ann") as store:
+        store.decide(["00001_p0_0001"], "rejected")
+    return store.path.read_bytes()
 
 
 @pytest.fixture
@@ -66,6 +75,7 @@ def test_round_trip(source, out):
     assert sorted(p.name for p in out.iterdir()) == [
         "cells.csv",
         "crops.npy",
+        "nuclei.runs",
         "source.json",
     ]
     np.testing.assert_array_equal(np.load(out / "crops.npy"), folder.crops)
@@ -162,7 +172,7 @@ def test_cells_already_cut_are_refused(tmp_path, write_task1, out):
 
 def test_stopped_half_way_leaves_the_earlier_folder(source, out):
     _write(source, out)
-    (out / "curation.sqlite").write_text("kept")
+    _decided(out)
     before = {p.name: p.read_bytes() for p in out.iterdir()}
     steps = write_cell_folder(
         read_collection(source), out, ExtractionSettings(size=21), SEGMENTATION
@@ -174,15 +184,15 @@ def test_stopped_half_way_leaves_the_earlier_folder(source, out):
 
 def test_writing_again_replaces_cells_and_keeps_decisions(source, out):
     _write(source, out)
-    (out / "curation.sqlite").write_text("kept")
+    kept = _decided(out)
     _write(source, out, ExtractionSettings(size=21))
     assert read_cell_folder(out).crops.shape == (12, 21, 21)
-    assert (out / "curation.sqlite").read_text() == "kept"
+    assert (out / "curation.sqlite").read_bytes() == kept
 
 
-@pytest.mark.parametrize("at", [0, 1, 2, 3])
+@pytest.mark.parametrize("at", [0, 1, 2, 3, 4])
 def test_a_cut_off_move_is_seen_whole_and_mended(source, out, at, monkeypatch):
-    """The power fails after `at` of the three files were moved."""
+    """The power fails after `at` of the four files were moved."""
     _write(source, out)
     moved = []
     replace = Path.replace
@@ -195,7 +205,7 @@ def test_a_cut_off_move_is_seen_whole_and_mended(source, out, at, monkeypatch):
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", failing)
-    if at < 3:
+    if at < 4:
         with pytest.raises(KeyboardInterrupt):
             _write(source, out, ExtractionSettings(size=21))
     else:
@@ -323,8 +333,8 @@ def _edit(old, new):
         ("source.json", Path.unlink),
         ("source.json", lambda p: p.write_text("[" * 100_000)),
         ("source.json", lambda p: p.write_text("[]")),
-        ("source.json", _edit('"format": 1', '"format": 2')),
         ("source.json", _edit('"pixel_sizes": {}', '"pixel_sizes": [1]')),
+        ("source.json", _edit('"format": 2', '"format": 3')),
         ("source.json", _edit('"i3a"', '["i3a"]')),
         ("source.json", _edit("train/00001_p0.tif", "../../../etc/passwd")),
         ("source.json", _edit("train/00001_p0.tif", "/etc/passwd")),

@@ -21,6 +21,7 @@ from training.data.layouts import read_collection
 from training.data.masks.changes import settle_labels
 from training.data.masks.history import read_mends
 from training.data.masks.history_writer import MendWriter
+from training.decisions.store import DecisionStore
 from training.errors import StorageError
 
 SETTINGS = ExtractionSettings(size=33), SegmentationSettings()
@@ -41,7 +42,8 @@ def source(tmp_path, write_task2):
 def out(tmp_path, source):
     made = tmp_path / "x" / "cells"
     list(write_cell_folder(read_collection(source), made, *SETTINGS))
-    (made / "curation.sqlite").write_bytes(b"decisions")
+    with DecisionStore(made / "curation.sqlite", "ann") as store:
+        store.decide(["00001_p1_0002"], "rejected")
     return made
 
 
@@ -113,16 +115,17 @@ def test_ids_rows_and_crops_of_all_others_stay(source, out):
         assert after.table.set_index("id").loc[cell].equals(table.loc[cell])
 
 
-def test_nothing_but_the_three_files_is_changed(source, out):
-    before = {p: p.read_bytes() for p in source.rglob("*") if p.is_file()}
+def test_nothing_but_the_four_files_is_changed(source, out):
+    files = [*source.rglob("*"), out / "curation.sqlite"]
     mend(source, take_first_out)
+    before = {p: p.read_bytes() for p in files if p.is_file()}
     recut(source, out)
     assert {p: p.read_bytes() for p in before} == before
-    assert (out / "curation.sqlite").read_bytes() == b"decisions"
     assert sorted(p.name for p in out.iterdir()) == [
         "cells.csv",
         "crops.npy",
         "curation.sqlite",
+        "nuclei.runs",
         "source.json",
     ]
 
