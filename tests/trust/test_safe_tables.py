@@ -62,7 +62,9 @@ def cut(name, labels=(1,)):
         }
     )
     cells = ExtractedCells(np.full((len(table), 9, 9), 7, np.uint8), table)
-    return FrameCells(Frame(name, Path("a.tif"), None), PIXELS, PIXELS, cells, (), True)
+    mask = np.zeros(PIXELS.shape, np.int32)
+    mask.flat[: len(labels)] = labels
+    return FrameCells(Frame(name, Path("a.tif"), None), PIXELS, mask, cells, (), True)
 
 
 def plain_rows(text):
@@ -82,11 +84,11 @@ def column(text, title):
 
 def cells_of_frames(words, folder):
     with CellWriter.beside(folder, 9, False) as writer:
-        for k, word in enumerate(words):
+        for k, word in enumerate(words, start=1):
             writer.add(Specimen(word, (), word), cut(word, [k]))
         writer.commit({})
     table = read_table(folder / CELLS)
-    labels = range(len(words))
+    labels = range(1, len(words) + 1)
     ids = [f"{word}_{k:04d}" for word, k in zip(words, labels, strict=True)]
     assert table["id"].tolist() == ids
     assert table["specimen"].tolist() == words

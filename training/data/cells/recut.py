@@ -2,8 +2,9 @@
 
 All other cells stay byte for byte. The folder is written whole beside the old one, and
 takes its place by the renaming of one folder: a reader sees the cells before or after,
-whenever the writer is killed. A nucleus that was not touched keeps its label and so its
-id, and the decisions on it stand; what is written is what ``extract`` would write now.
+whenever the writer is killed. A nucleus keeps its id, and the decisions on it stand, by
+the rule of `training.data.cells.identity`; what is written is what ``extract`` would
+write now.
 """
 
 from __future__ import annotations
