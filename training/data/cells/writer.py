@@ -25,6 +25,7 @@ from training.data.cells.files import (
     NUCLEI,
     READY,
     SOURCE,
+    current,
     npy_header,
     put_in_place,
 )
@@ -33,7 +34,7 @@ from training.data.cells.known import KnownCells, flagged, known_cells
 from training.data.cells.nuclei_file import NUCLEI_COLUMNS, nuclei_rows
 from training.data.layouts import Frame, Specimen
 from training.data.masks.history import STEPS
-from training.errors import BadImageError
+from training.errors import BadCellsError, BadImageError
 from training.storage.csv_tables import csv_rows, plain_word, safe_word
 from training.storage.fingerprints import is_data
 from training.storage.writing import storage_error, sync_folder, write_json
@@ -52,6 +53,8 @@ class CellWriter:
         Where it writes, and the cell folder in which that takes effect.
     known
         What that knew of the nuclei before; see `training.data.cells.identity`.
+    before
+        By which it is noticed at the end that another writer was first.
     kept, dropped
         Cells so far.
     files, faults, notes, pixel_sizes
@@ -62,6 +65,7 @@ class CellWriter:
     out: Path
     size: int
     known: KnownCells
+    before: tuple[int, int] | None = None
     original_masks: bool = False
     dtype: np.dtype[Any] | None = None
     kept: int = 0
@@ -101,12 +105,13 @@ class CellWriter:
         with storage_faults(out):
             out.mkdir(parents=True, exist_ok=True)
             _clear_dead_parts(out)
+        before = _state_of(out)
         known = known_cells(out)
         part = out / f".part-{os.getpid()}"
         try:
             with storage_faults(out):
                 part.mkdir(exist_ok=True)
-                writer = cls(part, out, size, known, original_masks)
+                writer = cls(part, out, size, known, before, original_masks)
             try:
                 yield writer
             finally:
@@ -195,7 +200,18 @@ class CellWriter:
         ----------
         source
             The content of ``source.json``.
+
+        Raises
+        ------
+        BadCellsError
+            If another writer was first: it may have given the same numbers to others.
+        StorageError
+            If the disk is full or the folder cannot be written.
         """
+        if _state_of(self.out) != self.before:
+            raise BadCellsError(
+                self.out, "its cells were cut by another program meanwhile", "cut again"
+            )
         with storage_faults(self.out):
             self._keep_absent()
             self.close()
@@ -232,6 +248,15 @@ def _rows(
     for number, label, y, x, area, flags, dropped in zip(*columns, strict=True):
         first = safe_word(cell_id(name, number))
         yield (first, *known, label, f"{y:.3f}", f"{x:.3f}", area, flags, dropped)
+
+
+def _state_of(out: Path) -> tuple[int, int] | None:
+    """Return what changes when the known nuclei of a cell folder do."""
+    path = current(out, NUCLEI)
+    if not path.is_file():
+        return None
+    found = path.stat()
+    return found.st_mtime_ns, found.st_ino
 
 
 def _clear_dead_parts(out: Path) -> None:

@@ -1,6 +1,7 @@
 """Decisions on a cell folder follow their nuclei through every way to cut it again."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -252,6 +253,19 @@ def test_a_damaged_file_of_nuclei_stops_the_extraction(source, out):
     with pytest.raises(BadCellsError, match=r"nuclei\.runs: it is damaged"):
         extract(source, out)
     assert (out / "cells.csv").read_bytes() == before
+
+
+def test_of_two_who_cut_at_once_the_second_is_refused(source, out, monkeypatch):
+    steps = write_cell_folder(read_collection(source), out, *SETTINGS)
+    next(steps)
+    paint(source, renumbered)
+    with monkeypatch.context() as another_process:
+        another_process.setattr(os, "getpid", os.getppid)
+        extract(source, out)
+    before = (out / "nuclei.runs").read_bytes()
+    with pytest.raises(BadCellsError, match="by another program meanwhile; cut again"):
+        list(steps)
+    assert (out / "nuclei.runs").read_bytes() == before
 
 
 # -- frames without a cell folder
