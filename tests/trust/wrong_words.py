@@ -43,6 +43,7 @@ TEMPLATES = (
     "verdicts {bad}",
     "decisions export {bad} --out {out}.csv",
     "decisions import {bad} --into {out}",
+    "decisions pending {bad}",
     "decisions history {bad} c1",
     "decisions at {bad} 1",
     "decisions agreement {bad}",

@@ -102,10 +102,17 @@ def pending(cells: Cells, as_json: Json = False) -> None:
     Those without a nucleus are held back. Where it is unclear which nucleus is theirs,
     the cells to decide on anew are named; once each has a decision, it is answered.
     """
+    from training.data.cells.files import NUCLEI
+    from training.data.cells.folder import is_cell_folder
     from training.data.cells.pending import pending_decisions, pending_text
     from training.decisions.model import decision_text
 
-    found = pending_decisions(cells if cells.is_dir() else cells.parent)
+    folder = cells if cells.is_dir() else cells.parent
+    if not (is_cell_folder(folder) or (folder / NUCLEI).is_file()):
+        raise BadCellsError(
+            cells, "no cells were cut here", "give the folder that extract wrote"
+        )
+    found = pending_decisions(folder)
     if as_json:
         rows = [
             {

@@ -208,7 +208,8 @@ def replay(events: Iterable[Event], state: RunState | None = None) -> RunState:
     state = state or RunState()
     for event in events:
         handler = _HANDLERS.get(event["kind"])
-        if handler is not None and event.get("fold", "") in ("", *state.folds):
+        fold = event.get("fold")
+        if handler is not None and (fold is None or fold in state.folds):
             state = replace(handler(state, event), left=state.left.after(event))
     return state
 

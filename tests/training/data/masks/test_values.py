@@ -290,11 +290,11 @@ def lossy_labels():
 @pytest.mark.parametrize(
     ("pixels", "sentence"),
     [
-        (photograph(), "are no labels"),
-        (lossy_labels(), "are no labels"),
-        (LABELS / 7.0, "are no labels"),
-        (LABELS.astype(np.int16) - 1, "are no labels"),
-        (np.where(INSIDE, np.nan, 0), "are no labels"),
+        (photograph(), "are not labels"),
+        (lossy_labels(), "are not labels"),
+        (LABELS / 7.0, "are not labels"),
+        (LABELS.astype(np.int16) - 1, "are not labels"),
+        (np.where(INSIDE, np.nan, 0), "are not labels"),
         (np.stack([LABELS.astype(np.uint8)] * 5), "a stack of QYX"),
     ],
 )
