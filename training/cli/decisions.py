@@ -102,13 +102,13 @@ def pending(cells: Cells, as_json: Json = False) -> None:
     Those without a nucleus are held back. Where it is unclear which nucleus is theirs,
     the cells to decide on anew are named; once each has a decision, it is answered.
     """
-    from training.data.cells.files import NUCLEI
-    from training.data.cells.folder import is_cell_folder
+    from training.data.cells.files import CELLS, NUCLEI
     from training.data.cells.pending import pending_decisions, pending_text
+    from training.decisions.applied import STORE
     from training.decisions.model import decision_text
 
     folder = cells if cells.is_dir() else cells.parent
-    if not (is_cell_folder(folder) or (folder / NUCLEI).is_file()):
+    if not any((folder / name).is_file() for name in (CELLS, NUCLEI, STORE)):
         raise BadCellsError(
             cells, "no cells were cut here", "give the folder that extract wrote"
         )

@@ -260,3 +260,12 @@ def test_around_a_place_with_nothing_there_is_nothing():
     nowhere = np.zeros(frame.shape, bool)
     assert segment_around(frame, nowhere, (150, 150), 60) is None
     assert segment_around(frame, nowhere, (0, 299), 60) is None
+
+
+def test_the_least_bar_is_found_wherever_it_lies():
+    rng = np.random.default_rng(0)
+    for y in range(14, 18):
+        for x in range(24, 34):
+            image = rng.integers(1, 150, (60, 400)).astype(np.uint8)
+            image[y : y + 3, x : x + 30] = 250
+            assert len(find_scale_bars(image)) == 1, (y, x)
