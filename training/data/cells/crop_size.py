@@ -132,10 +132,10 @@ def crop_fit(table: pd.DataFrame, size: int) -> CropFit | None:
     fit
         None where no cell is kept.
     """
-    kept = table.loc[table["dropped"] == "", "area"]
+    kept = table["area"].to_numpy()[table["dropped"].to_numpy() == ""]
     if not len(kept):
         return None
-    return CropFit(float(diameters(kept.median())), size)
+    return CropFit(float(diameters(np.median(kept))), size)
 
 
 def diameters(areas: npt.ArrayLike) -> npt.NDArray[np.float64]:

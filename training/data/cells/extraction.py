@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ class ExtractedCells:
     table: pd.DataFrame
     scale_bars: tuple[Box, ...] = ()
 
-    @property
+    @cached_property
     def fit(self) -> CropFit | None:
         """Fit of the usual nucleus in the crops; None where no cell is kept."""
         return crop_fit(self.table, self.crops.shape[1])
