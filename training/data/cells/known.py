@@ -199,6 +199,22 @@ def _keeps_nuclei(folder: Path) -> bool:
     return bool(source["format"] != PLACES_ONLY)
 
 
+def bears_all_decisions(folder: Path) -> bool:
+    """Return whether every cell that was ever decided on has its nucleus now.
+
+    It is quick: neither decisions nor nuclei are read. Of a folder of decisions alone
+    it is not known.
+    """
+    touched = _touched(folder)
+    if not touched:
+        return True
+    try:
+        present = set(read_table(current(folder, CELLS))["id"].tolist())
+    except BadCellsError:
+        return False
+    return present.issuperset(touched)
+
+
 def _touched(folder: Path) -> tuple[str, ...]:
     """Return every cell that anybody ever decided on or marked."""
     path = folder / STORE

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from training.data.cells.extraction import cell_id
 from training.data.cells.identity import candidates_of
-from training.data.cells.known import known_cells, number_of
+from training.data.cells.known import bears_all_decisions, known_cells, number_of
 from training.decisions.applied import standing_decisions
 from training.decisions.store import Decision
 
@@ -53,9 +53,9 @@ def pending_decisions(folder: Path) -> list[PendingDecision]:
     BadCellsError
         If its store or its nuclei are damaged.
     """
-    decided = standing_decisions(folder)
-    if not decided:
+    if bears_all_decisions(folder):
         return []
+    decided = standing_decisions(folder)
     known = known_cells(folder).nuclei
     found: list[PendingDecision] = []
     for frame, nuclei in known.items():
