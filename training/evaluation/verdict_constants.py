@@ -200,16 +200,30 @@ def fit_temperature(drawn: Floats, counts: Rows, truth: Rows) -> tuple[float, fl
     target /= max(n_patterns - 1, 1)
     target[np.arange(n_specimens), 0, truth] = (n_specimens + 1) / (n_specimens + 2)
 
-    def loss(free: Floats) -> float:
+    def loss(free: Floats) -> tuple[float, Floats]:
+        """Return the mean loss of the draws and its gradient."""
         correlation = 1 / (1 + np.exp(-free[1]))
-        scale = counts / (1 + (counts - 1) * correlation) / np.exp(free[0])
+        dilution = 1 + (counts - 1) * correlation
+        scale = counts / dilution / np.exp(free[0])
         logits = drawn * scale[:, :, None]
         logits -= logits.max(axis=2, keepdims=True)
-        total = np.log(np.exp(logits).sum(axis=2))
-        return float((total - (target * logits).sum(axis=2)).mean())
+        shares = np.exp(logits)
+        total = shares.sum(axis=2)
+        value = (np.log(total) - (target * logits).sum(axis=2)).mean()
+        shares /= total[:, :, None]
+        per_scale = ((shares - target) * drawn).sum(axis=2) * scale
+        per_correlation = per_scale * (counts - 1) / dilution
+        slope = correlation * (1 - correlation)
+        gradient = [-per_scale.mean(), -slope * per_correlation.mean()]
+        return float(value), np.asarray(gradient)
 
-    bounds = [(-4.0, 4.0), (-7.0, 7.0)]
-    found = scipy.optimize.minimize(loss, np.zeros(2), method="L-BFGS-B", bounds=bounds)
+    found = scipy.optimize.minimize(
+        loss,
+        np.zeros(2),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-4.0, 4.0), (-7.0, 7.0)],
+    )
     return float(np.exp(found.x[0])), float(1 / (1 + np.exp(-found.x[1])))
 
 
