@@ -40,9 +40,12 @@ demo: $(VENV)/.demo-ready
 test: $(VENV)/.test-ready
 	$(QUICKLY) $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PYTEST_FLAGS)
 
-# Every promise at its full count; writes docs/reliability.md and its figures.
+# Every promise at its full count; writes docs/reliability.md and its figures. Then the
+# property tests of all rooms, at theirs.
 trust: $(VENV)/.test-ready
 	$(QUICKLY) $(BIN)/python -m pytest tests/trust --long --record --timeout 3000 \
+	  -o faulthandler_timeout=3300 -o run_limit=7200 $(SIDE_BY_SIDE) $(PYTEST_FLAGS)
+	$(QUICKLY) $(BIN)/python -m pytest -m hypothesis --long --timeout 3000 \
 	  -o faulthandler_timeout=3300 -o run_limit=7200 $(SIDE_BY_SIDE) $(PYTEST_FLAGS)
 
 # Random bytes for every reader, by hand.

@@ -14,8 +14,9 @@ from hypothesis import settings
 from PIL import Image
 
 # How long an example may take says how busy the machine is.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+settings.register_profile("quick", deadline=None, max_examples=40)
+settings.register_profile("long", deadline=None, max_examples=400)
+settings.load_profile("quick")
 
 pytest_plugins = ("own_machine", "whole_run")
 
@@ -28,6 +29,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--record", action="store_true", help="write what was reached to the docs"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give property tests that name no number of examples more of them on request."""
+    if config.getoption("--long", False):
+        settings.load_profile("long")
 
 
 def pytest_collection_finish() -> None:

@@ -100,21 +100,28 @@ def test_input(benchmark, cells, which):
 
 
 @pytest.fixture(scope="module")
-def stepped(cells):
+def batch(request):
+    """How many cells a step takes; with the other tests a few are enough."""
+    measured = request.config.getoption("benchmark_enable")
+    return SETTINGS.batch_size if measured else 8
+
+
+@pytest.fixture(scope="module")
+def stepped(cells, batch):
     """Both after the same step, with the same weights."""
     files, resident = cells
     state = begin(SETTINGS, 6, 0)
     peer = Peer(files, dict(state.network.named_parameters()))
-    training_step.same_step(peer, state, resident)
+    training_step.same_step(peer, state, resident, batch)
     return peer, state
 
 
 @pytest.mark.benchmark(group="a training step")
 @pytest.mark.parametrize("which", ["peer", "ours"])
-def test_step(benchmark, cells, stepped, which):
+def test_step(benchmark, cells, batch, stepped, which):
     resident = cells[1]
     peer, state = stepped
-    rows = np.arange(SETTINGS.batch_size)
+    rows = np.arange(batch)
     if which == "ours":
         steps = fit(state, resident, Samples.plain(rows), SETTINGS, seed=0)
         benchmark.pedantic(next, (steps,), rounds=3)

@@ -125,8 +125,13 @@ def write_cells(folder: Path) -> tuple[CellFiles, ResidentCells]:
     return CellFiles(files, patterns), resident
 
 
-def same_step(peer: Peer, state: FitState, resident: ResidentCells) -> None:
-    """Take one step of both on the same batch.
+def same_step(
+    peer: Peer,
+    state: FitState,
+    resident: ResidentCells,
+    cells: int = SETTINGS.batch_size,
+) -> None:
+    """Take one step of both on the same batch of so many cells.
 
     Raises
     ------
@@ -134,7 +139,7 @@ def same_step(peer: Peer, state: FitState, resident: ResidentCells) -> None:
         If a weight differs by more than 1e-5.
     """
     plain = SETTINGS.model_copy(update={"augmentation": "none"})
-    rows = np.arange(SETTINGS.batch_size)
+    rows = np.arange(cells)
     next(fit(state, resident, Samples.plain(rows), plain, seed=0))
     images = normalise(resident.images[rows], "none")
     peer.step(images, resident.patterns[rows])

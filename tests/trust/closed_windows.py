@@ -130,15 +130,15 @@ def _pass_time(seconds: float) -> None:
         time.sleep(0.001)
 
 
-def close_in(name: str, verb: Verb, model: Path, rng: random.Random) -> None:
-    """Open a window, begin the work, close the window at a random moment."""
+def close_in(name: str, verb: Verb, model: Path, seconds: float) -> None:
+    """Open a window, begin the work, close the window after so long."""
     viewer = napari.Viewer(show=True)
     add_widgets(viewer)
     session = session_of(viewer)
     session.classify.choose_model(model)
     session.classify.choose_device("cpu")
     session.start(verb(session))
-    _pass_time(rng.uniform(0, 0.25))
+    _pass_time(seconds)
     running = session.runner.is_running
     viewer.close()
     del viewer, session
@@ -153,8 +153,10 @@ def main() -> None:
     folder, model, seed, *names = sys.argv[1:]
     rng = random.Random(int(seed))
     chosen = works(Path(folder))
-    for name in names or list(chosen):
-        close_in(name, chosen[name], Path(model), rng)
+    *others, last = names or list(chosen)
+    for name in others:
+        close_in(name, chosen[name], Path(model), rng.uniform(0, 0.25))
+    close_in(last, chosen[last], Path(model), 0)
     print(json.dumps({"faults": faults}), flush=True)
 
 

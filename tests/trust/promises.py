@@ -100,7 +100,7 @@ PROMISES = (
         "kill",
         DECISIONS,
         "A saved decision survives SIGKILL",
-        "1,000 kills of a writer and 50 of the real window (long), 150 quick: 0 lost, "
+        "1,000 kills of a writer and 50 of the real window (long), 60 quick: 0 lost, "
         "0 corrupt",
         "test_no_saved_decision_is_lost_by_kill",
     ),
@@ -115,7 +115,7 @@ PROMISES = (
         "two-reviewers",
         DECISIONS,
         "Two reviewers can work in one file at the same time",
-        "2 processes of 5,000 decisions with undo (long), 200 quick, both killed at "
+        "2 processes of 5,000 decisions with undo (long), 80 quick, both killed at "
         "random: 0 lost, none refused, both reviewers present",
     ),
     Promise(
@@ -137,7 +137,7 @@ PROMISES = (
         DECISIONS,
         "Random sequences of decide, undo, redo, relabel and reopen match a reference "
         "model",
-        "1,000 random histories (long), 60 quick",
+        "1,000 random histories (long), 30 quick",
     ),
     Promise(
         "old-files",

@@ -71,8 +71,8 @@ def _killed_at_random(fork, rng, soon=5):
 @pytest.mark.parametrize(
     ("kind", "wanted", "quick", "long"),
     [
-        ("cells", expected, 150, 1000),
-        ("specimens", expected_of_specimens, 75, 300),
+        ("cells", expected, 60, 1000),
+        ("specimens", expected_of_specimens, 40, 300),
     ],
     ids=("cells", "specimens"),
 )
@@ -163,10 +163,10 @@ def test_two_reviewers_in_one_file_keep_all_that_both_said(
 
     Where this process comes too late, a fork kills itself.
     """
-    rng, each, path = np.random.default_rng(3), times(200, 5000), tmp_path / "c.sqlite"
+    rng, each, path = np.random.default_rng(3), times(80, 5000), tmp_path / "c.sqlite"
 
     def start(who):
-        moment = int(rng.integers(1, times(400, 4000)))
+        moment = int(rng.integers(1, times(160, 4000)))
         return nursery.start("cells", path, who, each, moment)
 
     forks = {who: start(who) for who in ("ann", "bob")}
@@ -270,7 +270,7 @@ def test_a_clock_that_jumps_changes_no_order(tmp_path, times, promise):
 
 @pytest.mark.promise("history")
 def test_histories_follow_the_model(times, promise):
-    examples = times(60, 1000)
+    examples = times(30, 1000)
     made = settings(max_examples=examples, stateful_step_count=15, deadline=None)
     StoreMachine.histories = StoreMachine.actions = 0
     run_state_machine_as_test(StoreMachine, settings=made)

@@ -22,6 +22,8 @@ from training.data.masks.files import read_mask
 from training.data.masks.history import read_mends
 from training.data.masks.history_writer import MendWriter
 from training.inference.cards import read_card
+from training.runs.execution import execute, start_run
+from training.runs.experiments import configure
 
 TINY = ["width=0.04", "input_size=32", "batch_size=16", "learning_rate=0.02"]
 SETTINGS = [word for pair in TINY for word in ("--set", pair)]
@@ -110,12 +112,12 @@ def test_reproduce_runs_what_the_data_allow_and_goes_on(run, tmp_path, data):
 
 
 def test_later_runs_are_compared_with_the_first(run, tmp_path, data):
-    base = ("--data", data, "--protocol", "group-k", "--folds", "2", "--epochs", "2")
-    base += ("--workers", "1")
-    for name in ("set-1", "set-1-turned"):
-        made = run("run", name, *base, *SETTINGS, "--out", tmp_path / name)
-        assert made.returncode == 0, made.stderr
+    base = {"protocol": "group-k", "folds": "2", "epochs": "1"}
+    changes = base | dict(pair.split("=") for pair in TINY)
     paths = tmp_path / "set-1", tmp_path / "set-1-turned"
+    for path in paths:
+        config = configure(path.name, str(data), workers=1, changes=changes)
+        list(execute(start_run(path, config)))
     told = run("report", *paths)
     assert " points (95 % over specimens: " in told.stdout
     (row,) = json.loads(run("report", *paths, "--json").stdout)["compared"]
@@ -316,15 +318,8 @@ def test_data_without_specimens(run, tmp_path, cells, task1):
 def test_interrupted_is_exit_code_3_and_resumes(run, tmp_path, data, how, workers):
     out = tmp_path / "run"
     words = ["run", "set-1", "--data", data, "--out", out, "--folds", "2"]
-    words += [
-        "--protocol",
-        "group-k",
-        "--epochs",
-        "40",
-        *SETTINGS,
-        "--workers",
-        workers,
-    ]
+    words += ["--protocol", "group-k", "--epochs", "12", *SETTINGS]
+    words += ["--workers", workers]
     process = subprocess.Popen(
         [sys.executable, "-m", "training", *map(str, words)],
         stdout=subprocess.PIPE,

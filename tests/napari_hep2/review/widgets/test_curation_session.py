@@ -1,4 +1,4 @@
-"""A session of a curator: 60 decisions by keys in napari's window, and a kill."""
+"""A session of a curator: 30 decisions by keys in napari's window, and a kill."""
 
 import curate
 import pytest
@@ -7,7 +7,7 @@ from gallery import make_cell_folder, wait_until
 from napari_hep2.review.widgets.widget import ReviewWidget
 from training.decisions.applied import STORE
 
-_DECISIONS = 60
+_DECISIONS = 30
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def empty_store(folder):
     (folder / STORE).unlink(missing_ok=True)
 
 
-def test_sixty_decisions_by_keys(make_napari_viewer, qtbot, folder):
+def test_decisions_by_keys(make_napari_viewer, qtbot, folder):
     viewer = make_napari_viewer(show=True)
     widget = ReviewWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Review cells", area="right")

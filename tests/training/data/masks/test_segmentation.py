@@ -20,18 +20,23 @@ AUTO = SegmentationSettings()
 def _field(diameter, seed=0, shape=(500, 600), texture="smooth", gap=1.9):
     """Return a frame and the (y, x) of its nuclei, on a jittered grid."""
     rng = np.random.default_rng(seed)
-    y, x = np.mgrid[: shape[0], : shape[1]]
     signal = np.full(shape, 14.0)
     centres = []
-    step = gap * diameter
+    everywhere = np.mgrid[: shape[0], : shape[1]]
+    step, reach = gap * diameter, round(0.9 * diameter)
     for cy in np.arange(step / 1.5, shape[0] - diameter / 1.5, step):
         for cx in np.arange(step / 1.5, shape[1] - diameter / 1.5, step):
             cy2, cx2 = np.array([cy, cx]) + rng.uniform(-0.1, 0.1, 2) * diameter
             a, b, t = *rng.uniform(0.43, 0.6, 2), rng.uniform(0, np.pi)
+            around = tuple(
+                slice(max(round(c) - reach, 0), round(c) + reach) for c in (cy, cx)
+            )
+            y, x = everywhere[(slice(None), *around)]
             u = (y - cy2) * np.cos(t) + (x - cx2) * np.sin(t)
             v = (x - cx2) * np.cos(t) - (y - cy2) * np.sin(t)
             radius = np.hypot(u / a, v / b) / diameter
-            signal += rng.uniform(0.5, 2) * _texture(radius, texture, diameter, rng)
+            gain = rng.uniform(0.5, 2)
+            signal[around] += gain * _texture(radius, texture, diameter, rng)
             centres.append((cy2, cx2))
     signal = ndimage.gaussian_filter(signal, 1.2)
     return rng.poisson(signal).clip(0, 255).astype(np.uint8), np.array(centres)

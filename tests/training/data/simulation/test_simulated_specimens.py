@@ -208,13 +208,13 @@ def rate(truth: np.ndarray, found: np.ndarray) -> float:
 def test_ignoring_specimens_flatters(tmp_path):
     """Known specimens are told apart far better than unknown ones."""
     asked = SimulationSettings(
-        specimens=30,
+        specimens=24,
         seed=1,
         patterns=SIMULATED_PATTERNS,
-        cells_min=20,
-        cells_max=26,
-        height=480,
-        width=520,
+        cells_min=10,
+        cells_max=12,
+        height=340,
+        width=360,
         reject_share=0.0,
     )
     list(simulate(tmp_path / "o", asked))

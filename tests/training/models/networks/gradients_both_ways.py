@@ -1,11 +1,12 @@
-"""Gradients of one architecture, channels last against contiguous, as a program.
+"""Gradients of networks, channels last against contiguous, as a program.
 
-``gradients_both_ways.py SETTINGS...`` takes settings as JSON and prints, for each, the
-largest distance of a gradient with channels last from the contiguous one, as a share
-of its norm. It is a program because a write outside memory ends the process.
+``gradients_both_ways.py SETTINGS...`` takes settings as JSON and prints a line for
+each: the largest distance of a gradient with channels last from the contiguous one, as
+a share of its norm. Each has a process of its own, as a write outside memory ends it:
+then there is no line, but the code with which it ended.
 """
 
-import json
+import os
 import sys
 
 import torch
@@ -38,7 +39,21 @@ def distance(settings: NetworkSettings) -> float:
     return max(float((some - expected).norm() / expected.norm()) for some in tries)
 
 
+def in_a_process(text: str) -> str:
+    """Return what is printed of settings: the distance, or ``ended with CODE``."""
+    reading, writing = os.pipe()
+    if (pid := os.fork()) == 0:
+        settings = TypeAdapter(AnyNetworkSettings).validate_json(text)
+        os.write(writing, str(distance(settings)).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        found = pipe.read()
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return f"ended with {code}" if code else found
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    read = TypeAdapter(AnyNetworkSettings).validate_json
-    print(json.dumps([distance(read(text)) for text in sys.argv[1:]]))
+    for text in sys.argv[1:]:
+        print(in_a_process(text))

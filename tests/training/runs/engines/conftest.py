@@ -19,7 +19,7 @@ def config(cells, task1, tiny_network) -> RunConfig:
         experiment="set-1",
         data=str(task1(cells)),
         classifier=tiny_network.model_copy(
-            update={"epochs": 30, "learning_rate": 0.003}
+            update={"epochs": 15, "learning_rate": 0.003}
         ),
         protocol=ProtocolSettings(protocol="k-fold", folds=3),
         device="cpu",
