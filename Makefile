@@ -5,7 +5,7 @@ VENV ?= .venv
 VENV_PYQT6 ?= .venv-pyqt6
 TORCH_INDEX ?=
 PYTEST_FLAGS ?=
-# One process a core, four at most. `worksteal` replaces one that died (`loadfile` would
+# One process more than cores, four at most: some tests only wait. `worksteal` replaces one that died (`loadfile` would
 # wait for it for ever); three deaths are no accident.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal --max-worker-restart 2
 # Each has one thread, and the programs that tests start find compiled modules.

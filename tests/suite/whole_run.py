@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import sys
 from typing import Any
 
 import psutil
@@ -26,6 +27,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("tx", None) and not hasattr(config, "workerinput"):
         limit = float(config.getini(LIMIT))
         config.pluginmanager.register(WholeRun(limit), "whole-run")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many tests run at once: one more than cores, as some only wait."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return 1 + (len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
 class WholeRun:

@@ -60,12 +60,12 @@ def end_jobs(run: RunFolder, kinds: tuple[signal.Signals, ...]) -> set[str]:
     return undone
 
 
-def test_a_job_that_loses_its_place_goes_on_from_its_checkpoint(
+def test_jobs_that_lose_their_place_go_on_and_stop_ends_them(
     tmp_path, slurm, scores_of, watch, monkeypatch
 ):
     """Slurm sends SIGUSR2 before a time limit or a preemption; SIGKILL is worse.
 
-    One job meets each.
+    One job meets each. What they leave when the run is stopped is finished here.
     """
     # A dead job's result may still be on its way over a network; here it is not.
     monkeypatch.setattr(LocalJob, "_results_timeout_s", 1)
@@ -74,39 +74,36 @@ def test_a_job_that_loses_its_place_goes_on_from_its_checkpoint(
     run = start_run(
         tmp_path / "run", slurm.model_copy(update={"engine": "slurm", "workers": 0})
     )
-    undone = set()
-    for event in execute(run):
-        if not undone and watch.sees(event, folds=2):
-            undone = end_jobs(run, (signal.SIGUSR2, signal.SIGKILL))
-    events = run.events()
+    undone, again = set(), set()
+
+    def until_both_go_on():
+        for event in execute(run):
+            if not undone and watch.sees(event, folds=2):
+                undone.update(end_jobs(run, (signal.SIGUSR2, signal.SIGKILL)))
+            if event["kind"] == "fold-started" and event["epoch"]:
+                again.add(event["fold"])
+            if undone and again == undone:
+                run.request_stop()
+
+    with pytest.raises(InterruptedRunError):
+        until_both_go_on()
     assert undone
-    done = Counter(event["fold"] for event in events if event["kind"] == "fold-done")
+    wait_for(lambda: job_processes() == [])
+    assert run.status().state == "stopped"
+    list(execute(run, "local"))
+    done = Counter(e["fold"] for e in run.events() if e["kind"] == "fold-done")
     assert done == Counter({"part-1": 1, "part-2": 1})
-    again = {e["fold"] for e in events if e["kind"] == "fold-started" and e["epoch"]}
-    assert again == undone, "they went on from where they were"
-    assert events[-1]["folds_failed"] == 0
+    assert run.status().state == "done"
     assert np.array_equal(scores_of(run), scores_of(local))
     assert list(run.path.glob("slurm/*.pkl")) == []
     assert list(run.path.glob("slurm/*.err")), "what the jobs printed stays"
 
 
-def test_stop_ends_every_job(tmp_path, slurm):
-    longer = slurm.classifier.model_copy(update={"epochs": 200})
-    config = slurm.model_copy(update={"engine": "slurm", "classifier": longer})
-    run = start_run(tmp_path / "run", config)
-
-    def stop_early():
-        for event in execute(run):
-            if event["kind"] == "epoch":
-                run.request_stop()
-
-    with pytest.raises(InterruptedRunError):
-        stop_early()
+def wait_for(condition):
     until = time.monotonic() + 20
-    while job_processes() and time.monotonic() < until:
+    while not condition() and time.monotonic() < until:
         time.sleep(0.1)
-    assert job_processes() == []
-    assert run.status().state == "stopped"
+    assert condition()
 
 
 def test_a_machine_without_slurm_is_told(monkeypatch):
