@@ -302,8 +302,12 @@ class StatusStrip(QWidget):
         self._session = session
         self.busy = QLabel()
         self.bar = QProgressBar()
+        self.bar.setRange(0, 1000)
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(8)
+        policy = self.bar.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.bar.setSizePolicy(policy)
         self.cancel = button("Cancel", "Stop at the next step", "cancel")
         self.cancel.clicked.connect(session.runner.cancel)
         self.news = text_label()
@@ -340,7 +344,9 @@ class StatusStrip(QWidget):
         state = self._session.state
         self.running.setVisible(bool(state.busy))
         self.busy.setText(state.busy)
-        self.bar.setRange(0, 0 if state.progress is None else 1000)
+        # No bar where the share is not known: a moving one repaints the whole window,
+        # since it holds an OpenGL canvas, and takes more than the job.
+        self.bar.setVisible(state.progress is not None)
         self.bar.setValue(round(1000 * (state.progress or 0)))
         self.space.setVisible(bool(state.fault or state.message))
         self.news.setText(f"\u26a0 {state.fault}" if state.fault else state.message)
