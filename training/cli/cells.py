@@ -57,6 +57,7 @@ def extract(
 
     extraction, segmentation = cutting(changes)
     collection = read_collection(specimens, layout)
+    _say(f"{collection.census}.", *collection.notes)
     steps = write_cell_folder(
         collection, out, extraction, segmentation, original_masks=original_masks
     )
@@ -64,13 +65,10 @@ def extract(
     done = list(progress(steps, frames, "frames"))
     faults = [str(step.fault) for step in done if step.fault]
     left_aside = [f"{step.frame}: {step.note}" for step in done if step.note]
-    census = f"{collection.census}."
     read_as = _read_as(done)
     pending = pending_decisions(out)
     waiting = [pending_text(pending)] if pending else []
-    notes = (*collection.notes, *read_as, *left_aside, *faults, *waiting)
-    for note in (census, *notes):
-        console.print(note, highlight=False, soft_wrap=True, markup=False)
+    _say(*read_as, *left_aside, *faults, *waiting)
     tell(
         {
             "folder": str(out),
@@ -90,6 +88,11 @@ def extract(
     )
     if faults:
         raise typer.Exit(BAD_INPUT)
+
+
+def _say(*sentences: str) -> None:
+    for sentence in sentences:
+        console.print(sentence, highlight=False, soft_wrap=True, markup=False)
 
 
 def _read_as(done: "list[ExtractionProgress]") -> list[str]:

@@ -101,9 +101,7 @@ class SpecimenController:
         state.cells = self._read = None
         state.position = (0, 0)
         state.collection = collection
-        n = len(collection.specimens)
-        noun = "specimen" if n == 1 else "specimens"
-        state.tell(" ".join((f"{n} {noun} opened.", *collection.notes)))
+        state.tell(" ".join((f"{collection.census}.", *collection.notes)))
         return self.open_frame(*self._position_of(frame))
 
     def _position_of(self, frame: str | None) -> tuple[int, int]:

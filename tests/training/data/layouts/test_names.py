@@ -9,7 +9,8 @@ from training.config import ExtractionSettings, SegmentationSettings
 from training.data.cells.extraction import extract_frame
 from training.data.cells.folder import write_cell_folder
 from training.data.layouts import read_collection, with_channel
-from training.data.layouts.names import bare_stem, channel_names, mask_base
+from training.data.layouts.channels import channel_names
+from training.data.layouts.names import bare_stem, mask_base
 from training.errors import BadImageError, BadLayoutError, BadMaskError
 
 SETTINGS = ExtractionSettings(size=21), SegmentationSettings()
