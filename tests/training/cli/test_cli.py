@@ -215,7 +215,7 @@ def test_extract_says_what_masks_were_taken_for(run, tmp_path):
     (tmp_path / "data").mkdir()
     for number, mask in enumerate([labels, labels * 60, (labels > 0) * 255], 1):
         name = tmp_path / "data" / f"{number}_p0"
-        tifffile.imwrite(f"{name}.tif", image)
+        tifffile.imwrite(f"{name}.tif", image + np.uint8(number))
         tifffile.imwrite(f"{name}_mask.tif", mask.astype(np.uint8))
     done = run("extract", tmp_path / "data", "--out", tmp_path / "cells")
     assert done.returncode == 0, done.stderr

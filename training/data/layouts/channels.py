@@ -173,7 +173,9 @@ def without_guid(stem: str) -> str:
 
 
 def _parts(stem: str) -> Iterator[_Part]:
-    """Yield what may name a channel or plane, in any order."""
+    """Yield what may name a channel or plane, in any order; a number alone does not."""
+    if stem.isdecimal():
+        return
     stem = without_guid(stem)
     for found in _NUMBERED.finditer(stem):
         kind = _KINDS.get(found["kind"].lower(), found["kind"].lower())

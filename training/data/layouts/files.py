@@ -240,7 +240,7 @@ def _give_masks(listing: Listing) -> None:
     """
     frames = [name for stem in listing.images for name in listing.names_of(stem)]
     names = _by_core(frames)
-    for base in [one for one in listing.masks if one not in frames]:
+    for base in sorted(listing.masks.keys() - set(frames)):
         found = names.get(core(base), ())
         if len(found) == 1:
             listing.masks.setdefault(found[0], []).extend(listing.masks.pop(base))

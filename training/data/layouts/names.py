@@ -223,12 +223,13 @@ def leftovers(stems: Iterable[str], bases: Iterable[str] = ()) -> list[str]:
         Names of channels and of the frames that they are of.
     """
     known, composed = set(stems), set(bases)
+    names = known | composed - {""}
     parts = {found["base"] for found in map(PART.fullmatch, known) if found}
     return [
         stem
         for stem in sorted(known)
         if channel_bases(stem) & known
-        or _is_made_from(stem, known | composed - {""})
+        or _is_made_from(stem, names)
         or _is_merged(stem, composed)
         or (PART.fullmatch(stem) is None and _is_made_from(stem, parts))
     ]

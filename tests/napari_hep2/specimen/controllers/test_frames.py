@@ -25,7 +25,8 @@ def test_a_folder_opens_with_its_first_frame(state, specimen, specimens):
 def test_a_stack_opens_once_a_plane_is_chosen(state, specimen, tmp_path):
     labels = np.zeros((120, 150), np.uint16)
     labels[20:60, 30:70], labels[20:60, 90:130] = 1, 2
-    image = np.where(labels, 90, 9).astype(np.uint8)
+    grain = np.random.default_rng(0).integers(0, 30, labels.shape)
+    image = np.where(labels, 90 + grain, 9).astype(np.uint8)
     stack = np.stack([image // 3, image])
     axes = {"axes": "ZYX"}
     tifffile.imwrite(tmp_path / "S1_p0.tif", stack, imagej=True, metadata=axes)
