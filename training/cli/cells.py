@@ -8,7 +8,7 @@ import typer
 
 from training.cli.app import BAD_INPUT, app
 from training.cli.options import Changes, Json, Layout, cutting, pairs
-from training.cli.terminal import console, progress, tell
+from training.cli.terminal import progress, say, tell
 
 if TYPE_CHECKING:
     from training.data.cells.folder import ExtractionProgress
@@ -57,7 +57,7 @@ def extract(
 
     extraction, segmentation = cutting(changes)
     collection = read_collection(specimens, layout)
-    _say(f"{collection.census}.", *collection.notes)
+    say(f"{collection.census}.", *collection.notes)
     steps = write_cell_folder(
         collection, out, extraction, segmentation, original_masks=original_masks
     )
@@ -68,7 +68,7 @@ def extract(
     read_as = _read_as(done)
     pending = pending_decisions(out)
     waiting = [pending_text(pending)] if pending else []
-    _say(*read_as, *left_aside, *faults, *waiting)
+    say(*read_as, *left_aside, *faults, *waiting)
     tell(
         {
             "folder": str(out),
@@ -88,11 +88,6 @@ def extract(
     )
     if faults:
         raise typer.Exit(BAD_INPUT)
-
-
-def _say(*sentences: str) -> None:
-    for sentence in sentences:
-        console.print(sentence, highlight=False, soft_wrap=True, markup=False)
 
 
 def _read_as(done: "list[ExtractionProgress]") -> list[str]:

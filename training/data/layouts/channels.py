@@ -289,7 +289,8 @@ def _used(
 def _named(stem: str, used: list[_Part]) -> ChannelName | None:
     """Return what the parts in use say; a letter and a number alone are a specimen."""
     base = _without(stem, used)
-    if not base and any(one.kind in ("c", "d", "w", "z", "t") for one in used):
+    letters = stem[:1].isupper() and any(len(one.kind) == 1 for one in used)
+    if not base and letters:
         return None
     ordered = sorted(used, key=lambda one: one.start)
     name = " ".join(stem[one.start : one.end] for one in ordered)

@@ -73,7 +73,14 @@ class Listing:
     def names_of(self, stem: str) -> list[str]:
         """Return what a mask of a frame may be named after: it and its channels."""
         files = self.channels.get(stem, ())
-        return [stem, *(bare_stem(one.path.name) for one in files)]
+        stems = (bare_stem(one.path.name) for one in files)
+        return list(dict.fromkeys([stem, *stems]))
+
+    @property
+    def files(self) -> list[Path]:
+        """All files of the frames and their channels."""
+        channels = (one.path for files in self.channels.values() for one in files)
+        return [*self.images.values(), *channels]
 
     def mask_of(self, stem: str) -> Path | None:
         """Return the mask beside an image, the one that should be there, or None."""
@@ -152,9 +159,9 @@ def list_images(root: Path, folder: Path) -> Listing:
         elif aside_base(stem) is not None:
             asides.append(path)
         elif stem in images:
-            raise BadLayoutError(
-                path, f"{images[stem].name} is there as well", "keep one of the two"
-            )
+            frame, mask = _frame_and_mask(images[stem], path)
+            images[stem] = frame
+            masks[stem].append(mask)
         else:
             images[stem] = path
             masks[stem] += labels_in(root, path)
@@ -213,7 +220,7 @@ def _move_masks(
     others = [stem for stem in others if not says_mask(stem)]
     channels = channel_names(others)
     bases = {one.base or bare_stem(folder.name) for one in channels.values()}
-    names = _by_core([*others, *bases])
+    names = by_core([*others, *bases])
     frames = [*bases, *(stem for stem in others if stem not in channels)]
     sole = frames[0] if len(frames) == 1 else None
     for stem, path in list(images.items()):
@@ -226,7 +233,18 @@ def _move_masks(
             asides.append(images.pop(stem))
 
 
-def _by_core(stems: Iterable[str]) -> dict[tuple[str, ...], list[str]]:
+def _frame_and_mask(one: Path, other: Path) -> tuple[Path, Path]:
+    """Return a frame and its mask of one name, by what they look like."""
+    alike = [file_looks_like_mask(path) for path in (one, other)]
+    if alike[0] == alike[1]:
+        raise BadLayoutError(
+            other, f"{one.name} is there as well", "keep one of the two"
+        )
+    return (other, one) if alike[0] else (one, other)
+
+
+def by_core(stems: Iterable[str]) -> dict[tuple[str, ...], list[str]]:
+    """Return names by their `core`."""
     found: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for stem in stems:
         found[core(stem)].append(stem)
@@ -239,7 +257,7 @@ def _give_masks(listing: Listing) -> None:
     ``S1_mask`` is the mask of ``S1_image``, where there is no ``S1``.
     """
     frames = [name for stem in listing.images for name in listing.names_of(stem)]
-    names = _by_core(frames)
+    names = by_core(frames)
     for base in sorted(listing.masks.keys() - set(frames)):
         found = names.get(core(base), ())
         if len(found) == 1:

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from training.data.layouts.collection import Collection, Frame, Specimen
 from training.data.layouts.files import (
     Listing,
-    add_masks,
     files_in,
     folders_in,
     list_images,
-    shown,
 )
+from training.data.layouts.folders import frame_places
 from training.data.layouts.names import (
     PART,
-    bare_stem,
     field_base,
-    holds_all_images,
-    is_aside_folder,
-    is_mask_folder,
 )
 from training.data.layouts.titles import (
     PATTERNS,
@@ -35,34 +30,14 @@ from training.data.layouts.truth import (
     TruthTable,
     count_note,
     id_key,
-    is_pattern,
     keyed,
     pattern_table,
     read_truth,
 )
-from training.data.masks.appearance import file_looks_like_mask
 from training.errors import BadLayoutError
 from training.patterns import I3A, I3A_TASK2, Vocabulary, vocabulary_for
 from training.storage.delimited import read_table
-from training.storage.images import IMAGE_SUFFIXES
 from training.storage.paths import by_name
-
-
-@dataclass(frozen=True)
-class _Place:
-    """A folder of frames, and what its name says of them.
-
-    Attributes
-    ----------
-    specimen
-        None where the names of the files say it.
-    pattern
-        As the folder spells it; None where it is not named by one.
-    """
-
-    listing: Listing
-    specimen: str | None = None
-    pattern: str | None = None
 
 
 def read_task2(root: Path) -> Collection:
@@ -121,7 +96,7 @@ def read_plain(root: Path) -> Collection:
     BadLayoutError, UnknownPatternError
         With one sentence on what is missing or wrong.
     """
-    places, notes = _places(root, root)
+    places, notes = frame_places(root, root)
     members: dict[str, list[Frame]] = defaultdict(list)
     patterns: dict[str, str] = {}
     bare: list[str] = []
@@ -179,58 +154,6 @@ def frame_beside(image: Path) -> Frame | None:
     return None
 
 
-def _places(root: Path, folder: Path) -> tuple[list[_Place], tuple[str, ...]]:
-    """Return the folders of frames in a folder, and what to note."""
-    here, unread = _pair(root, folder)
-    below = folders_in(root, folder)
-    if here.images:
-        unread += [
-            p for p in below if p != here.folder and _is_specimen_folder(root, p)
-        ]
-        return [_Place(here)], _unread_note(unread)
-    asides = [p for p in below if is_mask_folder(p.name) or is_aside_folder(p.name)]
-    named = [p for p in below if p not in asides and is_pattern(p.name)]
-    if named:
-        return _pattern_places(root, named, [p for p in below if p not in named])
-    pairs = [(p, *_pair(root, p)) for p in below if p not in asides]
-    unread += [path for _, _, paths in pairs for path in paths]
-    places = [_Place(found, path.name) for path, found, _ in pairs if found.images]
-    masks, twin = _masks_of_one(root, places, asides)
-    places = [place for place in places if place is not twin]
-    notes = here.notes() + _unread_note(unread)
-    if masks is not None:
-        add_masks(root, masks, places[0].listing)
-        folders = f"{masks.name} was taken as the masks of {places[0].specimen}"
-        notes += (f"The folder {folders}, which is one specimen by its name.",)
-    left = [path.name for path in asides if path != masks]
-    if left:
-        notes += (f"{', '.join(left)}: not read, as no specimen by the folder's name.",)
-    return places, notes
-
-
-def _pattern_places(
-    root: Path, named: list[Path], others: list[Path]
-) -> tuple[list[_Place], tuple[str, ...]]:
-    """Return the places in folders that are named by patterns."""
-    strange = [p.name for p in others if _is_specimen_folder(root, p)]
-    if strange:
-        raise BadLayoutError(
-            root,
-            f"the folder {named[0].name} is a pattern and {strange[0]} is none",
-            "give each specimen a folder, or each pattern",
-        )
-    places: list[_Place] = []
-    names = ", ".join(path.name for path in named)
-    notes: tuple[str, ...] = (
-        f"The folders {names} were taken as patterns, and not as specimens.",
-    )
-    for path in named:
-        found, more = _places(root, path)
-        places += [replace(place, pattern=path.name) for place in found]
-        notes += more
-    return places, notes
-
-
 def _add_pattern(
     root: Path, patterns: dict[str, str], specimen: str, pattern: str
 ) -> None:
@@ -242,66 +165,6 @@ def _add_pattern(
             "one pattern",
             "give each specimen a name of its own",
         )
-
-
-def _is_specimen_folder(root: Path, folder: Path) -> bool:
-    """Whether a folder that is neither of masks nor for the eye holds images."""
-    if is_mask_folder(folder.name) or is_aside_folder(folder.name):
-        return False
-    return holds_images(root, folder)
-
-
-def holds_images(root: Path, folder: Path) -> bool:
-    """Whether images lie in a folder, or in folders in it, two levels down."""
-    inside = [folder, *folders_in(root, folder)]
-    inside += [below for path in inside[1:] for below in folders_in(root, path)]
-    return any(files_in(root, path, IMAGE_SUFFIXES) for path in inside)
-
-
-def _masks_of_one(
-    root: Path, places: list[_Place], asides: list[Path]
-) -> tuple[Path | None, _Place | None]:
-    """Return the folder of masks for the only folder of frames, which share names.
-
-    It is one of two folders that look like specimens where its images are masks by
-    their content; that one is returned, too.
-    """
-    if len(places) == 2:
-        stems = [set(place.listing.images) for place in places]
-        first = [next(iter(place.listing.images.values())) for place in places]
-        alike = [file_looks_like_mask(path) for path in first]
-        if stems[0] == stems[1] and alike[0] != alike[1]:
-            twin = places[alike.index(True)]
-            return twin.listing.folder, twin
-    for path in asides if len(places) == 1 else ():
-        stems_there = {bare_stem(p.name) for p in files_in(root, path, IMAGE_SUFFIXES)}
-        if is_mask_folder(path.name) and stems_there & set(places[0].listing.images):
-            return path, None
-    return None, None
-
-
-def _unread_note(paths: Sequence[Path]) -> tuple[str, ...]:
-    if not paths:
-        return ()
-    names = shown(list(dict.fromkeys(paths)))
-    return (f"{names}: not read, as other images lie beside it.",)
-
-
-def _pair(root: Path, folder: Path) -> tuple[Listing, list[Path]]:
-    """List the frames in a folder, or in its folder ``images``, and what is not read.
-
-    Their masks may lie in further folders of it.
-    """
-    below = folders_in(root, folder)
-    masks = [path for path in below if is_mask_folder(path.name)]
-    images = [path for path in below if holds_all_images(path.name)]
-    listing, unread = list_images(root, folder), []
-    if images and (masks or not listing.images):
-        unread = [*listing.images.values(), *images[1:]]
-        listing = list_images(root, images[0])
-    for path in masks if listing.images else ():
-        add_masks(root, path, listing)
-    return listing, unread
 
 
 def _members(

@@ -47,7 +47,8 @@ _MASK_FOLDER = re.compile(
 _IMAGE_FOLDER = re.compile(
     r"im(?:age|g)s?|raw|orig(?:inals?)?|frames?|pictures?|photos?", re.IGNORECASE
 )
-_ASIDE_FOLDER = re.compile(rf"{_ASIDE}", re.IGNORECASE)
+_ASIDE_FOLDER = re.compile(rf"{_ASIDE}|merged?|rgb|composites?|colou?r", re.IGNORECASE)
+_SPLIT_FOLDER = re.compile(r"train(?:ing)?|test(?:ing)?|val(?:id(?:ation)?)?", re.I)
 _ROI_NAME = re.compile(
     rf"(?:(?P<base>.+?){_GAP})?(?:{_ROI})(?:{_GAP}(?P<after>.+))?", re.IGNORECASE
 )
@@ -58,6 +59,7 @@ _WEAK_WORDS = {"gt", "bw", "m", "msk", "bin", "binary", "nuclei", "nuc", "outlin
 _WEAK_WORDS |= {"annotation", "annotations", "manual", "ground", "truth", "threshold"}
 """Of these a file's content says whether it is a mask."""
 _IMAGE_WORDS = {"img", "image", "images", "raw", "orig", "original", "org", "frame"}
+_IMAGE_WORDS |= {"cell", "cells", "nucleus"}
 _WORDS_OF_MASKS = _MASK_WORDS | _WEAK_WORDS
 _ROLES = _WORDS_OF_MASKS | _IMAGE_WORDS | {"of"}
 """Words that say what a file is, and not of which specimen."""
@@ -70,10 +72,10 @@ _BEFORE_WELL = r"(?P<base>(?:.+[_\-. ])?"
 _FIELDS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"(?P<base>.+?)(?:(?<=\d)|[_\-. (\[]+){_FIELD}[_\-. ]?\d+\W?",
+        rf"(?P<base>.+?)(?:(?<=\d)|[_\-. (\[]+){_FIELD}[_\-. ]?\d+(?:[\W_].*)?",
         # Of Phenix and Operetta, ImageXpress, Cellomics and Yokogawa.
         rf"{_BEFORE_WELL}r\d+c\d+)f\d+.*",
-        rf"{_BEFORE_WELL}[a-p]\d{{2}})_s\d+",
+        rf"{_BEFORE_WELL}[a-p]\d{{2}})_s\d+(?:_w\d+)?",
         rf"{_BEFORE_WELL}[a-p]\d{{2}})(?:f|_t\d+f)\d+.*",
     )
 )
@@ -153,6 +155,11 @@ def holds_all_images(name: str) -> bool:
     return _IMAGE_FOLDER.fullmatch(name) is not None
 
 
+def is_split_folder(name: str) -> bool:
+    """Whether a folder of this name holds the specimens to train on or to test with."""
+    return _SPLIT_FOLDER.fullmatch(name) is not None
+
+
 def is_aside_folder(name: str) -> bool:
     """Whether a folder of this name holds pictures made for the eye."""
     return _ASIDE_FOLDER.fullmatch(name) is not None
@@ -199,9 +206,9 @@ def masked_name(
 
 def _one_of(names: Sequence[str], stem: str) -> str | None:
     """Return the only name, or the longest that stands in a stem as it is."""
-    written = sorted((name for name in names if name in stem), key=len)
+    written = sorted((len(name), name) for name in names if name in stem)
     if written or len(names) != 1:
-        return written[-1] if written else None
+        return written[-1][1] if written else None
     return names[0]
 
 

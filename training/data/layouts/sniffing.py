@@ -8,7 +8,8 @@ from pathlib import Path
 from training.data.layouts.collection import Collection
 from training.data.layouts.copies import with_copies_told
 from training.data.layouts.files import files_in, folders_in, list_images
-from training.data.layouts.frames import holds_images, read_plain, read_task2
+from training.data.layouts.folders import holds_images
+from training.data.layouts.frames import read_plain, read_task2
 from training.data.layouts.ready_cells import (
     mivia_folder,
     mivia_tables,
