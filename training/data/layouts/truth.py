@@ -209,8 +209,8 @@ def _unread_tables(headers: Mapping[Path, tuple[str, ...]]) -> tuple[str, ...]:
     notes = [f"{p.name} gives specimens and no pattern: {no_pattern}." for p in half]
     if rest:
         first = ", ".join(repr(title[:_LONGEST]) for title in headers[rest[0]][:_SHOWN])
-        why = f"not read, as its first row, {first}, is no titles"
-        notes += _unread(rest, f"{why} with 'specimen' and 'pattern'")
+        why = f"not read, as its first row ({first}) lacks the titles"
+        notes += _unread(rest, f"{why} 'specimen' and 'pattern'")
     return tuple(notes)
 
 

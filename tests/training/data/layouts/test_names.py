@@ -55,8 +55,8 @@ def test_what_is_left_over_is_named_and_no_specimen(
 
 
 WORDS = (
-    "mask_{} {}mask {}_gt {}_bw {}_m {}_binary {}_outlined GT-{} {}.annotation maskOf{} "
-    "{}Mask nuclei_{} {}_xy"
+    "mask_{} {}mask {}_gt {}_bw {}_m {}_binary {}_outlined GT-{} {}.annotation "
+    "maskOf{} {}Mask nuclei_{} {}_xy"
 )
 
 

@@ -123,10 +123,14 @@ def test_a_table_may_be_text(tmp_path, write_plain, name):
 @pytest.mark.parametrize(
     ("name", "content", "note"),
     [
-        ("t.csv", "Study 2019\nspecimen,pattern\na,golgi\n", "first row, 'Study 2019'"),
-        ("t.csv", "Probe;Muster\na;homogen\n", "first row, 'Probe', 'Muster'"),
-        ("t.tsv", "Probe\tMuster\na\tgolgi\n", "first row, 'Probe', 'Muster'"),
-        ("t.txt", "Probe\tMuster\na\tgolgi\n", "first row, 'Probe', 'Muster'"),
+        (
+            "t.csv",
+            "Study 2019\nspecimen,pattern\na,golgi\n",
+            "first row ('Study 2019')",
+        ),
+        ("t.csv", "Probe;Muster\na;homogen\n", "first row ('Probe', 'Muster')"),
+        ("t.tsv", "Probe\tMuster\na\tgolgi\n", "first row ('Probe', 'Muster')"),
+        ("t.txt", "Probe\tMuster\na\tgolgi\n", "first row ('Probe', 'Muster')"),
         ("t.xlsx", "PK", "not read: save as CSV"),
         ("t.ods", "PK", "not read: save as CSV"),
     ],
