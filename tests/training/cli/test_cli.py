@@ -224,6 +224,14 @@ def test_extract_says_what_masks_were_taken_for(run, tmp_path):
     assert "binary mask, 4 nuclei\n" in told
 
 
+def test_extract_counts_the_specimens_before_it_cuts(run, tmp_path, write_plain):
+    data = write_plain(tmp_path / "data", ["S1", "S2", "S1_mip"], masks=False)
+    done = run("extract", data, "--out", tmp_path / "cells", "--set", "size=21")
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    assert lines[0] == "2 specimens by the names of the files: 2 without a pattern."
+    assert lines[1] == "S1_mip.png: not read, as neither frame nor mask."
+
+
 def test_a_plane_and_a_channel_are_chosen_by_settings(run, tmp_path):
     image, labels = discs()
     stack = np.stack(

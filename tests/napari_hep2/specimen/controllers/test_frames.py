@@ -41,6 +41,16 @@ def test_a_stack_opens_once_a_plane_is_chosen(state, specimen, tmp_path):
     assert "--set plane=2" in specimen.command()
 
 
+def test_the_line_names_what_was_left_over(state, specimen, tmp_path, write_plain):
+    write_plain(tmp_path, ["S1_DAPI", "S1_FITC", "S1_merge"], masks=False)
+    run_here(specimen.open_folder(tmp_path))
+    assert state.message.startswith("S1: ")
+    assert "1 specimen by the names of the files: 1 without a pattern." in state.message
+    assert "S1_merge.png: not read, as neither frame nor mask." in state.message
+    run_here(specimen.open_frame(0))
+    assert "S1_merge" not in state.message
+
+
 def test_the_count_tells_what_was_dropped(state, specimen, specimens):
     run_here(specimen.open_folder(specimens))
     count = count_cells(state.cells)
