@@ -31,6 +31,7 @@ _PLANES = frozenset("zt")
 _MAY_BE_WELLS = ("c+", "d+", "c", "d")
 """Kinds of channels, ``+`` in a chain, that count where nothing else names one."""
 _MOST_CHANNELS = 5
+_PLANES_ALONE = re.compile(r"(?:[_\-. ]+[zt]\d+)*", re.IGNORECASE)
 
 _NUMBERED = re.compile(
     rf"{_START}(?:(?P<before>{_ANY_DYE})[_\-. ])?"
@@ -180,6 +181,8 @@ def _parts(stem: str) -> Iterator[_Part]:
     for found in _NUMBERED.finditer(stem):
         kind = _KINDS.get(found["kind"].lower(), found["kind"].lower())
         label = found["before"] or found["dye"] or found["filter"] or ""
+        if found["kind"] in ("C", "D") and not label and _is_well(stem, found):
+            continue
         bare = found.start("kind"), found.end("number")
         is_plane = kind in _PLANES
         span, label = (bare, "") if is_plane else (found.span(), label)
@@ -193,6 +196,16 @@ def _parts(stem: str) -> Iterator[_Part]:
         yield _part(stem, found.span(), "line", found["number"])
     for chain in _CHAIN.finditer(stem):
         yield from _links(stem, chain.start(), chain[0])
+
+
+def _is_well(stem: str, found: re.Match[str]) -> bool:
+    """Whether a capital stands where a row does: elsewhere than at the end.
+
+    ImageJ writes ``C1-`` before a name.
+    """
+    after = stem[found.end() :]
+    is_last = _PLANES_ALONE.fullmatch(after) is not None
+    return not is_last and not (found.start() == 0 and after.startswith("-"))
 
 
 def _links(stem: str, start: int, chain: str) -> Iterator[_Part]:

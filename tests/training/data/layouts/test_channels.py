@@ -31,6 +31,7 @@ ONE_FRAME = {
     "S8": ["green_S8", "red_S8"],
     "S9": ["S9 (FITC)", "S9 (DAPI)"],
     "": ["ch00", "ch01"],
+    "S10_Z1": ["S10_C1_Z1", "S10_C2_Z1"],
     "exp_s1": ["exp_w1DAPI_s1", "exp_w2FITC_s1"],
 }
 
@@ -50,6 +51,8 @@ def test_names_that_differ_in_a_channel_or_plane_are_one_frame(base):
         ["plate_C01", "plate_D01", "plate_D02"],
         ["C1_x", "C2_x", "B1_x"],
         ["C1", "C2"],
+        ["C01_1", "C01_2", "C02_1"],
+        ["plate_C01_f", "plate_C02_f"],
         ["T1", "T2"],
         ["S1C1", "S1C2"],
         ["S_001", "S_405", "S_488"],

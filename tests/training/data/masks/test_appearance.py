@@ -1,5 +1,7 @@
 """Masks and label images are told from pictures by their pixels alone."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,6 +11,19 @@ from training.data.cells.extraction import extract_frame
 from training.data.layouts import Frame
 from training.data.masks.appearance import file_looks_like_mask, looks_like_mask
 from training.errors import BadImageError
+
+
+def packed(pixels, quality):
+    """Return pixels as JPEG leaves them."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=quality)
+    return np.asarray(Image.open(stream))
+
+
+def enlarged(pixels):
+    """Return pixels three times as wide and high, with soft edges."""
+    size = pixels.shape[1] * 3, pixels.shape[0] * 3
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
 
 
 @pytest.fixture
@@ -24,6 +39,8 @@ def pair(frame_with_nuclei):
         lambda mask: (mask > 0) * np.int32(70_000),
         lambda mask: np.stack([mask, mask // 2, mask // 3], axis=2),
         lambda mask: mask > 0,
+        lambda mask: packed(mask, 90),
+        lambda mask: enlarged(mask),
     ],
 )
 def test_pieces_of_one_value_are_a_mask(pair, as_saved):
@@ -42,6 +59,10 @@ def test_pieces_of_one_value_are_a_mask(pair, as_saved):
         lambda frame: frame * 0,
         lambda frame: frame.astype(np.float32),
         lambda frame: frame[:, :1],
+        lambda frame: packed(frame, 50),
+        lambda frame: enlarged(frame),
+        lambda frame: np.kron(frame, np.ones((6, 6), np.uint8)),
+        lambda frame: np.where(frame == frame.max(), 65_535, frame.astype(np.uint16)),
     ],
 )
 def test_pictures_are_none(pair, taken):
