@@ -8,7 +8,7 @@ import typer
 
 from training.cli.app import BAD_INPUT, app
 from training.cli.options import Changes, Json, Layout, cutting, pairs
-from training.cli.terminal import console, progress, tell
+from training.cli.terminal import progress, say, tell
 
 if TYPE_CHECKING:
     from training.data.cells.folder import ExtractionProgress
@@ -57,6 +57,7 @@ def extract(
 
     extraction, segmentation = cutting(changes)
     collection = read_collection(specimens, layout)
+    say(f"{collection.census}.", *collection.notes)
     steps = write_cell_folder(
         collection, out, extraction, segmentation, original_masks=original_masks
     )
@@ -64,13 +65,10 @@ def extract(
     done = list(progress(steps, frames, "frames"))
     faults = [str(step.fault) for step in done if step.fault]
     left_aside = [f"{step.frame}: {step.note}" for step in done if step.note]
-    census = f"{collection.census}."
     read_as = _read_as(done)
     pending = pending_decisions(out)
     waiting = [pending_text(pending)] if pending else []
-    notes = (*collection.notes, *read_as, *left_aside, *faults, *waiting)
-    for note in (census, *notes):
-        console.print(note, highlight=False, soft_wrap=True, markup=False)
+    say(*read_as, *left_aside, *faults, *waiting)
     tell(
         {
             "folder": str(out),

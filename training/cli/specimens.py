@@ -17,7 +17,7 @@ from training.cli.options import (
     Layout,
     pairs,
 )
-from training.cli.terminal import console, progress, tell
+from training.cli.terminal import progress, say, tell
 
 
 @app.command()
@@ -76,14 +76,13 @@ def specimens(
         verdict,
     )
     plan, note = plan_reports(request)
-    if note:
-        console.print(note, highlight=False, markup=False)
+    collection = plan.collection
+    say(f"{collection.census}.", *collection.notes, *([note] if note else []))
     done = []
     try:
         for step in progress(report_specimens(plan), len(plan.chosen), "specimens"):
             done.append(step)
-            for fault in step.faults:
-                console.print(fault, highlight=False, soft_wrap=True, markup=False)
+            say(*step.faults)
     except InterruptedRunError as stop:
         raise InterruptedRunError(
             out, "it was interrupted", "repeat the command: finished reports are kept"

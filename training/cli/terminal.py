@@ -34,6 +34,12 @@ _AT_ONCE = 0.2
 """Seconds from the start in which steps were done before it."""
 
 
+def say(*sentences: str) -> None:
+    """Print sentences, each in one line and as it stands."""
+    for sentence in sentences:
+        console.print(sentence, highlight=False, soft_wrap=True, markup=False)
+
+
 def print_metrics(metrics: "Metrics", patterns: list[str]) -> None:
     """Print the rate of each pattern and the mean class accuracy."""
     table = Table("pattern", "rate %", "cells", "specimens")

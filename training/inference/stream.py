@@ -6,7 +6,7 @@ At most two frames are in memory, however many there are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -56,7 +56,10 @@ class FrameStep:
 
 
 def find_frames(
-    paths: Sequence[Path], masks: Sequence[Path] = (), layout: str = "auto"
+    paths: Sequence[Path],
+    masks: Sequence[Path] = (),
+    layout: str = "auto",
+    say: Callable[[str], None] | None = None,
 ) -> list[Frame]:
     """Return the frames of images and of folders, in the order given.
 
@@ -68,6 +71,8 @@ def find_frames(
         One for each of `paths`, which are then images; or none.
     layout
         Of the folders, as `training.data.layouts.read_collection` takes it.
+    say
+        Called with each note on a folder, such as what was left over in it.
 
     Raises
     ------
@@ -90,7 +95,7 @@ def find_frames(
     frames: list[Frame] = []
     for number, path in enumerate(paths):
         if _is_folder(path):
-            frames += _frames_of(path, layout)
+            frames += _frames_of(path, layout, say)
         else:
             frames.append(_frame_of(path, masks[number] if masks else None))
     (name, count), *_ = Counter(frame.name for frame in frames).most_common(1)
@@ -119,8 +124,13 @@ def _frame_of(image: Path, mask: Path | None) -> Frame:
     return Frame(image.stem, image, mask)
 
 
-def _frames_of(folder: Path, layout: str) -> list[Frame]:
+def _frames_of(
+    folder: Path, layout: str, say: Callable[[str], None] | None
+) -> list[Frame]:
     collection = read_collection(folder, layout)
+    if say is not None:
+        for note in collection.notes:
+            say(note)
     frames = [frame for one in collection.specimens for frame in one.frames]
     if not frames:
         raise BadLayoutError(

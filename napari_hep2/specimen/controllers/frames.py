@@ -101,10 +101,9 @@ class SpecimenController:
         state.cells = self._read = None
         state.position = (0, 0)
         state.collection = collection
-        n = len(collection.specimens)
-        noun = "specimen" if n == 1 else "specimens"
-        state.tell(" ".join((f"{n} {noun} opened.", *collection.notes)))
-        return self.open_frame(*self._position_of(frame))
+        found = " ".join((f"{collection.census}.", *collection.notes))
+        state.tell(found)
+        return self.open_frame(*self._position_of(frame), found=found)
 
     def _position_of(self, frame: str | None) -> tuple[int, int]:
         for position in self._positions():
@@ -126,8 +125,11 @@ class SpecimenController:
     def _frame_at(self, position: tuple[int, int]) -> Frame:
         return self._specimen_at(position).frames[position[1]]
 
-    def open_frame(self, specimen: int, frame: int = 0) -> Job:
-        """Read a frame of the open collection and extract its cells."""
+    def open_frame(self, specimen: int, frame: int = 0, *, found: str = "") -> Job:
+        """Read a frame of the open collection and extract its cells.
+
+        What was `found` in the folder stays on the screen with it.
+        """
         position = (specimen, frame)
         wanted, root = self._frame_at(position), self._root()
 
@@ -135,7 +137,7 @@ class SpecimenController:
             owner = self._specimen_at(position)
             self._state.position = position
             self._read = None
-            self._show(cells, owner.id, owner.pattern)
+            self._show(cells, owner.id, owner.pattern, found)
 
         return Job("Extracting cells", lambda: self.cutting(wanted, root), done)
 
@@ -156,7 +158,9 @@ class SpecimenController:
         """Show the open frame with its cells cut anew."""
         self._show(cells, self._state.specimen, self._state.pattern)
 
-    def _show(self, cells: FrameCells, specimen: str, pattern: str | None) -> None:
+    def _show(
+        self, cells: FrameCells, specimen: str, pattern: str | None, found: str = ""
+    ) -> None:
         state = self._state
         state.prediction = None
         # Who listens to these names must not take them for the frame before.
@@ -166,9 +170,9 @@ class SpecimenController:
         count = count_cells(cells)
         text = f"{cells.frame.name}: {count.kept} of {count.total} cells kept"
         if cells.frame.note:
-            state.complain(f"{text}; {cells.frame.note}.")
+            state.complain(f"{text}; {cells.frame.note}. {found}".rstrip())
         else:
-            state.tell("; ".join((text, *cells.notes)) + ".")
+            state.tell(f"{'; '.join((text, *cells.notes))}. {found}".rstrip())
 
     def use_arrays(
         self,

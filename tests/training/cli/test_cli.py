@@ -217,13 +217,21 @@ def test_extract_says_what_masks_were_taken_for(run, tmp_path):
     (tmp_path / "data").mkdir()
     for number, mask in enumerate([labels, labels * 60, (labels > 0) * 255], 1):
         name = tmp_path / "data" / f"{number}_p0"
-        tifffile.imwrite(f"{name}.tif", image)
+        tifffile.imwrite(f"{name}.tif", image + np.uint8(number))
         tifffile.imwrite(f"{name}_mask.tif", mask.astype(np.uint8))
     done = run("extract", tmp_path / "data", "--out", tmp_path / "cells")
     assert done.returncode == 0, done.stderr
     told = done.stdout + done.stderr
     assert "label image, 8 nuclei in 2 frames" in told
     assert "binary mask, 4 nuclei\n" in told
+
+
+def test_extract_counts_the_specimens_before_it_cuts(run, tmp_path, write_plain):
+    data = write_plain(tmp_path / "data", ["S1", "S2", "S1_mip"], masks=False)
+    done = run("extract", data, "--out", tmp_path / "cells", "--set", "size=21")
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    assert lines[0] == "2 specimens by the names of the files: 2 without a pattern."
+    assert lines[1] == "S1_mip.png: not read, as neither frame nor mask."
 
 
 def test_a_plane_and_a_channel_are_chosen_by_settings(run, tmp_path):

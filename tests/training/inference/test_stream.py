@@ -166,3 +166,10 @@ def test_faults_are_expected_ones_alone(frames, tmp_path, monkeypatch):
     monkeypatch.setattr(stream, "extract_frame", refuse)
     (step,) = predict_frames([replace(frames[0])], Even(), tmp_path, *HOW)
     assert step.fault == f"{frames[0].name}: it is bad; mend it."
+
+
+def test_what_is_left_over_in_a_folder_is_said(tmp_path, write_plain):
+    write_plain(tmp_path, ["S1", "S1_enhanced"], masks=False)
+    said = []
+    assert len(find_frames([tmp_path], say=said.append)) == 1
+    assert said == ["S1_enhanced.png: not read, as neither frame nor mask."]

@@ -14,7 +14,13 @@ import pandas as pd
 from training.config import ExtractionSettings, SegmentationSettings
 from training.data.cells.crop_size import CropFit, crop_fit, odd_size_note
 from training.data.cells.saturation import saturated_from
-from training.data.layouts import Frame, check_one_mask, with_channel
+from training.data.layouts import (
+    Frame,
+    check_no_fault,
+    check_one_mask,
+    with_channel,
+)
+from training.data.masks.appearance import looks_like_mask
 from training.data.masks.files import read_nuclei
 from training.data.masks.nuclei import Floats, Nuclei, find_components, find_nuclei
 from training.data.masks.scale_bars import Box, find_scale_bars, without
@@ -164,8 +170,10 @@ def extract_frame(
     """
     # Of channels as files the setting names the file, and not a channel in it.
     channel = "" if frame.channels else extraction.channel
+    check_no_fault(frame)
     frame = with_channel(frame, extraction.channel)
     grey = read_frame(frame.image, extraction.plane, channel)
+    _check_is_picture(frame, grey.pixels)
     height, width = grey.pixels.shape
     notes = [note for note in (grey.note, frame.note) if note]
     mended, made, meaning = frame.mended is not None, False, ""
@@ -202,6 +210,15 @@ def extract_frame(
         meaning,
         grey.pixel_size,
     )
+
+
+def _check_is_picture(frame: Frame, pixels: npt.NDArray[Any]) -> None:
+    if looks_like_mask(pixels):
+        raise BadImageError(
+            frame.image,
+            "it is a mask by its values, and no picture",
+            "name it after its frame, as in NAME_mask.tif, or move it away",
+        )
 
 
 def label_nuclei(mask: npt.NDArray[Any]) -> npt.NDArray[np.int32]:

@@ -29,6 +29,7 @@ from training.data.cells.files import (
     read_table,
     source_root,
 )
+from training.data.cells.same_pictures import PicturesSeen
 from training.data.cells.writer import (
     CellWriter,
     files_of,
@@ -162,10 +163,12 @@ def write_cell_folder(
         raise BadCellsError(
             collection.root, "it holds no whole frames", "use its cells as they are"
         )
+    seen = PicturesSeen()
     with CellWriter.beside(out, extraction.size, original_masks) as writer:
         for done, (specimen, frame) in enumerate(frames, start=1):
             yield _one_frame(
                 writer,
+                seen,
                 collection,
                 specimen,
                 frame,
@@ -207,6 +210,7 @@ def is_cell_folder(path: Path) -> bool:
 
 def _one_frame(
     writer: CellWriter,
+    seen: PicturesSeen,
     collection: Collection,
     specimen: Specimen,
     frame: Frame,
@@ -220,6 +224,7 @@ def _one_frame(
     try:
         cells = extract_frame(frame, extraction, segmentation)
         frame = cells.frame
+        seen.add(cells)
         writer.add(specimen, cells)
         read_as = cells.read_as
         writer.notes += [

@@ -33,6 +33,7 @@ from training.data.cells.packed import (
     write_cell_set,
     write_joined,
 )
+from training.data.cells.same_pictures import PicturesSeen
 from training.data.layouts import Collection, read_collection
 from training.data.masks.files import read_mask
 from training.data.masks.history import mended_notes
@@ -246,7 +247,7 @@ def _pack_cell_files(gathered: _Gathered, size: int, masks: bool) -> None:
 
 def _pack_frames(gathered: _Gathered, size: int, masks: bool) -> None:
     """Cut the frames of every specimen that has a pattern; note what is left out."""
-    notes = list(gathered.collection.notes)
+    notes, seen = list(gathered.collection.notes), PicturesSeen()
     for specimen in gathered.collection.specimens:
         if specimen.pattern is None:
             notes.append(f"specimen {specimen.id} has no pattern and was left out")
@@ -254,6 +255,7 @@ def _pack_frames(gathered: _Gathered, size: int, masks: bool) -> None:
         for frame in specimen.frames:
             try:
                 cut = extract_frame(frame, ExtractionSettings(), SegmentationSettings())
+                seen.add(cut)
             except BadMaskError as fault:
                 notes.append(shown_fault(fault))
                 continue

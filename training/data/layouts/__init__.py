@@ -11,6 +11,7 @@ from training.data.layouts.collection import (
     Collection,
     Frame,
     Specimen,
+    check_no_fault,
     check_one_mask,
     with_channel,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "Collection",
     "Frame",
     "Specimen",
+    "check_no_fault",
     "check_one_mask",
     "find_layout",
     "frame_beside",

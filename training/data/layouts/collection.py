@@ -10,25 +10,31 @@ from training.data.cells.census import specimen_census
 from training.errors import BadImageError, BadMaskError
 from training.patterns import Vocabulary
 
+_SHOWN = 6
+"""Files that a sentence names; of more it gives the number."""
+
 
 @dataclass(frozen=True)
 class Channel:
-    """One channel of a frame, in a file of its own.
+    """One channel or plane of a frame, in a file of its own.
 
     Attributes
     ----------
     name
-        As the file's name ends, e.g. ``ch01``, ``C2``, ``w2FITC`` or ``DAPI``.
+        As it stands in the file's name, e.g. ``ch01``, ``w2FITC``, ``DAPI``, ``z03``.
     number
-        The number in it, or None.
+        The channel's number in it, or None.
     is_signal
         Whether it is named after fluorescein, in which the cells are read.
+    is_plane
+        Whether it is one of several planes or times.
     """
 
     name: str
     path: Path
     number: int | None = None
     is_signal: bool = False
+    is_plane: bool = False
 
     def is_named(self, word: str) -> bool:
         """Whether a user means this channel by its name or its number."""
@@ -58,6 +64,8 @@ class Frame:
         Where each channel is a file; empty where one file is all.
     other_masks
         Further masks found for it; with one of them nobody knows which counts.
+    fault
+        Why it must not be cut, or an empty string.
     """
 
     name: str
@@ -67,6 +75,7 @@ class Frame:
     note: str = ""
     channels: tuple[Channel, ...] = ()
     other_masks: tuple[Path, ...] = ()
+    fault: str = ""
 
     @property
     def images(self) -> tuple[Path, ...]:
@@ -151,7 +160,11 @@ class Collection:
     @property
     def census(self) -> str:
         """How many specimens there are of which patterns, and how they are known."""
-        patterns = {one.id: one.pattern for one in self.specimens}
+        patterns = {
+            one.id: one.pattern
+            for one in self.specimens
+            if not all(frame.fault for frame in one.frames)
+        }
         patterns |= {
             c.specimen: c.pattern for c in self.cells if c.specimen is not None
         }
@@ -182,14 +195,35 @@ def with_channel(frame: Frame, word: str = "") -> Frame:
     ]
     if len(meant) == 1:
         return replace(frame, image=meant[0].path, channels=())
-    names = ", ".join(f"{one.name} ({one.path.name})" for one in frame.channels)
+    shown = [f"{one.name} ({one.path.name})" for one in frame.channels[:_SHOWN]]
+    more = len(frame.channels) - _SHOWN
+    names = ", ".join([*shown, f"{more} more"] if more > 0 else shown)
+    kinds = "channels"
+    if any(one.is_plane for one in frame.channels):
+        kinds = "channels, planes or times"
     wanted = repr(word) if named else "named as fluorescein"
+    example = next((c.number for c in frame.channels if c.number is not None), None)
     raise BadImageError(
         frame.name,
-        f"its channels are {names}, and {len(meant) or 'none'} is {wanted}",
-        "name the channel to cut, as in --set channel=1, or rename files that are "
-        "frames of their own",
+        f"its {kinds} are {names}, and {len(meant) or 'none'} is {wanted}",
+        "name the one to cut, as in --set "
+        f"channel={frame.channels[0].name if example is None else example}, "
+        "or rename files that are frames of their own",
     )
+
+
+def check_no_fault(frame: Frame) -> None:
+    """Refuse a frame that must not be cut.
+
+    Raises
+    ------
+    BadImageError
+        The sentence says why.
+    """
+    if frame.fault:
+        raise BadImageError(
+            frame.image, frame.fault, "keep the one that is named rightly"
+        )
 
 
 def check_one_mask(frame: Frame) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from training.data.layouts.channels import ChannelName, channel_names
 from training.data.layouts.collection import Channel, Frame
 from training.data.layouts.names import (
     OUTLINE_SUFFIXES,
@@ -15,12 +16,16 @@ from training.data.layouts.names import (
     UNREAD_SUFFIXES,
     aside_base,
     bare_stem,
-    channel_names,
+    core,
     is_mask_name,
+    is_weak_mask_name,
     leftovers,
     mask_base,
+    masked_name,
     outline_base,
+    says_mask,
 )
+from training.data.masks.appearance import file_looks_like_mask
 from training.errors import BadLayoutError
 from training.storage.images import IMAGE_SUFFIXES
 from training.storage.paths import checked, is_inside
@@ -68,7 +73,14 @@ class Listing:
     def names_of(self, stem: str) -> list[str]:
         """Return what a mask of a frame may be named after: it and its channels."""
         files = self.channels.get(stem, ())
-        return [stem, *(bare_stem(one.path.name) for one in files)]
+        stems = (bare_stem(one.path.name) for one in files)
+        return list(dict.fromkeys([stem, *stems]))
+
+    @property
+    def files(self) -> list[Path]:
+        """All files of the frames and their channels."""
+        channels = (one.path for files in self.channels.values() for one in files)
+        return [*self.images.values(), *channels]
 
     def mask_of(self, stem: str) -> Path | None:
         """Return the mask beside an image, the one that should be there, or None."""
@@ -108,7 +120,7 @@ class Listing:
             (outlines, "outlines of no frame by their name: name them after it"),
             (pickles, _PICKLE),
         )
-        return tuple(f"{_shown(paths)}: {why}." for paths, why in said if paths)
+        return tuple(f"{shown(paths)}: {why}." for paths, why in said if paths)
 
     @property
     def _has_masks(self) -> bool:
@@ -147,21 +159,24 @@ def list_images(root: Path, folder: Path) -> Listing:
         elif aside_base(stem) is not None:
             asides.append(path)
         elif stem in images:
-            raise BadLayoutError(
-                path, f"{images[stem].name} is there as well", "keep one of the two"
-            )
+            frame, mask = _frame_and_mask(images[stem], path)
+            images[stem] = frame
+            masks[stem].append(mask)
         else:
             images[stem] = path
             masks[stem] += labels_in(root, path)
-    channels = _channels(images)
-    for stem in leftovers(images):
+    _move_masks(folder, images, masks, asides)
+    named = channel_names(images)
+    channels = _channels(folder, images, named)
+    for stem in named:
+        del images[stem]
+    bases = [*named, *(one.base for one in named.values())]
+    for stem in leftovers(images, bases):
         asides.append(images.pop(stem))
-    for name, files in channels.items():
-        for one in files:
-            del images[bare_stem(one.path.name)]
-        images[name] = files[0].path
+    images |= {name: files[0].path for name, files in channels.items()}
     listing = Listing(folder, dict(sorted(images.items())), masks, channels, asides)
     _add_others(root, folder, listing)
+    _give_masks(listing)
     return listing
 
 
@@ -188,14 +203,78 @@ def add_masks(root: Path, folder: Path, listing: Listing) -> None:
         else:
             listing.masks.setdefault(base or stem, []).append(path)
     _add_others(root, folder, listing)
+    _give_masks(listing)
 
 
-def _channels(images: Mapping[str, Path]) -> dict[str, tuple[Channel, ...]]:
-    """Return the channels of each frame that has them as files, by its name."""
+def _move_masks(
+    folder: Path,
+    images: dict[str, Path],
+    masks: dict[str, list[Path]],
+    asides: list[Path],
+) -> None:
+    """Move files that are masks by a word in their names, or by it and their content.
+
+    A file whose name extends that of a frame by letters alone is one where it looks so.
+    """
+    others = [stem for stem in images if not is_weak_mask_name(stem)]
+    others = [stem for stem in others if not says_mask(stem)]
+    channels = channel_names(others)
+    bases = {one.base or bare_stem(folder.name) for one in channels.values()}
+    names = by_core([*others, *bases])
+    frames = [*bases, *(stem for stem in others if stem not in channels)]
+    sole = frames[0] if len(frames) == 1 else None
+    for stem, path in list(images.items()):
+        name = masked_name(stem, names) or (None if core(stem) else sole)
+        if name == stem or (name is None and not says_mask(stem)):
+            continue
+        if (says_mask(stem) and name is not None) or file_looks_like_mask(path):
+            masks[name or stem].append(images.pop(stem))
+        elif is_weak_mask_name(stem) and name is not None:
+            asides.append(images.pop(stem))
+
+
+def _frame_and_mask(one: Path, other: Path) -> tuple[Path, Path]:
+    """Return a frame and its mask of one name, by what they look like."""
+    alike = [file_looks_like_mask(path) for path in (one, other)]
+    if alike[0] == alike[1]:
+        raise BadLayoutError(
+            other, f"{one.name} is there as well", "keep one of the two"
+        )
+    return (other, one) if alike[0] else (one, other)
+
+
+def by_core(stems: Iterable[str]) -> dict[tuple[str, ...], list[str]]:
+    """Return names by their `core`."""
+    found: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for stem in stems:
+        found[core(stem)].append(stem)
+    return found
+
+
+def _give_masks(listing: Listing) -> None:
+    """Give masks without a frame to the one frame that shares their name.
+
+    ``S1_mask`` is the mask of ``S1_image``, where there is no ``S1``.
+    """
+    frames = [name for stem in listing.images for name in listing.names_of(stem)]
+    names = by_core(frames)
+    for base in sorted(listing.masks.keys() - set(frames)):
+        found = names.get(core(base), ())
+        if len(found) == 1:
+            listing.masks.setdefault(found[0], []).extend(listing.masks.pop(base))
+
+
+def _channels(
+    folder: Path, images: Mapping[str, Path], named: Mapping[str, ChannelName]
+) -> dict[str, tuple[Channel, ...]]:
+    """Return the channels of each frame that has them as files, by its name.
+
+    Where their names are nothing but channels' the frame is named after the folder.
+    """
     found: dict[str, list[Channel]] = defaultdict(list)
-    for stem, named in channel_names(images).items():
-        found[named.base].append(
-            Channel(named.name, images[stem], named.number, named.is_signal)
+    for stem, one in named.items():
+        found[one.base or bare_stem(folder.name)].append(
+            Channel(one.name, images[stem], one.number, one.is_signal, one.is_plane)
         )
     return {
         base: tuple(sorted(files, key=lambda one: one.path.name))
@@ -219,7 +298,8 @@ def _add_others(root: Path, folder: Path, listing: Listing) -> None:
             listing.asides.append(path)
 
 
-def _shown(paths: Sequence[Path]) -> str:
+def shown(paths: Sequence[Path]) -> str:
+    """Return the names of files as a note has them."""
     names = ", ".join(path.name for path in paths[:_SHOWN])
     more = len(paths) - _SHOWN
     return f"{names} and {more} more" if more > 0 else names

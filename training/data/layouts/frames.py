@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -11,12 +10,15 @@ from pathlib import Path
 from training.data.layouts.collection import Collection, Frame, Specimen
 from training.data.layouts.files import (
     Listing,
-    add_masks,
     files_in,
     folders_in,
     list_images,
 )
-from training.data.layouts.names import is_aside_folder, is_mask_folder
+from training.data.layouts.folders import frame_places
+from training.data.layouts.names import (
+    PART,
+    field_base,
+)
 from training.data.layouts.titles import (
     PATTERNS,
     SPECIMEN_ROWS,
@@ -36,9 +38,6 @@ from training.errors import BadLayoutError
 from training.patterns import I3A, I3A_TASK2, Vocabulary, vocabulary_for
 from training.storage.delimited import read_table
 from training.storage.paths import by_name
-
-_PART = re.compile(r"(.+?)_[pP]\d+")
-_IMAGES = ("images", "image")
 
 
 def read_task2(root: Path) -> Collection:
@@ -87,35 +86,46 @@ def read_plain(root: Path) -> Collection:
     """Read a folder of frames.
 
     Masks lie beside the images (``NAME_mask`` and what other tools write) or in a
-    folder ``Masks``. Where the images lie in subfolders, each is a specimen; else the
-    specimen is the file's name without a last ``_pN``. A table with a column of
-    specimens and one of patterns gives the patterns; without one they are not known.
+    folder ``Masks``. Where the images lie in subfolders, each is a specimen, or all
+    are patterns; else the specimen is the file's name without a last ``_pN`` or a
+    field. A table with a column of specimens and one of patterns gives the patterns;
+    without one they are not known.
 
     Raises
     ------
     BadLayoutError, UnknownPatternError
         With one sentence on what is missing or wrong.
     """
-    listings, notes = _plain_listings(root)
+    places, notes = frame_places(root, root)
     members: dict[str, list[Frame]] = defaultdict(list)
+    patterns: dict[str, str] = {}
     bare: list[str] = []
-    for specimen, listing in listings:
-        found, _ = _members(listing, part_needed=False, specimen=specimen)
-        bare += listing.without_mask()
-        notes += listing.notes()
+    for place in places:
+        found, _ = _members(place.listing, part_needed=False, specimen=place.specimen)
+        bare += place.listing.without_mask()
+        notes += place.listing.notes()
         for name, frames in found.items():
             members[name] += frames
+            if place.pattern is not None:
+                _add_pattern(root, patterns, name, place.pattern)
     if not members:
         raise BadLayoutError(
             root, " ".join(("it holds no images", *notes)), "give a folder of frames"
         )
     _check_unique(root, members)
-    by_folder = any(specimen is not None for specimen, _ in listings)
+    by_folder = any(place.specimen is not None for place in places)
     named_by = "the names of the folders" if by_folder else "the names of the files"
-    table, more = pattern_table(root)
-    vocabulary, truth = _plain_truth(table, members, root, named_by)
+    table, more = pattern_table(root, [place.listing.folder for place in places])
+    if table is not None and patterns:
+        raise BadLayoutError(
+            root,
+            f"{table.name} and the names of the folders both give patterns",
+            "move one of the two away",
+        )
+    vocabulary, truth = _plain_truth(table, members, root, named_by, patterns)
     specimens = _specimens(members, truth.rows, table or root)
-    notes = (*_notes(truth.rows, specimens, bare, table or root), *notes, *more)
+    notes += (*_fields_note(members), *more)
+    notes = (*_notes(truth.rows, specimens, bare, table or root), *notes)
     return Collection(
         "plain",
         root,
@@ -124,11 +134,6 @@ def read_plain(root: Path) -> Collection:
         notes=notes,
         specimens_from=truth.ids_from,
     )
-
-
-def plain_folders(root: Path) -> list[Path]:
-    """Return the folders in which a plain folder's images lie."""
-    return [listing.folder for _, listing in _plain_listings(root)[0]]
 
 
 def frame_beside(image: Path) -> Frame | None:
@@ -149,32 +154,17 @@ def frame_beside(image: Path) -> Frame | None:
     return None
 
 
-def _plain_listings(
-    root: Path,
-) -> tuple[list[tuple[str | None, Listing]], tuple[str, ...]]:
-    """Return the listings of a plain folder with their specimens, and what to note."""
-    here = _pair(root, root)
-    if here.images:
-        return [(None, here)], ()
-    below = folders_in(root, root)
-    asides = [p for p in below if is_mask_folder(p.name) or is_aside_folder(p.name)]
-    listings = [(p.name, _pair(root, p)) for p in below if p not in asides]
-    notes = here.notes()
-    if asides:
-        names = ", ".join(path.name for path in asides)
-        notes += (f"{names}: not read, as no specimen by the folder's name.",)
-    return [(name, listing) for name, listing in listings if listing.images], notes
-
-
-def _pair(root: Path, folder: Path) -> Listing:
-    """List the frames of a folder, with the masks that lie in one of its own."""
-    below = folders_in(root, folder)
-    images = next((p for p in below if p.name.lower() in _IMAGES), folder)
-    listing = list_images(root, images)
-    masks = next((p for p in below if is_mask_folder(p.name)), None)
-    if masks is not None and listing.images:
-        add_masks(root, masks, listing)
-    return listing
+def _add_pattern(
+    root: Path, patterns: dict[str, str], specimen: str, pattern: str
+) -> None:
+    other = patterns.setdefault(specimen, pattern)
+    if other != pattern:
+        raise BadLayoutError(
+            root,
+            f"{specimen} lies in the folders {other} and {pattern}, and a specimen has "
+            "one pattern",
+            "give each specimen a name of its own",
+        )
 
 
 def _members(
@@ -183,14 +173,29 @@ def _members(
     members: dict[str, list[Frame]] = defaultdict(list)
     strange = []
     for stem in listing.images:
-        part = _PART.fullmatch(stem)
+        part = PART.fullmatch(stem)
         if part is None and part_needed:
             strange.append(stem)
             continue
         name = stem if specimen is None else f"{specimen}_{stem}"
-        owner = specimen or (part.group(1) if part else stem)
-        members[owner].append(listing.frame(stem, name))
+        owner = part["base"] if part else field_base(stem) or stem
+        members[specimen or owner].append(listing.frame(stem, name))
     return members, strange
+
+
+def _fields_note(members: Mapping[str, list[Frame]]) -> tuple[str, ...]:
+    """Say which frames were taken as fields of one specimen."""
+    fields = [
+        (frame.name, name)
+        for name, frames in members.items()
+        for frame in frames
+        if PART.fullmatch(frame.name) is None and field_base(frame.name) == name
+    ]
+    if not fields:
+        return ()
+    frame, name = fields[0]
+    how = f"fields by their names, as {frame} of the specimen {name}"
+    return (f"{len(fields)} frames were taken as {how}.",)
 
 
 def _specimens(
@@ -218,17 +223,30 @@ def _check_unique(root: Path, members: Mapping[str, list[Frame]]) -> None:
 
 
 def _plain_truth(
-    table: Path | None, members: Iterable[str], root: Path, named_by: str
+    table: Path | None,
+    members: Iterable[str],
+    root: Path,
+    named_by: str,
+    patterns: Mapping[str, str],
 ) -> tuple[Vocabulary, TruthTable]:
+    """Return the patterns by the table, or as the folders give them."""
     if table is None:
-        rows = {id_key(name, root): Truth(name, None) for name in members}
-        return I3A, TruthTable(rows, named_by)
+        vocabulary = vocabulary_for(patterns.values(), root) if patterns else I3A
+        rows = {
+            id_key(name, root): Truth(name, _spelled(vocabulary, patterns.get(name)))
+            for name in members
+        }
+        return vocabulary, TruthTable(rows, named_by)
     content = read_table(table)
     column = needed_column(table, content.header, PATTERNS)
     names = [row[column] for row in content.rows if row[column]]
     vocabulary = vocabulary_for(names, table)
     truth = read_truth(table, vocabulary, SPECIMENS)
     return vocabulary, replace(truth, ids_from=f"{truth.ids_from} and {named_by}")
+
+
+def _spelled(vocabulary: Vocabulary, word: str | None) -> str | None:
+    return None if word is None else vocabulary[vocabulary.index(word)].name
 
 
 def _six_or_seven(specimens: tuple[Specimen, ...]) -> Vocabulary:

@@ -7,11 +7,11 @@ stands behind ``_``, ``-``, a point or a blank, in any case.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from training.data.layouts.channels import channel_bases, merged_base
 from training.storage.images import IMAGE_SUFFIXES
 
 OUTLINE_SUFFIXES = frozenset({".zip", ".roi", ".geojson"})
@@ -41,70 +41,70 @@ _MASK_NAME = re.compile(rf"(?P<base>.+?){_GAP}(?:{_MASK})", re.IGNORECASE)
 _ASIDE_NAME = re.compile(
     rf"(?P<base>.+?){_GAP}(?:{_ASIDE})(?:_cp_masks)?", re.IGNORECASE
 )
-_MASK_FOLDER = re.compile(rf"{_MASK}", re.IGNORECASE)
-_ASIDE_FOLDER = re.compile(rf"{_ASIDE}", re.IGNORECASE)
+_MASK_FOLDER = re.compile(
+    rf"{_MASK}|gt|ground[_ \-]?truth|bw|binary|annotations?", re.IGNORECASE
+)
+_IMAGE_FOLDER = re.compile(
+    r"im(?:age|g)s?|raw|orig(?:inals?)?|frames?|pictures?|photos?", re.IGNORECASE
+)
+_ASIDE_FOLDER = re.compile(rf"{_ASIDE}|merged?|rgb|composites?|colou?r", re.IGNORECASE)
+_SPLIT_FOLDER = re.compile(r"train(?:ing)?|test(?:ing)?|val(?:id(?:ation)?)?", re.I)
 _ROI_NAME = re.compile(
     rf"(?:(?P<base>.+?){_GAP})?(?:{_ROI})(?:{_GAP}(?P<after>.+))?", re.IGNORECASE
 )
 
-_SIGNAL = r"fitc|fluorescein|green|e?gfp|(?:alexa[_ ]?(?:fluor[_ ]?)?|af)488"
-_DYE = (
-    rf"{_SIGNAL}|dapi|hoechst(?:33342|33258)?|tritc|rhodamine|cy[2357]|texas[_ ]?red"
-    r"|mcherry|rfp|red|blue|bf|brightfield|dic|phase|trans"
-    r"|(?:alexa[_ ]?(?:fluor[_ ]?)?|af)(?:350|405|546|555|568|594|633|647)"
+_MASK_WORDS = {"mask", "masks", "label", "labels", "labeled", "labelled", "lbl"}
+_MASK_WORDS |= {"seg", "segmentation", "segmented", "instances"}
+_WEAK_WORDS = {"gt", "bw", "m", "msk", "bin", "binary", "nuclei", "nuc", "outlined"}
+_WEAK_WORDS |= {"annotation", "annotations", "manual", "ground", "truth", "threshold"}
+"""Of these a file's content says whether it is a mask."""
+_IMAGE_WORDS = {"img", "image", "images", "raw", "orig", "original", "org", "frame"}
+_IMAGE_WORDS |= {"cell", "cells", "nucleus"}
+_WORDS_OF_MASKS = _MASK_WORDS | _WEAK_WORDS
+_ROLES = _WORDS_OF_MASKS | _IMAGE_WORDS | {"of"}
+"""Words that say what a file is, and not of which specimen."""
+_PIECE = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![^\W\d_A-Z])|[^\W\d_]+|\d+")
+
+PART = re.compile(r"(?P<base>.+?)_p\d+", re.IGNORECASE)
+"""A frame of a specimen, as the contest numbers them."""
+_FIELD = r"(?:fields?|fld|fov|site|tile)"
+_BEFORE_WELL = r"(?P<base>(?:.+[_\-. ])?"
+_FIELDS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"(?P<base>.+?)(?:(?<=\d)|[_\-. (\[]+){_FIELD}[_\-. ]?\d+(?:[\W_].*)?",
+        # Of Phenix and Operetta, ImageXpress, Cellomics and Yokogawa.
+        rf"{_BEFORE_WELL}r\d+c\d+)f\d+.*",
+        rf"{_BEFORE_WELL}[a-p]\d{{2}})_s\d+(?:_w\d+)?",
+        rf"{_BEFORE_WELL}[a-p]\d{{2}})(?:f|_t\d+f)\d+.*",
+    )
 )
-_NUMBERED = (
-    re.compile(
-        rf"(?P<base>.+?){_GAP}(?P<name>(?P<kind>channel|ch|c|w)[=_]?(?P<number>\d{{1,3}})"
-        r"(?P<dye>[a-z][a-z0-9 \-]*)?)",
-        re.IGNORECASE,
-    ),
-    # ImageJ's Split Channels puts it in front.
-    re.compile(
-        r"(?P<name>(?P<kind>c)(?P<number>\d{1,2}))-(?P<base>.+?)(?P<dye>(?!))?",
-        re.IGNORECASE,
-    ),
-)
-_DYED = re.compile(rf"(?P<base>.+?){_GAP}(?P<name>{_DYE})", re.IGNORECASE)
-_IS_SIGNAL = re.compile(rf"(?:{_SIGNAL})", re.IGNORECASE)
-_WELL = re.compile(rf"(?P<base>.+?){_GAP}[abd-h]\d{{1,2}}", re.IGNORECASE)
-_MOST_CHANNELS = 5
+"""A field of a well or of a slide."""
+
+GAPS = "_-. "
+BREAKS = f"{GAPS}([)]"
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_PART_WORDS = {"field", "fov", "frame", "image", "img", "part", "pos", "position"}
-_PART_WORDS |= {"scene", "series", "site", "tile", "view", "well"}
+_PART_NUMBER = re.compile(
+    r"(field|fld|fov|frame|image|img|part|pos|position|scene|series|site|tile|view|well)"
+    rf"{_GAP}?\d",
+    re.IGNORECASE,
+)
 """Words before the number of a frame."""
 
 
-@dataclass(frozen=True)
-class ChannelName:
-    """What a file's name says of its channel.
-
-    Attributes
-    ----------
-    base
-        The frame's name.
-    name
-        Of the channel, as it stands in the file's name.
-    number
-        The number in it; None for a dye.
-    kind
-        ``ch``, ``channel``, ``c`` or ``w``; empty for a dye.
-    is_signal
-        Whether the dye is fluorescein or one that is seen through its filter.
-    """
-
-    base: str
-    name: str
-    number: int | None
-    kind: str
-    is_signal: bool
-
-
 def bare_stem(name: str) -> str:
-    """Return a file's name without its suffix, ``.ome.tif`` being one."""
-    stem = Path(name).stem
-    return _without_ome(stem)
+    """Return a file's name without its suffix, ``.ome.tif`` being one.
+
+    Letters with accents are one character each, however a system writes them.
+    """
+    return _without_ome(Path(unicodedata.normalize("NFC", name)).stem)
+
+
+def field_base(stem: str) -> str | None:
+    """Return the well or slide that a frame is a field of by its name, or None."""
+    found = (pattern.fullmatch(stem) for pattern in _FIELDS)
+    return next((one["base"] for one in found if one is not None), None)
 
 
 def mask_base(stem: str) -> str | None:
@@ -135,7 +135,8 @@ def is_mask_name(path: Path) -> bool:
     suffix, stem = path.suffix.lower(), bare_stem(path.name)
     if suffix in OUTLINE_SUFFIXES:
         return suffix == ".geojson" or roi_base(stem) is not None
-    return suffix in IMAGE_SUFFIXES and mask_base(stem) is not None
+    is_mask = mask_base(stem) is not None or says_mask(stem)
+    return suffix in IMAGE_SUFFIXES and is_mask
 
 
 def is_simple_segmentation(path: Path) -> bool:
@@ -149,81 +150,115 @@ def is_mask_folder(name: str) -> bool:
     return _MASK_FOLDER.fullmatch(name) is not None
 
 
+def holds_all_images(name: str) -> bool:
+    """Whether a folder of this name holds the images of all specimens."""
+    return _IMAGE_FOLDER.fullmatch(name) is not None
+
+
+def is_split_folder(name: str) -> bool:
+    """Whether a folder of this name holds the specimens to train on or to test with."""
+    return _SPLIT_FOLDER.fullmatch(name) is not None
+
+
 def is_aside_folder(name: str) -> bool:
     """Whether a folder of this name holds pictures made for the eye."""
     return _ASIDE_FOLDER.fullmatch(name) is not None
 
 
-def channel_names(stems: Iterable[str]) -> dict[str, ChannelName]:
-    """Tell which files are channels of one frame, by their stems.
+def core(stem: str) -> tuple[str, ...]:
+    """Return the words and numbers of a stem that do not say what the file is.
 
-    A number makes a channel where another file has the same name with another number;
-    then all that are numbered so are channels. ``_C1`` and ``_C2`` are wells where the
-    plate has others, as ``_A1`` or ``_C7``. A dye always makes one. Nothing is a
-    channel of a frame that is there as a file of its own.
+    That of ``S1_image``, ``Mask of S1`` and ``S1gt`` is ``S1``.
     """
-    known = set(stems)
-    found: dict[str, ChannelName] = {}
-    numbers: dict[tuple[str, str], set[int]] = defaultdict(set)
-    for stem in known:
-        one = _channel_name(stem)
-        if one is not None and one.base not in known:
-            found[stem] = one
-            if one.number is not None:
-                numbers[one.kind, one.base].add(one.number)
-    wells = {m["base"] for m in map(_WELL.fullmatch, known) if m is not None}
-    kinds = _kinds_in_use(numbers, wells)
-    return {
-        stem: one for stem, one in found.items() if not one.kind or one.kind in kinds
-    }
+    return tuple(word for word in _words(stem) if word not in _ROLES)
 
 
-def _kinds_in_use(
-    numbers: Mapping[tuple[str, str], set[int]], wells: set[str]
-) -> set[str]:
-    """Return the kinds of numbers that count channels, and nothing else."""
-    kinds = {kind for (kind, _), found in numbers.items() if len(found) > 1}
-    for (kind, base), found in numbers.items():
-        if len(found) > _MOST_CHANNELS or (kind == "c" and base in wells):
-            kinds.discard(kind)
-    return kinds
+def says_mask(stem: str) -> bool:
+    """Whether a word for masks stands at an end of a name: ``mask_S1``, ``S1mask``."""
+    words = _words(stem)
+    return bool(words) and (words[0] in _MASK_WORDS or words[-1] in _MASK_WORDS)
 
 
-def _channel_name(stem: str) -> ChannelName | None:
-    dyed = _DYED.fullmatch(stem)
-    for pattern in () if dyed else _NUMBERED:
-        found = pattern.fullmatch(stem)
-        if found is None:
-            continue
-        kind, dye = found["kind"].lower(), found["dye"] or ""
-        if dye and kind != "w":
-            continue
-        is_signal = _IS_SIGNAL.search(dye) is not None
-        base, number = _without_ome(found["base"]), int(found["number"])
-        return ChannelName(base, found["name"], number, kind, is_signal)
-    if dyed is None:
-        return None
-    is_signal = _IS_SIGNAL.fullmatch(dyed["name"]) is not None
-    return ChannelName(_without_ome(dyed["base"]), dyed["name"], None, "", is_signal)
+def is_weak_mask_name(stem: str) -> bool:
+    """Whether a word in a name may mean a mask, as its content then says."""
+    return not _WEAK_WORDS.isdisjoint(_words(stem))
 
 
-def leftovers(stems: Iterable[str]) -> list[str]:
+def masked_name(
+    stem: str, names: Mapping[tuple[str, ...], Sequence[str]]
+) -> str | None:
+    """Return the name whose mask a file is by its own, if its content is one, or None.
+
+    Parameters
+    ----------
+    names
+        Those of frames, by their `core`.
+    """
+    words = _words(stem)
+    if not _WORDS_OF_MASKS.isdisjoint(words):
+        return _one_of(names.get(core(stem), ()), stem)
+    for end in range(len(words) - 1, 0, -1):
+        for part, rest in ((words[:end], words[end:]), (words[-end:], words[:-end])):
+            if part in names and all(map(str.isalpha, rest)):
+                return _one_of(names[part], stem)
+    return None
+
+
+def _one_of(names: Sequence[str], stem: str) -> str | None:
+    """Return the only name, or the longest that stands in a stem as it is."""
+    written = sorted((len(name), name) for name in names if name in stem)
+    if written or len(names) != 1:
+        return written[-1][1] if written else None
+    return names[0]
+
+
+def _words(stem: str) -> tuple[str, ...]:
+    return tuple(word.lower() for word in _PIECE.findall(stem))
+
+
+def leftovers(stems: Iterable[str], bases: Iterable[str] = ()) -> list[str]:
     """Return the stems of images that were made of another one in the folder.
 
-    ``S1_enhanced`` beside ``S1`` is no specimen of its own, nor is ``S1_ch00``;
-    ``S1_2`` and ``S1_field2`` may be.
+    ``S1_enhanced`` beside ``S1`` is no specimen of its own, nor is ``S1_ch00``, nor
+    ``S1_merge`` beside ``S1_ch00``; ``S1_2`` and ``S1_field2`` may be.
+
+    Parameters
+    ----------
+    stems
+        Of all images that are no channels.
+    bases
+        Names of channels and of the frames that they are of.
     """
-    known = set(stems)
-    return [stem for stem in sorted(known) if _is_made_from(stem, known)]
+    known, composed = set(stems), set(bases)
+    names = known | composed - {""}
+    parts = {found["base"] for found in map(PART.fullmatch, known) if found}
+    return [
+        stem
+        for stem in sorted(known)
+        if channel_bases(stem) & known
+        or _is_made_from(stem, names)
+        or _is_merged(stem, composed)
+        or (PART.fullmatch(stem) is None and _is_made_from(stem, parts))
+    ]
 
 
-def _is_made_from(stem: str, known: set[str]) -> bool:
-    channel = _channel_name(stem)
-    if channel is not None and channel.base in known:
+def _is_made_from(stem: str, names: Collection[str]) -> bool:
+    """Whether a stem is a name with further words before it or behind it."""
+    start, end = _start_in(stem, names), _end_in(stem, names)
+    rest = stem[len(start) :] if start else stem[: len(stem) - len(end or stem)]
+    words = {found[0].lower() for found in _WORD.finditer(rest)}
+    return bool(words - {one.lower() for one in _PART_NUMBER.findall(rest)})
+
+
+def _is_merged(stem: str, bases: Collection[str]) -> bool:
+    """Whether a stem is one of `bases` with a word where others have their channel."""
+    if merged_base(stem) in bases:
         return True
-    start = _start_in(stem, known)
-    words = {word.lower() for word in _WORD.findall(stem[len(start or stem) :])}
-    return bool(words - _PART_WORDS)
+    for word in _WORD.finditer(stem):
+        before, after = stem[: word.start()], stem[word.end() :]
+        if before.rstrip(GAPS) + after in bases or before + after.lstrip(GAPS) in bases:
+            return True
+    return False
 
 
 def outline_base(path: Path, names: Collection[str], sole: str | None) -> str | None:
@@ -252,9 +287,18 @@ def outline_base(path: Path, names: Collection[str], sole: str | None) -> str | 
 def _start_in(stem: str, names: Collection[str]) -> str | None:
     """Return the longest name that a stem extends, or None."""
     for place in range(len(stem) - 1, 0, -1):
-        if stem[place] in "_-." and stem[:place] in names:
-            return stem[:place]
+        glued = stem[place - 1].isdigit() and stem[place].isalpha()
+        if glued or stem[place] in BREAKS:
+            start = stem[:place] if stem[:place] in names else stem[:place].rstrip(GAPS)
+            if start in names:
+                return start
     return None
+
+
+def _end_in(stem: str, names: Collection[str]) -> str | None:
+    """Return the longest name that a stem ends with, or None."""
+    places = (k for k in range(1, len(stem)) if stem[k - 1] in BREAKS)
+    return next((stem[k:] for k in places if stem[k:] in names), None)
 
 
 def _without_ome(stem: str) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from training.data.layouts.collection import Collection
+from training.data.layouts.copies import with_copies_told
 from training.data.layouts.files import files_in, folders_in, list_images
-from training.data.layouts.frames import plain_folders, read_plain, read_task2
+from training.data.layouts.folders import holds_images
+from training.data.layouts.frames import read_plain, read_task2
 from training.data.layouts.ready_cells import (
     mivia_folder,
     mivia_tables,
@@ -30,7 +32,9 @@ LAYOUTS = ("auto", *_READERS)
 
 
 def read_collection(folder: Path, layout: str = "auto") -> Collection:
-    """List a folder's specimens or cells; no pixel is read.
+    """List a folder's specimens or cells.
+
+    Pixels are read only of images whose names leave open whether they are masks.
 
     Frames come with the mask that counts: the one edited by hand, where there is one.
 
@@ -58,7 +62,8 @@ def read_collection(folder: Path, layout: str = "auto") -> Collection:
     if not folder.is_dir():
         raise BadLayoutError(folder, "there is no such folder", "check its name")
     root = _root(folder.resolve())
-    return with_edits(_READERS[find_layout(root) if layout == "auto" else layout](root))
+    collection = _READERS[find_layout(root) if layout == "auto" else layout](root)
+    return with_edits(with_copies_told(collection))
 
 
 def find_layout(root: Path) -> str:
@@ -81,7 +86,7 @@ def find_layout(root: Path) -> str:
         return "task1"
     if mivia_tables(root):
         return "mivia"
-    if plain_folders(root):
+    if holds_images(root, root):
         return "plain"
     raise BadLayoutError(
         root,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from training.data.layouts.files import files_in
-from training.data.layouts.names import bare_stem
+from training.data.layouts.files import files_in, shown
+from training.data.layouts.names import aside_base, bare_stem
 from training.data.layouts.titles import (
     INTENSITIES,
     PATTERNS,
@@ -20,6 +22,11 @@ from training.errors import BadLayoutError, SpecimensError
 from training.patterns import VOCABULARIES, Vocabulary
 from training.storage.delimited import Table, first_row, read_table
 from training.storage.images import IMAGE_SUFFIXES
+
+_SPREADSHEETS = frozenset({".xlsx", ".xls", ".xlsm", ".ods"})
+_TABLES = frozenset({".csv", ".tsv"})
+_SHOWN, _LONGEST = 4, 30
+"""Titles that a note names, and letters of each."""
 
 
 @dataclass(frozen=True)
@@ -139,33 +146,76 @@ def read_groups(path: Path, member: Role, *groups: Role) -> tuple[dict[str, str]
     return found, column_words(table, to)
 
 
-def pattern_table(root: Path) -> tuple[Path | None, tuple[str, ...]]:
+def pattern_table(
+    root: Path, folders: Iterable[Path]
+) -> tuple[Path | None, tuple[str, ...]]:
     """Return the table of a plain folder that gives the patterns, and what to note.
 
-    It has a column of specimens and one of patterns; other tables may lie beside it.
+    It has a column of specimens and one of patterns; other tables may lie beside it,
+    and each that is not read is noted with the reason.
+
+    Parameters
+    ----------
+    folders
+        Those of the frames, where no table is read.
 
     Raises
     ------
     BadLayoutError
         If two tables give patterns, or the only one does not say of which specimens.
     """
-    tables = files_in(root, root, {".csv"})
-    headers = {path: first_row(path) for path in tables}
-    both = [p for p in tables if _has(headers[p], SPECIMENS, PATTERNS)]
+    headers = _first_rows(root)
+    both = [p for p in headers if _has(headers[p], SPECIMENS, PATTERNS)]
     if len(both) > 1:
         names = " and ".join(path.name for path in both[:2])
         raise BadLayoutError(root, f"{names} both give patterns", "keep one of them")
-    if both:
-        return both[0], ()
-    for path in tables:
+    others = [path for path in headers if path not in both]
+    for path in () if both else others:
         _check_no_patterns(path, headers[path])
+    elsewhere = [
+        path
+        for folder in folders
+        for path in files_in(root, folder, _TABLES | _SPREADSHEETS)
+        if folder != root
+    ]
     notes = (
-        f"{path.name} gives specimens and no pattern: it has no column "
-        f"{PATTERNS.titles[0]!r}."
-        for path in tables
-        if _has(headers[path], SPECIMENS)
+        *_unread_tables({path: headers[path] for path in others}),
+        *_unread(files_in(root, root, _SPREADSHEETS), "not read: save as CSV"),
+        *_unread(elsewhere, "not read, as a table lies beside the folders of images"),
     )
-    return None, tuple(notes)
+    return (both[0] if both else None), notes
+
+
+def _first_rows(root: Path) -> dict[Path, tuple[str, ...]]:
+    """Return the first rows of the tables in a folder; a text may be one, too.
+
+    A text that is named after an image is what a microscope or a tool says of it.
+    """
+    images = {bare_stem(path.name) for path in files_in(root, root, IMAGE_SUFFIXES)}
+    rows = {path: first_row(path) for path in files_in(root, root, _TABLES)}
+    for path in files_in(root, root, {".txt"}):
+        stem = bare_stem(path.name)
+        if stem not in images and aside_base(stem) is None:
+            with suppress(BadLayoutError):
+                rows[path] = first_row(path)
+    return {p: row for p, row in rows.items() if p.suffix != ".txt" or len(row) > 1}
+
+
+def _unread_tables(headers: Mapping[Path, tuple[str, ...]]) -> tuple[str, ...]:
+    """Name the tables that are not read, with the reason."""
+    half = [path for path, header in headers.items() if _has(header, SPECIMENS)]
+    rest = [path for path in headers if path not in half]
+    no_pattern = f"it has no column {PATTERNS.titles[0]!r}"
+    notes = [f"{p.name} gives specimens and no pattern: {no_pattern}." for p in half]
+    if rest:
+        first = ", ".join(repr(title[:_LONGEST]) for title in headers[rest[0]][:_SHOWN])
+        why = f"not read, as its first row ({first}) lacks the titles"
+        notes += _unread(rest, f"{why} 'specimen' and 'pattern'")
+    return tuple(notes)
+
+
+def _unread(paths: Sequence[Path], why: str) -> tuple[str, ...]:
+    return (f"{shown(paths)}: {why}.",) if paths else ()
 
 
 def _check_no_patterns(path: Path, header: Sequence[str]) -> None:
@@ -196,12 +246,14 @@ def column_words(table: Table, column: int) -> str:
 def id_key(word: str, where: object) -> str:
     """Return what two spellings of one id share: 7, 007 and 007.png are the same.
 
+    So are letters with accents, written as one character or as two.
+
     Raises
     ------
     BadLayoutError
         If the id is blank or a path; `where` names the table in the sentence.
     """
-    word = word.strip()
+    word = unicodedata.normalize("NFC", word.strip())
     suffix = PurePosixPath(word).suffix
     stem = bare_stem(word) if suffix.lower() in IMAGE_SUFFIXES else word
     if not stem or _is_path(stem):

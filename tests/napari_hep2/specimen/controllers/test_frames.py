@@ -25,7 +25,8 @@ def test_a_folder_opens_with_its_first_frame(state, specimen, specimens):
 def test_a_stack_opens_once_a_plane_is_chosen(state, specimen, tmp_path):
     labels = np.zeros((120, 150), np.uint16)
     labels[20:60, 30:70], labels[20:60, 90:130] = 1, 2
-    image = np.where(labels, 90, 9).astype(np.uint8)
+    grain = np.random.default_rng(0).integers(0, 30, labels.shape)
+    image = np.where(labels, 90 + grain, 9).astype(np.uint8)
     stack = np.stack([image // 3, image])
     axes = {"axes": "ZYX"}
     tifffile.imwrite(tmp_path / "S1_p0.tif", stack, imagej=True, metadata=axes)
@@ -38,6 +39,16 @@ def test_a_stack_opens_once_a_plane_is_chosen(state, specimen, tmp_path):
     words = "label image, 2 nuclei; plane 2 of 2 was taken"
     assert state.cells.understood == words
     assert "--set plane=2" in specimen.command()
+
+
+def test_the_line_names_what_was_left_over(state, specimen, tmp_path, write_plain):
+    write_plain(tmp_path, ["S1_DAPI", "S1_FITC", "S1_merge"], masks=False)
+    run_here(specimen.open_folder(tmp_path))
+    assert state.message.startswith("S1: ")
+    assert "1 specimen by the names of the files: 1 without a pattern." in state.message
+    assert "S1_merge.png: not read, as neither frame nor mask." in state.message
+    run_here(specimen.open_frame(0))
+    assert "S1_merge" not in state.message
 
 
 def test_the_count_tells_what_was_dropped(state, specimen, specimens):

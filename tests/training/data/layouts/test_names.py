@@ -1,5 +1,7 @@
 """What other tools leave beside a frame is told apart by name; the rest is named."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 import tifffile
@@ -9,7 +11,8 @@ from training.config import ExtractionSettings, SegmentationSettings
 from training.data.cells.extraction import extract_frame
 from training.data.cells.folder import write_cell_folder
 from training.data.layouts import read_collection, with_channel
-from training.data.layouts.names import bare_stem, channel_names, mask_base
+from training.data.layouts.channels import channel_names
+from training.data.layouts.names import bare_stem, mask_base
 from training.errors import BadImageError, BadLayoutError, BadMaskError
 
 SETTINGS = ExtractionSettings(size=21), SegmentationSettings()
@@ -49,6 +52,97 @@ def test_what_is_left_over_is_named_and_no_specimen(
     found = read_collection(tmp_path)
     assert [one.id for one in found.specimens] == ["S1"]
     assert found.notes == (f"{name}: not read, as neither frame nor mask.",)
+
+
+WORDS = (
+    "mask_{} {}mask {}_gt {}_bw {}_m {}_binary {}_outlined GT-{} {}.annotation "
+    "maskOf{} {}Mask nuclei_{} {}_xy"
+)
+
+
+@pytest.mark.parametrize("name", [*WORDS.split(), "Mask of {}", "{} (mask)"])
+def test_a_mask_by_a_word_or_its_content_is_no_specimen(
+    tmp_path, frame_with_nuclei, name
+):
+    for seed, stem in enumerate(("S1", "S2", "S1_p1", "S10")):
+        frame, mask = frame_with_nuclei(seed=seed)
+        Image.fromarray(frame).save(tmp_path / f"{stem}.tif")
+        Image.fromarray(mask).save(tmp_path / f"{name.format(stem)}.tif")
+    found = read_collection(tmp_path)
+    frames = {f.name: f.mask.stem for s in found.specimens for f in s.frames}
+    assert frames == {one: name.format(one) for one in ("S1", "S2", "S1_p1", "S10")}
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("img_{}", "mask_{}"),
+        ("{}_img", "{}_mask"),
+        ("{}_raw", "{}_gt"),
+        ("{}", "{}_cell_mask"),
+        ("image{}", "label{}"),
+        ("s{}/image", "s{}/mask"),
+        ("s{}/x", "s{}/gt"),
+        ("s{}/raw/x", "s{}/gt/x"),
+    ],
+)
+def test_names_that_differ_in_what_the_file_is_are_paired(
+    tmp_path, frame_with_nuclei, image, mask
+):
+    for number in (1, 2):
+        pixels = frame_with_nuclei(seed=number)
+        for name, content in zip((image, mask), pixels, strict=True):
+            path = tmp_path / f"{name.format(number)}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(content).save(path)
+    found = read_collection(tmp_path)
+    masks = [s.frames[0].mask for s in found.specimens]
+    assert masks == [tmp_path / f"{mask.format(k)}.png" for k in (1, 2)]
+    assert all(len(one.frames) == 1 for one in found.specimens)
+
+
+def test_a_mask_with_the_name_of_its_frame_is_told_by_content(
+    tmp_path, frame_with_nuclei
+):
+    frame, mask = frame_with_nuclei()
+    Image.fromarray(frame).save(tmp_path / "S1.tif")
+    Image.fromarray(mask).save(tmp_path / "S1.png")
+    (specimen,) = read_collection(tmp_path).specimens
+    assert specimen.frames[0].image.name == "S1.tif"
+    assert specimen.frames[0].mask.name == "S1.png"
+    Image.fromarray(frame + np.uint8(1)).save(tmp_path / "S1.png")
+    with pytest.raises(BadLayoutError, match="is there as well"):
+        read_collection(tmp_path)
+
+
+def test_a_word_for_masks_on_a_picture_makes_none(tmp_path, write_plain):
+    write_plain(tmp_path, ["S1", "S1_gt", "S2", "S2_bw"], masks=False)
+    found = read_collection(tmp_path)
+    assert [one.frames[0].mask for one in found.specimens] == [None, None]
+    assert found.notes == (
+        "S1_gt.png, S2_bw.png: not read, as neither frame nor mask.",
+    )
+
+
+def test_masks_of_two_words_are_refused(tmp_path, frame_with_nuclei):
+    frame, mask = frame_with_nuclei()
+    for name, content in (("S1", frame), ("S1_gt", mask), ("S1mask", mask)):
+        Image.fromarray(content).save(tmp_path / f"{name}.tif")
+    (specimen,) = read_collection(tmp_path).specimens
+    with pytest.raises(BadMaskError, match=r"S1_gt\.tif and S1mask\.tif are masks"):
+        extract_frame(specimen.frames[0], *SETTINGS)
+
+
+def test_names_in_letters_with_accents_match_however_they_are_written(
+    tmp_path, write_plain
+):
+    one, two = (unicodedata.normalize(form, "Müller") for form in ("NFC", "NFD"))
+    write_plain(tmp_path, [two], table=f"specimen,pattern\n{one},golgi\n")
+    (tmp_path / f"{two}_mask.png").rename(tmp_path / f"{one}_mask.png")
+    (specimen,) = read_collection(tmp_path).specimens
+    assert (specimen.id, specimen.pattern) == (one, "Golgi")
+    assert specimen.frames[0].mask == tmp_path / f"{one}_mask.png"
 
 
 def test_a_pickle_of_cellpose_is_never_opened(tmp_path, write_plain):

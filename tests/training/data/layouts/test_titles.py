@@ -112,6 +112,53 @@ def test_a_table_without_titles_is_refused_in_a_plain_folder(tmp_path, write_pla
         read_collection(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["t.tsv", "t.txt", "t.csv"])
+def test_a_table_may_be_text(tmp_path, write_plain, name):
+    write_plain(tmp_path, ["a"])
+    (tmp_path / name).write_text("specimen\tpattern\na\tgolgi\n")
+    found = read_collection(tmp_path)
+    assert (found.specimens[0].pattern, found.notes) == ("Golgi", ())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "note"),
+    [
+        (
+            "t.csv",
+            "Study 2019\nspecimen,pattern\na,golgi\n",
+            "first row ('Study 2019')",
+        ),
+        ("t.csv", "Probe;Muster\na;homogen\n", "first row ('Probe', 'Muster')"),
+        ("t.tsv", "Probe\tMuster\na\tgolgi\n", "first row ('Probe', 'Muster')"),
+        ("t.txt", "Probe\tMuster\na\tgolgi\n", "first row ('Probe', 'Muster')"),
+        ("t.xlsx", "PK", "not read: save as CSV"),
+        ("t.ods", "PK", "not read: save as CSV"),
+    ],
+)
+def test_a_table_that_is_not_read_is_named(tmp_path, write_plain, name, content, note):
+    write_plain(tmp_path, ["a"])
+    (tmp_path / name).write_text(content)
+    found = read_collection(tmp_path)
+    assert found.specimens[0].pattern is None
+    (said,) = found.notes
+    assert said.startswith(f"{name}: not read")
+    assert note in said
+
+
+def test_what_is_said_of_an_image_is_no_table(tmp_path, write_plain):
+    write_plain(tmp_path, ["a"])
+    (tmp_path / "a.txt").write_text("Exposure\t20 ms\n")
+    (tmp_path / "readme.txt").write_text("Frames of 2019.\n")
+    assert read_collection(tmp_path).notes == ()
+
+
+def test_a_table_among_the_images_is_named(tmp_path, write_plain):
+    write_plain(tmp_path, ["images/a"], masks=False)
+    (tmp_path / "images" / "t.csv").write_text("specimen,pattern\na,golgi\n")
+    (note,) = read_collection(tmp_path).notes
+    assert note == "t.csv: not read, as a table lies beside the folders of images."
+
+
 def test_specimens_without_patterns_are_a_note(tmp_path, write_plain):
     write_plain(tmp_path, ["a"], table="specimen,age\na,50\n")
     found = read_collection(tmp_path)
