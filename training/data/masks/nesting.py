@@ -36,6 +36,9 @@ _RINGED = 0.8
 _THIN = 0.6
 """Width of edges and boundaries over that of what they go round."""
 
+_LARGEST_GRAIN = 16
+"""Pixels; pieces that are all larger are squares, and no enlarged pixels."""
+
 _ROUND, _BETWEEN, _INSIDE = 0.35, 0.7, 0.97
 """Share of its outline by which a boundary lies round nuclei, or between two; with more
 it is a step inside of others."""
@@ -56,7 +59,8 @@ def grain(nuclei: Nuclei) -> int:
     sums = np.bincount(row, like, height)
     rows = np.concatenate([[0], np.flatnonzero(np.diff(sums)) + 1, [height]])
     gaps = np.concatenate([np.diff(np.flatnonzero(columns)), np.diff(rows)])
-    return int(gaps.min()) if len(gaps) else 1
+    gap = int(gaps.min()) if len(gaps) else 1
+    return gap if gap <= _LARGEST_GRAIN else 1
 
 
 def is_soft(pixels: npt.NDArray[np.integer], nuclei: Nuclei) -> bool:

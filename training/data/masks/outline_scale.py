@@ -22,8 +22,8 @@ _CORNER = 0.6
 """Share of the frame, along both sides, in which all outlines seldom lie by chance."""
 
 _FEWEST = 4
-_LEAST_DIAMETER = 8.0
-"""Pixels; nuclei whose pattern can be told are larger."""
+_WIDEST = 30.0
+"""Micrometres; nuclei of HEp-2 are hardly wider, and in pixels most are."""
 
 Boxes = npt.NDArray[np.float64]
 
@@ -60,7 +60,7 @@ def check_scale(
     ------
     BadMaskError
         If they seem to be in micrometres: they lie in the corner that the frame would
-        take then, or are smaller than nuclei.
+        take then, or are as wide as nuclei are in micrometres.
     """
     if len(outlines) < _FEWEST:
         return ""
@@ -70,7 +70,7 @@ def check_scale(
         return ""
     across = float(np.median(np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))))
     in_microns = pixel_size is not None and share.max() <= pixel_size
-    if in_microns or across < _LEAST_DIAMETER:
+    if in_microns or across <= _WIDEST:
         raise BadMaskError(
             path,
             f"its outlines are {across:.1f} across and all lie in the upper left "

@@ -123,5 +123,11 @@ def test_the_grain_of_an_enlarged_picture(factor):
     assert grain(find_nuclei(labels)) == factor
 
 
+def test_squares_against_each_other_are_labels(tmp_path):
+    squares = np.kron(np.arange(1, 31).reshape(5, 6), np.ones((46, 46), int))
+    reading = read(tmp_path, np.pad(squares, 46))
+    assert (reading.meaning, len(reading.nuclei)) == ("label image", 30)
+
+
 def test_stripes_have_a_grain_of_one():
     assert grain(find_nuclei(np.arange(20)[:, None] * np.ones((1, 30), int))) == 1

@@ -76,17 +76,17 @@ def test_micrometres_are_refused_where_the_size_of_a_pixel_is_known(
         read_nuclei(path, SHAPE, pixel_size)
 
 
-def test_outlines_smaller_than_nuclei_in_a_corner_are_refused(tmp_path):
-    path = write(tmp_path, squares(scale=0.1))
-    sentence = "4.0 across and all lie in the upper left 10% of the frame"
+def test_outlines_as_wide_as_nuclei_in_micrometres_are_refused(tmp_path):
+    path = write(tmp_path, squares(scale=0.325))
+    sentence = "13.0 across and all lie in the upper left 31% of the frame"
     with pytest.raises(BadMaskError, match=sentence):
         read_nuclei(path, SHAPE)
 
 
 def test_outlines_in_a_corner_are_said(tmp_path):
-    path = write(tmp_path, squares(scale=0.4))
-    (note,) = read_nuclei(path, SHAPE).notes
-    assert note.startswith("all outlines lie in the upper left 38% of the frame")
+    centres = [(y, x) for y, x in CENTRES if y < 220 and x < 290]
+    (note,) = read_nuclei(write(tmp_path, squares(centres)), SHAPE).notes
+    assert note.startswith("all outlines lie in the upper left 58% of the frame")
 
 
 @settings(max_examples=25, deadline=None)
