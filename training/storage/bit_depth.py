@@ -35,11 +35,11 @@ def tiff_bits(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> int | None:
     Returns
     -------
     bits
-        1 where a pixel is a bit. Else from 8 to what is stored, or None.
+        1 where a pixel is a bit. Else from 8 to 16, or None; of 8 there is no more.
     """
     stored = page.bitspersample
-    if stored == 1:
-        return 1
+    if stored <= 8:
+        return 1 if stored == 1 else None
     texts = [page.description]
     if tiff.is_imagej:
         texts.append(str((tiff.imagej_metadata or {}).get("Info", "")))

@@ -17,7 +17,7 @@ from training.storage.decoding import Channel, Picture, Pixels
 COLOURS = ("red", "green", "blue")
 _GREEN = 1
 _EMPTY_CHANNEL = 0.1
-_ROWS = 256
+_ROWS = 64
 _FLUORESCEIN = re.compile(
     r"(?<![a-z])(?:"
     r"fitc|fluorescein|(?:e|m|sf|tag|turbo)?gfp|oregon|green(?![a-z])"
@@ -33,9 +33,10 @@ _NEGATED = re.compile(
 _EMISSION = (500.0, 550.0)
 """Nanometres; fluorescein shines at 520."""
 
+_TOPS = 1, 2**8 - 1, 2**16 - 1
 _SPARSE = 128
 _EVERY = 4
-"""Rows of which one tells whether colours or indices are calmer."""
+"""Rows, or columns, of which one tells whether colours or indices are calmer."""
 
 _FOR_DISPLAY = "its colours are for display and were left aside"
 
@@ -115,7 +116,7 @@ def grey_plane(
         pixels, note = _colour(path, pixels, channel)
         notes.append(note)
     grey = np.ascontiguousarray(pixels)
-    if _has_two_values(grey):
+    if _is_mask(grey):
         notes.append("the frame has two values only, as a mask has")
     return GreyImage(grey, "; ".join(notes), picture.pixel_size, picture.bits)
 
@@ -128,13 +129,16 @@ def _of_two_values(path: Path) -> BadImageError:
     )
 
 
-def _has_two_values(grey: Pixels) -> bool:
-    """Whether a frame has two values; some rows tell so of most that have more."""
-    for part in (grey[::_SPARSE], grey):
-        low, high = part.min(), part.max()
-        if low == high or not ((part == low) | (part == high)).all():
+def _is_mask(grey: Pixels) -> bool:
+    """Whether a frame has only 0 and 1, or 0 and the highest value of 8 or 16 bits.
+
+    Some pixels tell of most that it has others.
+    """
+    for part in (grey[::_SPARSE, ::_EVERY], grey):
+        high = int(part.max(initial=0))
+        if high not in (0, *_TOPS) or not ((part == 0) | (part == high)).all():
             return False
-    return True
+    return high > 0 and int(grey.min()) == 0
 
 
 def _channel(path: Path, channels: tuple[Channel, ...], asked: str) -> tuple[int, str]:
@@ -323,7 +327,7 @@ def _spread(channel: Pixels) -> float:
     """Return the standard deviation; as floats there are only some rows at a time."""
     total = squares = 0.0
     for start in range(0, len(channel), _ROWS):
-        rows = channel[start : start + _ROWS].astype(np.float64)
-        total, squares = total + rows.sum(), squares + np.square(rows).sum()
+        rows = channel[start : start + _ROWS].astype(np.float64).ravel()
+        total, squares = total + rows.sum(), squares + float(rows @ rows)
     mean = total / channel.size
     return math.sqrt(max(squares / channel.size - mean**2, 0.0))

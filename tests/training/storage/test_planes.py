@@ -317,11 +317,13 @@ def test_a_bit_is_no_grey_value(tmp_path, suffix):
         read_frame(tmp_path / f"a.{suffix}")
 
 
-def test_two_values_are_said(tmp_path):
-    Image.fromarray(np.where(STACK[0] > 99, 9, 0).astype(np.uint8)).save(
-        tmp_path / "a.png"
-    )
+@pytest.mark.parametrize("top", [1, 255, 65535])
+def test_a_mask_as_a_frame_is_said(tmp_path, top):
     note = "the frame has two values only, as a mask has"
-    assert read_frame(tmp_path / "a.png").note == note
-    Image.fromarray(np.uint8([[0, 9], [9, 1]])).save(tmp_path / "a.png")
-    assert read_frame(tmp_path / "a.png").note == ""
+    mask = np.zeros((300, 40), np.uint16)
+    mask[140:160, 9:20] = top
+    tifffile.imwrite(tmp_path / "a.tif", mask)
+    assert read_frame(tmp_path / "a.tif").note == note
+    mask[145, 15] = top - 1 if top > 1 else 2
+    tifffile.imwrite(tmp_path / "a.tif", mask)
+    assert read_frame(tmp_path / "a.tif").note == ""

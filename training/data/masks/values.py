@@ -71,8 +71,9 @@ class MaskReading:
 
     @cached_property
     def labels(self) -> Labels:
-        """The label image, (H, W) int32, 0 is background."""
-        return self.nuclei.paint()
+        """The label image, (H, W) int32, 0 is background; components are all 1."""
+        painted = self.nuclei.paint()
+        return np.minimum(painted, 1) if self.nuclei.apart else painted
 
 
 def understand(path: Path, picture: Picture) -> MaskReading:
