@@ -40,10 +40,11 @@ def fill_outlines(nuclei: Nuclei) -> tuple[Nuclei, int] | None:
     holes, around = _holes(nuclei)
     inner = np.bincount(around, holes.areas, len(nuclei))
     share = nuclei.areas / (nuclei.areas + inner)
-    if np.median(share[large]) > _HOLLOW:
+    # The frame's edge opens lines.
+    tells = large & ((inner > 0) | ~nuclei.on_border())
+    if not tells.any() or np.median(share[tells]) > _HOLLOW:
         return None
-    is_open = large & (inner == 0) & ~nuclei.on_border()
-    return _filled(nuclei, holes, around), int(is_open.sum())
+    return _filled(nuclei, holes, around), int((large & (inner == 0)).sum())
 
 
 def _rows(nuclei: Nuclei) -> Ints:

@@ -66,6 +66,19 @@ def test_lines_that_are_not_closed_are_counted(tmp_path):
     assert reading.notes == (f"{NOTE}; 8 lines that are not closed were left out",)
 
 
+def test_the_frames_edge_opens_lines(tmp_path):
+    cut = slice(24, -24), slice(28, -28)
+    line, labels = lines(1)[cut], LABELS[cut]
+    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    at_edge = np.setdiff1d(edge, 0)
+    assert len(at_edge) == 14
+    reading = read(tmp_path, 255 * line)
+    np.testing.assert_array_equal(
+        reading.labels > 0, np.isin(labels, at_edge, invert=True) & (labels > 0)
+    )
+    assert reading.notes == (f"{NOTE}; 14 lines that are not closed were left out",)
+
+
 def test_a_thick_rim_is_a_nucleus_with_a_gap(tmp_path):
     reading = read(tmp_path, 255 * lines(9))
     np.testing.assert_array_equal(reading.labels > 0, lines(9))
