@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import scipy
 import tifffile
 import yaml
 from PIL import Image
@@ -204,6 +205,11 @@ def _pictures(images: Path, masks: Path) -> None:
         Image.fromarray(colour).save(images / f"colour.{suffix}")
     Image.fromarray(deep).save(images / "deep.png")
     Image.fromarray(colour).quantize(16).save(images / "palette.png")
+    fire = np.stack([np.arange(256), np.arange(256) // 2, np.arange(256)[::-1]], 1)
+    display = Image.fromarray(grey)
+    display.putpalette(fire.astype(np.uint8).ravel().tolist())
+    display.save(images / "display.png")
+    Image.fromarray(grey > 40).save(images / "bit.png")
     for name in ("tiff_lzw", "packbits", "tiff_adobe_deflate", "jpeg"):
         Image.fromarray(grey).save(images / f"{name}.tif", compression=name)
     for name, options in {
@@ -238,6 +244,14 @@ def _pictures(images: Path, masks: Path) -> None:
     alpha = Image.new("RGBA", (50, 60))
     alpha.putalpha(Image.fromarray(np.uint8(255 * (mask > 0))))
     alpha.save(masks / "alpha.png")
+    inner = scipy.ndimage.binary_erosion(mask > 0, iterations=2)
+    for name, pixels in {
+        "boundary": (mask > 0) + 1 * inner,
+        "lines": 255 * ((mask > 0) & ~inner),
+        "far": np.where(mask, np.arange(50) // 2 % 2 + 254, 0),
+        "large": np.kron(np.asarray(soft), np.ones((5, 5))),
+    }.items():
+        Image.fromarray(pixels.astype(np.uint8)).save(masks / f"{name}.png")
 
 
 def _stacks(images: Path, grey: np.ndarray) -> None:

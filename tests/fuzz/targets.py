@@ -22,6 +22,9 @@ from napari_hep2.trainer.process import last_words
 from training.curation.review_set import review_of_folder
 from training.data.cells.folder import is_cell_folder, read_cell_folder
 from training.data.cells.loading import load_cell_set, read_cell_set
+from training.data.cells.nuclei_file import read_nuclei as read_known
+from training.data.cells.nuclei_file import write_nuclei
+from training.data.cells.pending import pending_decisions
 from training.data.layouts import read_collection
 from training.data.masks.files import read_mask, read_nuclei
 from training.data.masks.history import mended_notes
@@ -146,6 +149,15 @@ def _cells(path: Path) -> None:
         review_cells(folder, cells.table, "not-rejected")
 
     each([review, partial(load_cell_set, folder)])
+
+
+def _nuclei(path: Path) -> None:
+    """Read the nuclei that decisions follow, with what is asked of them."""
+    folder = path.parent
+    each([partial(read_known, path), partial(pending_decisions, folder)])
+    each([lambda: write_nuclei(Path("again.runs"), read_known(path))])
+    if Path("again.runs").exists():
+        assert read_known(Path("again.runs")) == read_known(path)
 
 
 def _packed(path: Path) -> None:
@@ -332,6 +344,7 @@ TARGETS = {
             ("c*.csv", "source.json", "crops.npy"),
             _cells,
         ),
+        Target("nuclei", ("cells",), ("nuclei.runs",), _nuclei),
         Target("packed", ("packed",), ("*",), _packed),
         Target("decisions", ("tables",), ("*",), _decisions),
         Target("store", ("cells",), ("*.sqlite",), _store),

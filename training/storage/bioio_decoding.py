@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from training.errors import BadImageError
+from training.storage.bit_depth import plausible_bits
 from training.storage.decoding import Channel, Picture, check_size, plain
 from training.storage.pixel_size import MICROMETRES, square_side
 
@@ -84,12 +86,24 @@ def _picture(path: Path, image: Any) -> Picture:
     axes = "".join([*others, "Y", "X", *samples])
     pixels = plain(np.asarray(image.get_image_data(axes)))
     channels = _channels(image, lengths["C"]) if "C" in axes else ()
-    return Picture(pixels, axes, channels, pixel_size=_pixel_size(image))
+    size, bits = _pixel_size(image), _bits(image, 8 * pixels.dtype.itemsize)
+    return Picture(pixels, axes, channels, pixel_size=size, bits=bits)
 
 
 def _channels(image: Any, count: int) -> tuple[Channel, ...]:
     names = [str(name) for name in image.channel_names or ()]
     return tuple(Channel(name) for name in (*names, *[""] * count)[:count])
+
+
+def _bits(image: Any, stored: int) -> int | None:
+    """Return the bits of a value by the header of OME that a reader makes, or None.
+
+    Readers make one from metadata of any make; where they fail, nothing is known.
+    """
+    bits = None
+    with suppress(Exception):
+        bits = image.ome_metadata.images[0].pixels.significant_bits
+    return bits if plausible_bits(bits, stored) else None
 
 
 def _pixel_size(image: Any) -> float | None:

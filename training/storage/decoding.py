@@ -118,6 +118,9 @@ class Picture:
         Whether the file says that 0 is the brightest value.
     pixel_size
         Side of a pixel in micrometres, or None where the file does not say.
+    bits
+        Bits of a value that carry something, 1 for a bit, where the file says so: 12 of
+        many cameras whose values are stored with 16. Else None.
     """
 
     pixels: Pixels
@@ -127,6 +130,7 @@ class Picture:
     alpha: Pixels | None = None
     white_is_zero: bool = False
     pixel_size: float | None = None
+    bits: int | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -234,13 +238,13 @@ def decode_by_pillow(path: Path, formats: tuple[str, ...], page: int = 0) -> Pic
         if page:
             image.seek(page)
         check_size(path, image.height, image.width, len(image.getbands()))
-        palette = None
+        palette, bits = None, 1 if image.mode == "1" else None
         if image.mode == "P":
             palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
         pixels = _values(path, image)
         # Pillow turns a TIFF by itself.
         tag = 1 if image.format == "TIFF" else image.getexif().get(_ORIENTATION, 1)
-    return upright(of_samples(pixels, palette=palette), tag)
+    return upright(of_samples(pixels, palette=palette, bits=bits), tag)
 
 
 def of_samples(pixels: Pixels, **more: Any) -> Picture:

@@ -17,17 +17,41 @@ from training.storage.decoding import Channel, Picture, Pixels
 COLOURS = ("red", "green", "blue")
 _GREEN = 1
 _EMPTY_CHANNEL = 0.1
-_ROWS = 256
+_ROWS = 64
 _FLUORESCEIN = re.compile(
-    r"fitc|fluorescein|e?gfp|alexa\W*(fluor)?\W*488|\baf\W*488|dylight\W*488|cf\W*488"
-    r"|\b488\b|\bcy\W*2\b|\bgreen\b|oregon",
+    r"(?<![a-z])(?:"
+    r"fitc|fluorescein|(?:e|m|sf|tag|turbo)?gfp|oregon|green(?![a-z])"
+    r"|alexa\W*(fluor)?\W*488|af\W*488|dylight\W*488|cf\W*488|cy\W*2(?!\d)"
+    r")|(?<!\d)488(?!\d)",
+    re.IGNORECASE,
+)
+_NEGATED = re.compile(
+    r"(?<![a-z])(?:no|not|non|without|w/o|minus|anti|un|neg|negative|except|far)(?![a-z])"
+    r"|(?:fitc|gfp|488|green)\s*(?:-|neg|\(-\)|free)\W*$",
     re.IGNORECASE,
 )
 _EMISSION = (500.0, 550.0)
 """Nanometres; fluorescein shines at 520."""
 
-_RAMP = 200
-"""Grey values of a table of 256 colours by which it is one for display."""
+_TOPS = 1, 2**8 - 1, 2**16 - 1
+_SPARSE = 128
+_EVERY = 4
+"""Rows, or columns, of which one tells whether colours or indices are calmer."""
+
+_FOR_DISPLAY = "its colours are for display and were left aside"
+
+_STEP = 24
+"""Values of red, green or blue from one colour to the next in a table for display."""
+
+_LEAST_COLOURS = 32
+"""Of a table that can be told to be one for display."""
+
+_MARKED = 0.1
+"""Share of steps that may be larger: ends that are marked, or few flat colours."""
+
+_CALMER = 0.8
+"""Times as unlike as their indices, neighbours are less unlike in colour where the
+colours are what was photographed."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +65,14 @@ class GreyImage:
         What was done to the file's pixels to get there, or an empty string.
     pixel_size
         Side of a pixel in micrometres, or None where it is not known.
+    bits
+        Bits that a value has by the file, or None where it does not say.
     """
 
     pixels: npt.NDArray[Any]
     note: str = ""
     pixel_size: float | None = None
+    bits: int | None = None
 
 
 def grey_plane(
@@ -67,8 +94,11 @@ def grey_plane(
     Raises
     ------
     BadImageError
-        If a choice is open, or asks for what there is not.
+        If a choice is open, or asks for what there is not; or where the file has no
+        grey values: a bit a pixel, or colours of which none is one.
     """
+    if picture.bits == 1:
+        raise _of_two_values(path)
     pixels, axes, notes = picture.shown(), picture.axes, []
     if picture.white_is_zero:
         notes.append("white is zero in the file, so that values were inverted")
@@ -80,13 +110,35 @@ def grey_plane(
         pixels, note = _plane(path, axes, pixels, plane)
         notes.append(note)
     if picture.palette is not None:
-        pixels, note = _through(picture.palette, pixels)
+        pixels, note = _through(path, picture.palette, pixels)
         notes += [note] if note else []
     if pixels.ndim == 3:
         pixels, note = _colour(path, pixels, channel)
         notes.append(note)
     grey = np.ascontiguousarray(pixels)
-    return GreyImage(grey, "; ".join(notes), picture.pixel_size)
+    if _is_mask(grey):
+        notes.append("the frame has two values only, as a mask has")
+    return GreyImage(grey, "; ".join(notes), picture.pixel_size, picture.bits)
+
+
+def _of_two_values(path: Path) -> BadImageError:
+    return BadImageError(
+        path,
+        "it has one bit a pixel and no grey values",
+        "give the picture that the camera took; this may be its mask",
+    )
+
+
+def _is_mask(grey: Pixels) -> bool:
+    """Whether a frame has only 0 and 1, or 0 and the highest value of 8 or 16 bits.
+
+    Some pixels tell of most that it has others.
+    """
+    for part in (grey[::_SPARSE, ::_EVERY], grey):
+        high = int(part.max(initial=0))
+        if high not in (0, *_TOPS) or not ((part == 0) | (part == high)).all():
+            return False
+    return high > 0 and int(grey.min()) == 0
 
 
 def _channel(path: Path, channels: tuple[Channel, ...], asked: str) -> tuple[int, str]:
@@ -108,12 +160,19 @@ def _channel(path: Path, channels: tuple[Channel, ...], asked: str) -> tuple[int
 def fluorescein(channels: tuple[Channel, ...]) -> int | None:
     """Return the one channel that shows fluorescein, or None where that is not known.
 
-    By its name, else by the green that it is shown in, else by its wavelength.
+    By its name, else by the green that it is shown in, else by its wavelength. Where a
+    name speaks of fluorescein with a negation, such as ``not green``, and no other name
+    of fluorescein, it is not known.
     """
     if len(channels) == 1:
         return 0
+    named = [bool(_FLUORESCEIN.search(one.name)) for one in channels]
+    negated = [bool(_NEGATED.search(one.name)) for one in channels]
+    sure = [is_named and not no for is_named, no in zip(named, negated, strict=True)]
+    if any(named) and not any(sure):
+        return None
     kinds = (
-        [bool(_FLUORESCEIN.search(one.name)) for one in channels],
+        sure,
         [_is_green(one.colour) for one in channels],
         [one.emission is not None and _is_emitted(one.emission) for one in channels],
     )
@@ -163,18 +222,78 @@ def _plane(path: Path, axes: str, pixels: Pixels, asked: str) -> tuple[Pixels, s
     return planes[at], f"plane {at + 1} of {count} was taken"
 
 
-def _through(palette: npt.NDArray[np.uint8], pixels: Pixels) -> tuple[Pixels, str]:
-    """Return the colours of indices, (H, W, 3), or the indices where these are grey.
+def _through(
+    path: Path, palette: npt.NDArray[np.uint8], indices: Pixels
+) -> tuple[Pixels, str]:
+    """Return the grey values or colours, (H, W, 3), of indices, or the indices.
 
-    A table of rising brightness is one for display, such as *green* or *fire*: what was
-    measured are the indices.
+    What was measured are the indices where the table is one for display, such as *fire*
+    or *HiLo*, whichever colours its ends are marked with. A photograph of few colours
+    has a table of none twice, in no order, and neighbours are more alike in colour. Few
+    shades of one colour are themselves a scale.
     """
-    if is_grey(palette):
-        return look_up(palette, pixels)[:, :, 0], ""
-    bright = palette.astype(np.int64).sum(axis=1)
-    if len(np.unique(bright)) >= _RAMP and (np.diff(bright) >= 0).all():
-        return pixels, "its colours are for display and were left aside"
-    return look_up(palette, pixels), ""
+    used = np.unique(indices)
+    if len(used) == 2:
+        raise _of_two_values(path)
+    colours = look_up(palette, used)
+    are_apart = len(np.unique(colours, axis=0)) == len(used)
+    is_scale = is_rising(colours) or is_rising(colours[::-1])
+    if is_grey(colours) and (are_apart or not is_scale):
+        return look_up(palette, indices)[:, :, 0], ""
+    if are_apart and _are_calmer(palette, indices):
+        return look_up(palette, indices), f"its {len(used)} colours were looked up"
+    is_falling = is_grey(colours) and not is_rising(colours)
+    if not is_falling and (is_grey(colours) or is_for_display(palette, used)):
+        return indices, _FOR_DISPLAY
+    if are_apart and (colours != colours[0]).any(axis=0).sum() == 1:
+        return look_up(palette, indices), ""
+    raise BadImageError(
+        path,
+        f"it has a table of {len(used)} colours of which it is not known whether they "
+        "only show grey values",
+        "save it as grey values",
+    )
+
+
+def is_rising(colours: npt.NDArray[np.uint8]) -> bool:
+    """Whether no colour of a table, (N, 3), is darker than the one before."""
+    return bool((np.diff(colours.astype(np.int64).sum(axis=1)) >= 0).all())
+
+
+def is_for_display(palette: npt.NDArray[np.uint8], used: Pixels) -> bool:
+    """Whether a table of colours shows a scale: neighbours in it are alike.
+
+    Parameters
+    ----------
+    palette : (N, 3)
+        What repeats its last colour is padding, unless it is used.
+    used : (M,)
+        The indices that occur, in rising order. A table for display has more colours
+        than a picture needs; one of a picture has no others.
+    """
+    differs = np.flatnonzero((palette != palette[-1]).any(axis=1))
+    last = max(int(differs[-1]) + 1 if len(differs) else 0, int(used[-1]))
+    table = palette[: last + 1].astype(np.int64)
+    shown = max(len(used), len(np.unique(table, axis=0)) // 2)
+    if shown < _LEAST_COLOURS:
+        return False
+    steps = np.abs(np.diff(table, axis=0)).max(axis=1)
+    return bool((steps > _STEP).mean() <= _MARKED)
+
+
+def _are_calmer(palette: npt.NDArray[np.uint8], indices: Pixels) -> bool:
+    """Whether neighbours are less unlike in their colours than in their indices."""
+    some = indices[::_EVERY]
+    colours = look_up(palette, some).astype(np.int32)
+    of_indices = _unlikeness(some.astype(np.int32)[:, :, None])
+    return _unlikeness(colours) < _CALMER * of_indices
+
+
+def _unlikeness(values: npt.NDArray[np.int32]) -> float:
+    """Return how far neighbours differ, by how far pixels far apart do."""
+    near = np.abs(np.diff(values, axis=1)).mean() if values.shape[1] > 1 else 0.0
+    far = np.abs(values - np.roll(values, [n // 2 for n in values.shape[:2]], (0, 1)))
+    return float(near / max(far.mean(), 1e-9))
 
 
 def is_grey(palette: npt.NDArray[np.uint8]) -> bool:
@@ -208,7 +327,7 @@ def _spread(channel: Pixels) -> float:
     """Return the standard deviation; as floats there are only some rows at a time."""
     total = squares = 0.0
     for start in range(0, len(channel), _ROWS):
-        rows = channel[start : start + _ROWS].astype(np.float64)
-        total, squares = total + rows.sum(), squares + np.square(rows).sum()
+        rows = channel[start : start + _ROWS].astype(np.float64).ravel()
+        total, squares = total + rows.sum(), squares + float(rows @ rows)
     mean = total / channel.size
     return math.sqrt(max(squares / channel.size - mean**2, 0.0))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import tifffile
 
 from training.errors import BadImageError
+from training.storage.bit_depth import tiff_bits
 from training.storage.decoding import (
     Channel,
     Picture,
@@ -62,13 +63,14 @@ def decode_tiff(path: Path) -> Picture:
         page = series.keyframe
         _check(path, series)
         size = tiff_pixel_size(page, tiff.ome_metadata if tiff.is_ome else None)
+        bits = tiff_bits(tiff, page)
         if int(page.compression) in _BY_PILLOW:
-            return replace(_by_pillow(path, series), pixel_size=size)
+            return replace(_by_pillow(path, series), pixel_size=size, bits=bits)
         axes, pixels = _pixels(path, series)
         channels = _channels(tiff, axes, pixels.shape)
         tag = page.tags.valueof(274, 1)
         picture = upright(_picture(path, page, axes, pixels, channels), tag)
-        return replace(picture, pixel_size=size)
+        return replace(picture, pixel_size=size, bits=bits)
 
 
 def _by_pillow(path: Path, series: tifffile.TiffPageSeries) -> Picture:

@@ -176,7 +176,7 @@ def _plain_tiff(
 ) -> bytes:
     """Return a TIFF of grey values of 8 bits with these strips."""
     counts = np.array([len(part) for part in packed], "<u4")
-    body = b"".join(packed)
+    length = int(counts.sum())
     first, table = 8 + 8 * len(packed), 10 * 12
     offsets = (np.cumsum(counts) - counts + first).astype("<u4")
     entries = {256: shape[1], 257: shape[0], 258: 8, 259: packing, 262: 1}
@@ -184,15 +184,15 @@ def _plain_tiff(
     directory = [(tag, 1, value) for tag, value in entries.items()]
     one = len(packed) == 1
     directory += [(273, len(packed), int(offsets[0]) if one else 8)]
-    directory += [(279, len(packed), len(body) if one else 8 + 4 * len(packed))]
+    directory += [(279, len(packed), length if one else 8 + 4 * len(packed))]
     written = b"".join(
         struct.pack("<HHII", tag, 4, count, value)
         for tag, count, value in sorted(directory)
     )
     assert len(written) == table
-    head = b"II*\0" + struct.pack("<I", first + len(body))
+    head = b"II*\0" + struct.pack("<I", first + length)
     end = struct.pack("<H", len(directory)) + written + b"\0\0\0\0"
-    return head + offsets.tobytes() + counts.tobytes() + body + end
+    return b"".join([head, offsets.tobytes(), counts.tobytes(), *packed, end])
 
 
 def _as_values(

@@ -169,8 +169,10 @@ class SpecimenController:
         state.cells = cells
         count = count_cells(cells)
         text = f"{cells.frame.name}: {count.kept} of {count.total} cells kept"
-        if cells.frame.note:
-            state.complain(f"{text}; {cells.frame.note}. {found}".rstrip())
+        if cells.frame.note or cells.cells.none_kept:
+            words = (text, cells.frame.note, cells.cells.none_kept)
+            told = "; ".join(word for word in words if word)
+            state.complain(f"{told}. {found}".rstrip())
         else:
             state.tell(f"{'; '.join((text, *cells.notes))}. {found}".rstrip())
 
@@ -311,10 +313,10 @@ class SpecimenController:
             )
             return None
 
-        def done(counts: tuple[int, int, list[str], str]) -> None:
-            kept, dropped, faults, waiting = counts
+        def done(counts: tuple[int, int, list[str], list[str]]) -> None:
+            kept, dropped, faults, told = counts
             text = f"{kept} cells written to {out.name}, {dropped} marked as dropped."
-            text = f"{text} {waiting}".rstrip()
+            text = " ".join((text, *told))
             if faults:
                 state.complain(f"{text} {len(faults)} frames failed: {faults[0]}")
             else:
@@ -329,19 +331,22 @@ class SpecimenController:
 
     def _writing(
         self, collection: Collection, out: Path
-    ) -> Work[tuple[int, int, list[str], str]]:
+    ) -> Work[tuple[int, int, list[str], list[str]]]:
         from training.data.cells.folder import write_cell_folder
         from training.data.cells.pending import pending_decisions, pending_text
 
         kept = dropped = 0
         faults: list[str] = []
+        told: list[str] = []
         for step in write_cell_folder(
             collection, out, self._state.extraction, self._state.segmentation
         ):
             kept, dropped = kept + step.kept, dropped + step.dropped
             faults += [str(step.fault)] if step.fault else []
+            told += [f"{step.frame}: {step.note}."] if step.note else []
             yield Progress(f"{step.frame}: {kept} cells", step.done / step.total)
-        return kept, dropped, faults, pending_text(pending_decisions(out))
+        waiting = pending_text(pending_decisions(out))
+        return kept, dropped, faults, [*told, waiting] if waiting else told
 
     def command(self, out: str = "CELLS") -> str:
         """Return the command that writes the same cells, or '' without a folder."""

@@ -234,6 +234,18 @@ def test_extract_counts_the_specimens_before_it_cuts(run, tmp_path, write_plain)
     assert lines[1] == "S1_mip.png: not read, as neither frame nor mask."
 
 
+def test_extract_says_why_no_nucleus_of_a_frame_is_kept(run, tmp_path):
+    image, _ = discs()
+    (tmp_path / "data").mkdir()
+    tifffile.imwrite(tmp_path / "data" / "S1.tif", image)
+    squares = np.kron([[1, 2], [3, 4]], np.ones((30, 40), int))
+    mask = np.pad(squares, [(20, image.shape[0] - 80), (20, image.shape[1] - 100)])
+    tifffile.imwrite(tmp_path / "data" / "S1_mask.tif", mask.astype(np.uint8))
+    done = run("extract", tmp_path / "data", "--out", tmp_path / "cells")
+    assert done.returncode == 0, done.stderr
+    assert "S1: 4 nuclei, none kept: 4 touching\n" in done.stdout + done.stderr
+
+
 def test_a_plane_and_a_channel_are_chosen_by_settings(run, tmp_path):
     image, labels = discs()
     stack = np.stack(

@@ -120,6 +120,18 @@ def test_sizes_are_micrometres_or_none(file, pretend, sizes, units, expected):
     assert found == (expected and pytest.approx(expected))
 
 
+@pytest.mark.parametrize(("said", "expected"), [(12, 12), (None, None), (40, None)])
+def test_the_bits_of_a_camera(file, pretend, said, expected):
+    pixels = SimpleNamespace(significant_bits=said)
+    pretend(ome_metadata=SimpleNamespace(images=[SimpleNamespace(pixels=pixels)]))
+    assert decode(file).bits == expected
+
+
+def test_a_header_that_cannot_be_made_says_nothing(file, pretend):
+    pretend(ome_metadata=property(lambda self: 1 // 0))
+    assert decode(file).bits is None
+
+
 def test_several_images_in_a_file_are_refused_with_their_names(file, pretend):
     pretend(scenes=("A1", "A2"))
     with pytest.raises(BadImageError, match=r"holds 2 images \(A1, A2\)"):

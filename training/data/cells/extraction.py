@@ -82,7 +82,17 @@ class ExtractedCells:
         """Return the notes on the whole frame."""
         bars = "a burnt-in scale bar was left out" if self.scale_bars else ""
         fit = self.fit.note if self.fit is not None else ""
-        return tuple(note for note in (bars, fit) if note)
+        return tuple(note for note in (bars, fit, self.none_kept) if note)
+
+    @property
+    def none_kept(self) -> str:
+        """Return why no nucleus of the frame is kept, with numbers, or ''."""
+        dropped = self.table["dropped"]
+        if not len(dropped) or (dropped == "").any():
+            return ""
+        noun = "nucleus" if len(dropped) == 1 else "nuclei"
+        counted = ", ".join(f"{n} {code}" for code, n in dropped.value_counts().items())
+        return f"{len(dropped)} {noun}, none kept: {counted}"
 
 
 @dataclass(frozen=True)
@@ -190,13 +200,13 @@ def extract_frame(
         notes.append("the mask was made from the image")
     else:
         check_one_mask(frame)
-        reading = read_nuclei(frame.mask, (height, width))
-        labels, meaning, nuclei = reading.labels, reading.meaning, reading.nuclei
+        reading = read_nuclei(frame.mask, (height, width), grey.pixel_size)
+        meaning, nuclei = reading.meaning, reading.nuclei
         notes += reading.notes
     if nuclei is None:
         nuclei = _find(grey.pixels, labels, as_given=mended)
-    cells = _cells(grey.pixels, nuclei, extraction, as_given=mended)
-    if nuclei.apart:
+    cells = _cells(grey.pixels, nuclei, extraction, as_given=mended, bits=grey.bits)
+    if not mended:
         labels = nuclei.paint()
     odd = odd_size_note(cells.fit, grey.pixel_size)
     notes += [*cells.notes, odd] if odd else cells.notes
@@ -282,8 +292,8 @@ def extract_cells(
     a label image, nuclei against each other are told apart, so that contact alone is a
     flag; from ``contact_share`` of the outline on it is a drop.
 
-    *Pieces.* A nucleus whose number is also on another piece, of a tenth of its area or
-    more and further off than 0.6 times the diameter of a disc of its area, from
+    *Pieces.* A nucleus whose number is also on another piece, of a tenth of the largest
+    or more and further off than 0.6 times the diameter of a disc of its area, from
     centroid to centroid, is dropped.
 
     The first reason in the order border, tiny, touching, pieces is the one given.
@@ -311,6 +321,7 @@ def _cells(
     settings: ExtractionSettings,
     *,
     as_given: bool = False,
+    bits: int | None = None,
 ) -> ExtractedCells:
     bars = _bars_beside(image, nuclei)
     image = without(image, bars)
@@ -323,7 +334,7 @@ def _cells(
             "y": y,
             "x": x,
             "area": nuclei.areas,
-            "flags": _flags(image, nuclei, boxes, contact, settings),
+            "flags": _flags(image, nuclei, boxes, contact, settings, bits),
             "dropped": _dropped(nuclei, contact, settings, as_given),
         }
     )
@@ -438,11 +449,12 @@ def _flags(
     boxes: npt.NDArray[np.int64],
     contact: Floats,
     settings: ExtractionSettings,
+    bits: int | None,
 ) -> list[str]:
     height, width = image.shape
     overhang = (boxes[:, :2] < 0).any(1) | (boxes[:, 2:] > (height, width)).any(1)
     sharp, histogram = sharpness(image, nuclei)
-    end = saturated_from(histogram)
+    end = saturated_from(histogram, bits)
     at_end = np.zeros(len(nuclei)) if end is None else nuclei.means(image >= end)
     saturated = at_end > settings.saturated_share
     blurred = sharp < settings.focus_share * np.median(sharp)

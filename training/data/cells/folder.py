@@ -57,7 +57,8 @@ class ExtractionProgress:
     fault
         Why the frame gave no cells, as a sentence, or None.
     note
-        What the user should know of its mended mask, or an empty string.
+        What the user should know of its mended mask, or why it has no kept cell, or an
+        empty string.
     mended
         Whether the edited mask was used.
     read_as
@@ -221,12 +222,13 @@ def _one_frame(
     done, total = count
     kept, dropped, fault = writer.kept, writer.dropped, None
     read_as: tuple[str, ...] = ()
+    said = [frame.note]
     try:
         cells = extract_frame(frame, extraction, segmentation)
         frame = cells.frame
         seen.add(cells)
         writer.add(specimen, cells)
-        read_as = cells.read_as
+        read_as, said = cells.read_as, [frame.note, cells.cells.none_kept]
         writer.notes += [
             f"{frame.name}: {without_root(note, collection.root)}"
             for note in cells.notes
@@ -237,8 +239,9 @@ def _one_frame(
     writer.files += [fingerprint(collection.root, path) for path in files_of(frame)]
     new = writer.kept - kept, writer.dropped - dropped
     mended = frame.mended is not None and fault is None
+    note = "; ".join(words for words in said if words)
     return ExtractionProgress(
-        done, total, frame.name, *new, fault, frame.note, mended, read_as
+        done, total, frame.name, *new, fault, note, mended, read_as
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from training.data.cells.extraction import crop_boxes, label_nuclei
+from training.data.cells.extraction import crop_boxes
 from training.data.layouts import Frame, check_one_mask, read_collection
 from training.data.masks.files import read_nuclei
 from training.data.masks.nuclei import Nuclei, find_nuclei
@@ -162,7 +162,8 @@ def _read_labels(frame: Frame) -> _FrameLabels | None:
         else:
             assert frame.mask is not None
             check_one_mask(frame)
-            labels = label_nuclei(read_nuclei(frame.mask, (height, width)).labels)
+            nuclei = read_nuclei(frame.mask, (height, width)).nuclei
+            return _FrameLabels(nuclei.paint(), nuclei)
     except (BadImageError, BadMaskError):
         return None
     return _FrameLabels(labels, find_nuclei(labels))

@@ -20,13 +20,17 @@ _ENDS = frozenset(2**bits - 1 for bits in range(8, 17))
 """Highest values of so many bits."""
 
 
-def saturated_from(histogram: npt.NDArray[np.int64]) -> int | None:
+def saturated_from(
+    histogram: npt.NDArray[np.int64], bits: int | None = None
+) -> int | None:
     """Return the grey value from which on pixels are saturated.
 
     Parameters
     ----------
     histogram : (V,) int64
         How many pixels of nuclei have each grey value.
+    bits
+        What the file declares that a value has, or None. Values beyond it disprove it.
 
     Returns
     -------
@@ -34,7 +38,8 @@ def saturated_from(histogram: npt.NDArray[np.int64]) -> int | None:
         None where no pixel is. Whatever the number of bits, a camera that ends piles
         up what is brighter at its highest value: that has four times as many pixels as
         the values below it have in the mean. The highest value of a number of bits is
-        saturated in any case, so that nuclei of one grey value are known, too.
+        saturated in any case, so that nuclei of one grey value are known, too: that of
+        the declared bits, else of any number.
     """
     found = np.flatnonzero(histogram)
     if not len(found):
@@ -47,4 +52,6 @@ def saturated_from(histogram: npt.NDArray[np.int64]) -> int | None:
     if is_told and most >= _PILE * below.mean():
         return int(found[pile])
     highest = int(found[-1])
-    return highest if highest in _ENDS else None
+    declared = 2**bits - 1 if bits else 0
+    ends = {declared} if highest <= declared else _ENDS
+    return highest if highest in ends else None

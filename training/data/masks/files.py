@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,17 @@ import numpy.typing as npt
 
 from training.data.layouts.names import is_simple_segmentation
 from training.data.masks.geojson import read_geojson
-from training.data.masks.outlines import paint_outlines
+from training.data.masks.nuclei import find_components, find_nuclei
+from training.data.masks.outline_scale import check_scale, without_regions
+from training.data.masks.outlines import Outline, paint_outlines
 from training.data.masks.values import MaskReading, understand
 from training.errors import BadMaskError
 from training.storage.images import decode_mask, read_labels, size_text
 
-_OUTLINES = "outlines"
 
-
-def read_nuclei(path: Path, shape: tuple[int, int]) -> MaskReading:
+def read_nuclei(
+    path: Path, shape: tuple[int, int], pixel_size: float | None = None
+) -> MaskReading:
     """Read the nuclei of a frame from a mask, a label image or outlines.
 
     Parameters
@@ -27,6 +30,8 @@ def read_nuclei(path: Path, shape: tuple[int, int]) -> MaskReading:
         ``.roi``) or GeoJSON.
     shape
         The (height, width) of the frame in pixels.
+    pixel_size
+        Side of its pixel in micrometres, or None where it is not known.
 
     Raises
     ------
@@ -38,15 +43,28 @@ def read_nuclei(path: Path, shape: tuple[int, int]) -> MaskReading:
         # Its package is loaded only where there are regions of ImageJ.
         from training.data.masks.imagej import read_regions
 
-        return MaskReading(paint_outlines(path, read_regions(path), shape), _OUTLINES)
+        return _painted(path, read_regions(path), shape, pixel_size)
     if suffix == ".geojson":
         found = read_geojson(path)
-        labels = paint_outlines(path, found.outlines, shape)
-        notes = (found.note,) if found.note else ()
-        return MaskReading(labels, _OUTLINES, notes=notes)
+        return _painted(path, found.outlines, shape, pixel_size, found.note)
     if is_simple_segmentation(path):
         return _read_classes(path, shape)
     return understand_mask(path, shape)
+
+
+def _painted(
+    path: Path,
+    outlines: Sequence[Outline],
+    shape: tuple[int, int],
+    pixel_size: float | None,
+    note: str = "",
+) -> MaskReading:
+    """Paint outlines that may be those of the nuclei of a frame of this shape."""
+    kept, left_out = without_regions(path, outlines)
+    odd = check_scale(path, kept, shape, pixel_size)
+    nuclei = find_nuclei(paint_outlines(path, kept, shape))
+    notes = tuple(words for words in (note, left_out, odd) if words)
+    return MaskReading(nuclei, "outlines", notes)
 
 
 def _read_classes(path: Path, shape: tuple[int, int]) -> MaskReading:
@@ -74,8 +92,7 @@ def _read_classes(path: Path, shape: tuple[int, int]) -> MaskReading:
         )
     background = classes[int(np.argmax(shares))]
     note = f"class {background} of {path.name} was taken as background"
-    labels = (pixels != background).astype(np.int32)
-    return MaskReading(labels, "two classes", notes=(note,))
+    return MaskReading(find_components(pixels != background), "two classes", (note,))
 
 
 def read_mask(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.int32]:
@@ -113,7 +130,7 @@ def understand_mask(path: Path, shape: tuple[int, int]) -> MaskReading:
             "give the mask that was made for this frame",
         )
     reading = understand(path, picture)
-    if not reading.labels.any():
+    if not len(reading.nuclei):
         raise BadMaskError(
             path,
             "the mask is empty",

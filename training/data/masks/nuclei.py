@@ -6,7 +6,7 @@ joined or added up over runs costs next to nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,7 @@ _FAR = 0.6
 """Of the diameter of a disc as large as the nucleus."""
 
 _LEAST_PIECE = 0.1
-"""Of the area of the nucleus."""
+"""Of the area of the largest piece of the nucleus."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -117,6 +117,20 @@ class Nuclei:
         image.ravel()[pixels] = np.repeat(own, self.lengths)
         return image
 
+    def keep(self, chosen: npt.NDArray[np.bool_]) -> Nuclei:
+        """Return some of the nuclei; `chosen` is (N,) bool."""
+        runs = chosen[self.owner]
+        owner = (np.cumsum(chosen) - 1)[self.owner[runs]]
+        starts, ends, labels = self.starts[runs], self.ends[runs], self.labels[chosen]
+        return Nuclei(self.shape, starts, ends, owner, labels, self.apart)
+
+    def numbered(self, labels: Ints) -> Nuclei:
+        """Return the same nuclei with other labels, (N,) int64, each once."""
+        order = np.argsort(labels)
+        row = np.empty(len(order), np.int64)
+        row[order] = np.arange(len(order))
+        return replace(self, owner=row[self.owner], labels=labels[order])
+
     def on_border(self) -> npt.NDArray[np.bool_]:
         """Return which nuclei have a pixel in the first or last row or column."""
         height, width = self.shape
@@ -124,38 +138,83 @@ class Nuclei:
         edge |= (self.starts < width) | (self.starts >= (height - 1) * width)
         return self._add(edge) > 0
 
+    @cached_property
+    def sides(self) -> tuple[Floats, Floats]:
+        """Sides of pixels on each outline, and those of them against another nucleus.
+
+        Each (N,) float64; those on the frame's edge do not count.
+        """
+        outline, contact = self._sides_along_rows()
+        below, above = self._sides_across_rows()
+        outline += below[0] + above[0]
+        contact += below[1] + above[1]
+        return self._add(outline), self._add(contact)
+
     def contact_share(self) -> Floats:
         """Return the share of each outline that lies against another nucleus.
 
         Returns
         -------
         share : (N,) float64, 0 to 1
-            Counted in sides of pixels; those on the frame's edge do not count.
+            Of `sides`.
         """
         if self.apart:
             return np.zeros(len(self))
-        outline, contact = self._sides_along_rows()
-        below, above = self._sides_across_rows()
-        outline += below[0] + above[0]
-        contact += below[1] + above[1]
-        share: Floats = self._add(contact) / np.maximum(self._add(outline), 1)
+        outline, contact = self.sides
+        share: Floats = contact / np.maximum(outline, 1)
         return share
+
+    def meetings(self) -> tuple[Ints, Ints]:
+        """Return the pairs of nuclei that share a side of a pixel.
+
+        Returns
+        -------
+        first, second : (P,) int64
+            Rows of the nuclei; each pair once, the lower row first.
+        """
+        upper, lower, _ = self._stacked
+        beside = np.flatnonzero(self._meets_before)
+        one = np.concatenate([self.owner[upper], self.owner[beside - 1]])
+        two = np.concatenate([self.owner[lower], self.owner[beside]])
+        low, high = np.minimum(one, two), np.maximum(one, two)
+        key = np.unique((low * len(self) + high)[low != high])
+        first, second = np.divmod(key, max(len(self), 1))
+        return first, second
+
+    @cached_property
+    def _near(self) -> tuple[Ints, Ints]:
+        """Pairs of runs one below the other, a corner is enough; see `neighbours`."""
+        return neighbours(self.starts, self.ends, self.shape[1], reach=1)
+
+    @cached_property
+    def _stacked(self) -> tuple[Ints, Ints, Ints]:
+        """Pairs of runs one below the other, and how many sides they share."""
+        (upper, lower), width = self._near, self.shape[1]
+        shared = np.minimum(self.ends[upper] + width, self.ends[lower])
+        shared -= np.maximum(self.starts[upper] + width, self.starts[lower])
+        meet = shared > 0
+        return upper[meet], lower[meet], shared[meet]
+
+    @cached_property
+    def _meets_before(self) -> npt.NDArray[np.bool_]:
+        """Which runs begin where the one before ends, in their row, (R,) bool."""
+        meets = np.zeros(len(self.starts), bool)
+        meets[1:] = self.starts[1:] == self.ends[:-1]
+        meets[self.starts % self.shape[1] == 0] = False
+        return meets
 
     def _sides_along_rows(self) -> tuple[Ints, Ints]:
         """Outline and contact of each run at its two ends, each (R,) int64."""
-        width = self.shape[1]
-        left, right = self.starts % width != 0, self.ends % width != 0
-        meets = np.zeros(len(self.starts) + 1, bool)
-        meets[1:-1] = self.starts[1:] == self.ends[:-1]
-        contact = (left & meets[:-1]).astype(np.int64) + (right & meets[1:])
-        return left.astype(np.int64) + right, contact
+        width, meets = self.shape[1], self._meets_before
+        outline = (self.starts % width != 0).astype(np.int64) + (self.ends % width != 0)
+        contact = meets.astype(np.int64)
+        contact[:-1] += meets[1:]
+        return outline, contact
 
     def _sides_across_rows(self) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
         """Outline and contact of each run to the row below, and to the row above."""
         height, width = self.shape
-        upper, lower = neighbours(self.starts, self.ends, width, reach=0)
-        shared = np.minimum(self.ends[upper] + width, self.ends[lower])
-        shared -= np.maximum(self.starts[upper] + width, self.starts[lower])
+        upper, lower, shared = self._stacked
         same = self.owner[upper] == self.owner[lower]
         row = self.starts // width
         found = []
@@ -170,7 +229,7 @@ class Nuclei:
 
         Far is over 0.6 times the diameter of a disc of the nucleus's area, from
         centroid to centroid; two halves side by side are 0.42 apart. A piece under a
-        tenth of the area does not count.
+        tenth of the largest does not count.
         """
         far = np.zeros(len(self), bool)
         if self.apart:
@@ -183,7 +242,7 @@ class Nuclei:
         largest = largest[np.unique(of[largest], return_index=True)[1]]
         distance = np.hypot(y - y[largest][of], x - x[largest][of])
         reach = _FAR * np.sqrt(4 * self.areas[of] / np.pi)
-        counts = area >= _LEAST_PIECE * self.areas[of]
+        counts = area >= _LEAST_PIECE * area[largest][of]
         far[of[counts & (distance > reach)]] = True
         return far
 
@@ -194,13 +253,13 @@ class Nuclei:
         The pieces, labelled from 1 in the order of their first pixels, and the row of
         the nucleus that each is part of, (P,) int64.
         """
-        upper, lower = neighbours(self.starts, self.ends, self.shape[1], reach=1)
+        upper, lower = self._near
         own = self.owner[upper] == self.owner[lower]
         first = _joined(len(self.starts), upper[own], lower[own])
         heads = first == np.arange(len(first))
         number = np.cumsum(heads)
-        owner = number[first] - 1
-        found = Nuclei(self.shape, self.starts, self.ends, owner, number[heads])
+        owner, apart = number[first] - 1, len(self) < 2
+        found = Nuclei(self.shape, self.starts, self.ends, owner, number[heads], apart)
         return found, self.owner[heads]
 
     def solidity(self, row: int) -> float:
@@ -231,14 +290,7 @@ def find_components(mask: npt.NDArray[Any]) -> Nuclei:
 
     They are labelled from 1 in the order of their first pixels.
     """
-    starts, ends, _ = _runs(mask != 0)
-    upper, lower = neighbours(starts, ends, mask.shape[1], reach=1)
-    first = _joined(len(starts), upper, lower)
-    heads = first == np.arange(len(first))
-    number = np.cumsum(heads)
-    labels = number[heads]
-    owner = number[first] - 1
-    return Nuclei(_shape(mask), starts, ends, owner, labels, True)
+    return find_nuclei(mask != 0).pieces[0]
 
 
 def _joined(count: int, upper: Ints, lower: Ints) -> Ints:

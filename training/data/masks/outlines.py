@@ -104,11 +104,12 @@ def paint_outlines(
     ------
     BadMaskError
         If there are no outlines, or one has no pixel of its own: it lies outside of the
-        frame or under others, and would be lost.
+        frame or under others, and would be lost. If one goes round another.
     """
     if not outlines:
         raise BadMaskError(path, "it holds no outline", "give outlines of the nuclei")
     labels = np.zeros(shape, np.int32)
+    areas = np.zeros(len(outlines) + 1, np.int64)
     _check_work(path, outlines, shape)
     for number, outline in enumerate(outlines, start=1):
         box = _box(outline, shape)
@@ -127,8 +128,32 @@ def paint_outlines(
                 f"the outline {outline.name} lies wholly under others",
                 "keep one outline of each nucleus",
             )
+        _check_round(path, outlines, labels[box][inside], areas, number)
         labels[box][free] = number
+        areas[number] = int(free.sum())
     return labels
+
+
+def _check_round(
+    path: Path,
+    outlines: Sequence[Outline],
+    covered: npt.NDArray[np.int32],
+    areas: npt.NDArray[np.int64],
+    number: int,
+) -> None:
+    """Refuse an outline that holds all pixels, `covered`, of an earlier one."""
+    others = covered[covered > 0]
+    if not len(others):
+        return
+    found, counts = np.unique(others, return_counts=True)
+    whole = found[counts == areas[found]]
+    if len(whole):
+        raise BadMaskError(
+            path,
+            f"the outline {outlines[number - 1].name} goes round the outline "
+            f"{outlines[whole[0] - 1].name}",
+            "keep one outline of each nucleus",
+        )
 
 
 def _check_work(

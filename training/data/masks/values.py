@@ -8,31 +8,33 @@ edge are a few pixels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from training.data.masks.drawn_outlines import fill_outlines
+from training.data.masks.nesting import (
+    boundary_row,
+    is_crumbled,
+    is_soft,
+    lie_in_each_other,
+)
 from training.data.masks.nuclei import Nuclei, find_components, find_nuclei
 from training.errors import BadMaskError
 from training.storage.decoding import Picture
-from training.storage.planes import is_grey, look_up
+from training.storage.planes import is_for_display, is_grey, look_up
 
-_NEAR = 0.04
-"""Of the range of values: what lies so near to an end is at the end."""
+_LEAST_PIECE = 0.1
+"""Of the usual area of a piece; smaller ones do not count as nuclei."""
 
-_SOLID = 0.3
-"""Least share of a soft mask's nuclei that is not edge."""
+_LEAST_AREA = 5
+"""Pixels of a piece that counts."""
 
-_EDGE_PIECE = 12
-"""Pixels; most pieces of one value in a soft edge are smaller."""
-
-_CRUMB = 5
-"""Pixels; nuclei are not made of pieces that small."""
-
-_MOST_CRUMBS = 0.2
-"""Of the pixels; above it values are no labels."""
+_FULL = 0.9
+"""Share of all numbers of 8 bits in use by which nuclei went beyond them."""
 
 _MOST_CLASSES = 16
 _GREY_NOISE = 8
@@ -55,21 +57,23 @@ class MaskReading:
 
     Attributes
     ----------
-    labels : (H, W) int32
-        0 is background. A mask of two values comes as 0 and 1, in which each component
-        is a nucleus; else each value is a nucleus.
+    nuclei
+        Of a mask of two values each component is one; else each value is.
     meaning
         In words, such as ``label image``.
-    nuclei
-        Those of the labels, where they were sorted already.
     notes
         What was assumed of the file.
     """
 
-    labels: Labels
+    nuclei: Nuclei
     meaning: str
-    nuclei: Nuclei | None = None
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The label image, (H, W) int32, 0 is background; components are all 1."""
+        painted = self.nuclei.paint()
+        return np.minimum(painted, 1) if self.nuclei.apart else painted
 
 
 def understand(path: Path, picture: Picture) -> MaskReading:
@@ -108,11 +112,11 @@ def understand(path: Path, picture: Picture) -> MaskReading:
 
 
 def _opaque(alpha: Values | None) -> Bools | None:
-    """Return where a picture is opaque; None where it is everywhere, or nowhere."""
+    """Return where a picture is more opaque than clear; None where all is alike."""
     if alpha is None:
         return None
-    opaque = alpha > np.iinfo(alpha.dtype).max // 2
-    return None if opaque.all() or not opaque.any() else opaque
+    low, high = int(alpha.min()), int(alpha.max())
+    return alpha > (low + high) // 2 if low < high else None
 
 
 def _dark_is_zero(picture: Picture) -> Values:
@@ -136,15 +140,19 @@ def _border(pixels: Values) -> Values:
 def _grey(path: Path, pixels: Values) -> MaskReading:
     pixels = _whole(path, pixels)
     nuclei = find_nuclei(pixels)
-    values, counts = _counted(nuclei)
-    if values[0] < 0:
+    if len(nuclei) and nuclei.labels[0] < 0:
         raise _no_labels(path, pixels)
-    if len(values) <= 2:
-        return _binary(pixels > (values[0] if len(values) == 2 else 0), "binary mask")
-    if _is_soft(pixels, values, counts):
-        middle = (int(values[0]) + int(values[-1])) // 2
+    has_zero = int(nuclei.areas.sum()) < pixels.size
+    values = len(nuclei) + has_zero
+    if values <= 2:
+        low = int(nuclei.labels[0]) if values == 2 and not has_zero else 0
+        components = None if low else nuclei.pieces[0]
+        return _binary(pixels > low, "binary mask", components)
+    if (values > 3 or boundary_row(nuclei) is None) and is_soft(pixels, nuclei):
+        low = 0 if has_zero else int(nuclei.labels[0])
+        middle = (low + int(nuclei.labels[-1])) // 2
         return _binary(pixels > middle, "binary mask with soft edges")
-    background = 0 if values[0] == 0 else _usual_border(pixels)
+    background = 0 if has_zero else _usual_border(pixels)
     return _numbered(path, pixels, background, "label image", nuclei)
 
 
@@ -170,41 +178,40 @@ def _no_labels(path: Path, pixels: Values) -> BadMaskError:
     )
 
 
-def _counted(nuclei: Nuclei) -> tuple[Values, Values]:
-    """Return the values that occur, in rising order, and how often each does."""
-    values, counts = nuclei.labels, nuclei.areas
-    background = nuclei.shape[0] * nuclei.shape[1] - int(counts.sum())
-    if not background:
-        return values, counts
-    place = int(np.searchsorted(values, 0))
-    return np.insert(values, place, 0), np.insert(counts, place, background)
+def _binary(
+    inside: Bools, meaning: str, components: Nuclei | None = None
+) -> MaskReading:
+    """Return the components of a mask as nuclei; `components`, where known, are its."""
+    dark = _dark_on_bright(inside)
+    if dark is not None:
+        components, meaning = dark, f"{meaning}, nuclei dark on bright"
+    elif components is None:
+        components = find_components(inside)
+    return _unless_drawn(MaskReading(components, meaning))
 
 
-def _is_soft(pixels: Values, values: Values, counts: Values) -> bool:
-    """Whether values are two, with others only where one passes into the other."""
-    low, top = int(values[0]), int(values[-1])
-    near = _NEAR * (top - low)
-    bright = counts[values >= top - near].sum()
-    if bright < _SOLID * counts[values > low + near].sum():
-        return False
-    between = np.where((pixels > low) & (pixels < top), pixels, 0)
-    pieces, _ = find_nuclei(between).pieces
-    return bool((pieces.areas < _EDGE_PIECE).mean() > 0.5) if len(pieces) else False
+def _unless_drawn(reading: MaskReading) -> MaskReading:
+    """Return a mask of closed lines with what they go round; another as it is."""
+    found = fill_outlines(reading.nuclei)
+    if found is None:
+        return reading
+    nuclei, are_open = found
+    note = "the mask holds outlines, which were filled"
+    if are_open:
+        note += f"; {are_open} lines that are not closed were left out"
+    return MaskReading(nuclei, reading.meaning, (*reading.notes, note))
 
 
-def _binary(inside: Bools, meaning: str) -> MaskReading:
-    if _is_dark_on_bright(inside):
-        inside, meaning = ~inside, f"{meaning}, nuclei dark on bright"
-    return MaskReading(inside.astype(np.int32), meaning)
+def _dark_on_bright(bright: Bools) -> Nuclei | None:
+    """Return the dark components where a mask is inverted: they lie in a bright frame.
 
-
-def _is_dark_on_bright(bright: Bools) -> bool:
-    """Whether a mask is inverted: dark pieces that lie in a bright frame."""
+    None where it is not.
+    """
     if _border(bright).mean() < _FRAMED or bright.all():
-        return False
+        return None
     dark = find_components(~bright)
     inner = ~dark.on_border() & (dark.areas >= _LEAST_NUCLEUS)
-    return int(inner.sum()) >= 2
+    return dark if int(inner.sum()) >= 2 else None
 
 
 # -- numbers
@@ -228,34 +235,69 @@ def _numbered(
 
     `nuclei` are those of `numbers` where they were sorted already.
     """
-    labels = _as_labels(numbers, background)
     if nuclei is None or background != 0:
-        nuclei = find_nuclei(labels)
-    pieces, of_piece = nuclei.pieces
-    areas = pieces.areas
-    if areas[areas < _CRUMB].sum() > _MOST_CRUMBS * areas.sum():
+        nuclei = _sorted(numbers, background)
+    if is_crumbled(nuclei):
         raise _no_labels(path, numbers)
-    large = areas >= max(_CRUMB, 0.1 * np.median(areas))
-    count, distinct = int(large.sum()), len(np.unique(of_piece[large]))
-    if 1 < distinct <= _MOST_CLASSES and count >= max(2 * distinct, distinct + 3):
-        words = f"{distinct} classes on {count} pieces, each taken as a nucleus"
-        return MaskReading(pieces.paint(), f"{meaning} of {words}")
-    return MaskReading(labels, meaning, nuclei)
+    notes: tuple[str, ...] = ()
+    row = boundary_row(nuclei)
+    if row is not None:
+        value = nuclei.labels[row]
+        words = f"value {value} lies in thin lines round or between nuclei"
+        notes = (f"{words} and was left out as their boundary",)
+        nuclei = nuclei.keep(np.arange(len(nuclei)) != row)
+    if lie_in_each_other(nuclei):
+        raise BadMaskError(
+            path,
+            "its values lie inside each other, so that they do not number nuclei",
+            "save the nuclei alone, as a binary mask or a label image",
+        )
+    if len(nuclei) == 1 and row is not None:
+        return MaskReading(nuclei.pieces[0], f"{meaning} of one class", notes)
+    return _unless_drawn(_parted(MaskReading(nuclei, meaning, notes)))
 
 
-def _as_labels(numbers: Values, background: int) -> Labels:
-    """Return numbers as labels from 1, as they are where that is possible."""
-    top = int(numbers.max())
-    if background == 0 and top <= np.iinfo(np.int32).max:
-        return numbers.astype(np.int32)
-    found, places = np.unique(numbers, return_inverse=True)
-    new = np.arange(1, len(found) + 1, dtype=np.int32)
-    if background > 0 and int(found[0]) > 0 and top <= np.iinfo(np.int32).max:
-        new = found.astype(np.int32)
-    elif background == 0 and int(found[0]) == 0:
-        new -= 1
-    new[found == background] = 0
-    return new[places.reshape(numbers.shape)]
+def _sorted(numbers: Values, background: int) -> Nuclei:
+    """Return what is not background as nuclei; 0 becomes a number, too."""
+    if background == 0:
+        return find_nuclei(numbers)
+    shift = 0 if numbers.min() > 0 else 1
+    moved = np.where(numbers == background, 0, numbers.astype(np.int64) + shift)
+    return find_nuclei(moved)
+
+
+def _parted(reading: MaskReading) -> MaskReading:
+    """Return a label image with numbers of 32 bits, and parted where it is none.
+
+    Few numbers on many pieces are classes. Where all numbers of 8 bits are in use and
+    some are on several pieces far apart, there were more nuclei than numbers.
+    """
+    nuclei, meaning = reading.nuclei, reading.meaning
+    pieces, of = nuclei.pieces
+    if len(pieces) > len(nuclei):
+        areas = pieces.areas
+        large = areas >= max(_LEAST_AREA, _LEAST_PIECE * np.median(areas))
+        count, distinct = int(large.sum()), len(np.unique(of[large]))
+        if 1 < distinct <= _MOST_CLASSES and count >= max(2 * distinct, distinct + 3):
+            words = f"{distinct} classes on {count} pieces, each taken as a nucleus"
+            return MaskReading(pieces, f"{meaning} of {words}", reading.notes)
+        far = int(nuclei.scattered().sum())
+        if far and _are_used_up(nuclei):
+            note = (
+                f"{far} of its {len(nuclei)} numbers are on pieces far apart, as where "
+                "more than 255 nuclei are numbered in 8 bits: each piece was taken as "
+                "a nucleus, and one that fell on 0 is missing"
+            )
+            return MaskReading(pieces, meaning, (*reading.notes, note))
+    if len(nuclei) and nuclei.labels[-1] > np.iinfo(np.int32).max:
+        nuclei = nuclei.numbered(np.arange(1, len(nuclei) + 1))
+    return MaskReading(nuclei, meaning, reading.notes)
+
+
+def _are_used_up(nuclei: Nuclei) -> bool:
+    """Whether the numbers end with those of 8 bits, most of which are in use."""
+    top = np.iinfo(np.uint8).max
+    return int(nuclei.labels[-1]) == top and len(nuclei) >= _FULL * top
 
 
 # -- indices and colours
@@ -268,9 +310,11 @@ def _indexed(
     colours = look_up(palette, used)
     if is_grey(colours):
         return _grey(path, look_up(palette, indices)[:, :, 0])
+    background = _usual_border(indices)
+    if background == 0 and is_for_display(palette, used):
+        return _grey(path, indices)
     if len(used) <= 2:
         return _coloured(path, look_up(palette, indices))
-    background = _usual_border(indices)
     return _numbered(path, indices, max(background, 0), "indexed image")
 
 

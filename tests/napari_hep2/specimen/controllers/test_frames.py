@@ -198,6 +198,19 @@ def test_a_frame_that_fails_is_told_and_the_rest_is_written(
     assert "00002_p0" in state.fault
 
 
+def test_a_frame_of_which_no_nucleus_is_kept_is_told(state, specimen, tmp_path):
+    labels = np.zeros((120, 150), np.uint8)
+    labels[20:100, 30:70], labels[20:100, 70:110] = 1, 2
+    image = np.where(labels, 90, 9).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "S1_p0.tif", image)
+    tifffile.imwrite(tmp_path / "S1_p0_mask.tif", labels)
+    run_here(specimen.open_folder(tmp_path))
+    reasons = "2 nuclei, none kept: 2 touching"
+    assert state.fault == f"S1_p0: 0 of 2 cells kept; {reasons}."
+    run_here(specimen.write_cells(tmp_path / "cells"))
+    assert f"2 marked as dropped. S1_p0: {reasons}." in state.message
+
+
 def test_cells_are_not_written_of_nothing(state, specimen, tmp_path):
     assert specimen.write_cells(tmp_path) is None
     assert "Open a folder" in state.fault

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -213,6 +214,40 @@ def test_a_long_saturated_nucleus_is_no_scale_bar():
     found = extract_cells(barred, mask, ExtractionSettings(size=61))
     assert found.scale_bars == ()
     assert found.crops.max() == 255
+
+
+def test_a_number_on_many_far_pieces_is_dropped():
+    centres = [(30 + 50 * (k // 5), 30 + 50 * (k % 5)) for k in range(20)]
+    mask = _discs((240, 290), [(y, x, 12) for y, x in centres], labelled=True)
+    mask[mask > 2] = 3
+    image = np.where(mask, 90, 9).astype(np.uint8)
+    table = extract_cells(image, mask, ExtractionSettings()).table
+    assert dict(zip(table["label"], table["dropped"], strict=True))[3] == "pieces"
+
+
+def test_a_frame_of_which_no_nucleus_is_kept_says_why():
+    mask = _discs((60, 150), [(30, 30, 12), (30, 75, 12), (5, 120, 12)], labelled=True)
+    image = np.where(mask, 90, 9).astype(np.uint8)
+    rules = ExtractionSettings()
+    assert extract_cells(image, mask, rules).none_kept == ""
+    mask[mask == 2] = 1
+    found = extract_cells(image, mask, rules)
+    assert found.none_kept == "2 nuclei, none kept: 1 pieces, 1 border"
+    assert found.none_kept in found.notes
+
+
+def test_a_declared_depth_says_where_a_camera_ends(tmp_path):
+    mask = _discs((80, 160), [(40, 40, 20), (40, 110, 20)], labelled=True)
+    grey = np.where(mask > 0, 994, 20).astype(np.uint16)
+    grey[mask > 0] += np.arange((mask > 0).sum(), dtype=np.uint16) % 30
+    tifffile.imwrite(tmp_path / "m.tif", mask.astype(np.uint8))
+    for bits, flags in ((10, [True, True]), (12, [False, False])):
+        said = {"SignificantBits": bits}
+        path = tmp_path / f"{bits}.tif"
+        tifffile.imwrite(path, grey, ome=True, metadata=said)
+        frame = Frame("a", path, tmp_path / "m.tif")
+        cells = extract_frame(frame, ExtractionSettings(), SegmentationSettings())
+        assert ["saturated" in one for one in cells.cells.table["flags"]] == flags
 
 
 def test_a_number_on_two_far_pieces_is_dropped():

@@ -124,6 +124,39 @@ def test_soft_edges(tmp_path, how, top):
     assert ((reading.labels > 0) != INSIDE).mean() < 0.02
 
 
+@pytest.mark.parametrize("how", ["BILINEAR", "BICUBIC", "LANCZOS"])
+@pytest.mark.parametrize("factor", [2, 4, 8, 3.7])
+def test_soft_edges_that_were_enlarged(tmp_path, how, factor):
+    soft = smaller(getattr(Image.Resampling, how))
+    size = [round(side * factor) for side in soft.size]
+    soft.resize(size, Image.Resampling.NEAREST).save(tmp_path / "m.png")
+    reading = understand_mask(tmp_path / "m.png", (size[1], size[0]))
+    assert reading.meaning == "binary mask with soft edges"
+    assert len(reading.nuclei) == N
+
+
+@pytest.mark.parametrize("factor", [1, 4])
+@pytest.mark.parametrize("offset", [0, 1000])
+def test_labels_in_contact_are_no_soft_edges(tmp_path, factor, offset):
+    labels = discs(radius=12, step=23)
+    labels = np.where(labels, labels + offset, 0)
+    labels = np.kron(labels, np.ones((factor, factor), int))
+    tifffile.imwrite(tmp_path / "m.tif", labels.astype(np.uint16))
+    reading = understand_mask(tmp_path / "m.tif", labels.shape)
+    assert reading.meaning == "label image"
+    np.testing.assert_array_equal(reading.labels, labels)
+
+
+def test_jpeg_that_was_enlarged(tmp_path):
+    out = io.BytesIO()
+    Image.fromarray(np.uint8(255 * INSIDE)).save(out, "JPEG", quality=60)
+    large = Image.open(out).resize((4 * 190, 4 * 150), Image.Resampling.NEAREST)
+    large.save(tmp_path / "m.png")
+    reading = understand_mask(tmp_path / "m.png", (600, 760))
+    assert reading.meaning == "binary mask with soft edges"
+    assert len(reading.nuclei) == N
+
+
 def test_probabilities(tmp_path):
     soft = np.asarray(smaller(Image.Resampling.BILINEAR), np.float32) / 255
     reading = read(tmp_path / "m.tif", soft)
@@ -170,14 +203,17 @@ def test_one_bit(tmp_path, packing):
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
 @pytest.mark.parametrize("grey", [0, 255])
-def test_the_alpha_channel(tmp_path, mode, grey):
+@pytest.mark.parametrize("opacity", [255, 127, 20])
+def test_the_alpha_channel(tmp_path, mode, grey, opacity):
     image = Image.new(mode, LABELS.shape[::-1], (grey,) * (len(mode)))
-    image.putalpha(Image.fromarray(np.uint8(255 * INSIDE)))
+    image.putalpha(Image.fromarray(np.uint8(opacity * INSIDE)))
     check(read(tmp_path / "m.png", image), "mask in the alpha channel")
 
 
-def test_an_alpha_channel_that_is_opaque_says_nothing(tmp_path):
+@pytest.mark.parametrize("opacity", [255, 90])
+def test_an_alpha_channel_that_is_alike_says_nothing(tmp_path, opacity):
     image = Image.fromarray(np.uint8(255 * INSIDE)).convert("RGBA")
+    image.putalpha(opacity)
     check(read(tmp_path / "m.png", image), "binary mask")
 
 
@@ -273,6 +309,36 @@ def test_a_number_on_two_pieces_makes_no_classes(tmp_path):
     np.testing.assert_array_equal(reading.labels, labels)
 
 
+def test_a_class_of_few_is_no_boundary(tmp_path):
+    numbers = np.where(INSIDE, np.where(LABELS % 9 == 0, 2, 1), 0).astype(np.uint8)
+    reading = read(tmp_path / "m.png", numbers)
+    check(reading, f"label image of 2 classes on {N} pieces, each taken as a nucleus")
+
+
+# -- numbers that ran out
+
+
+@pytest.mark.parametrize("stored", ["wrapped", "clipped"])
+def test_more_nuclei_than_numbers_are_parted_and_said(tmp_path, stored):
+    labels = discs((300, 460), 4, 14, most=600)
+    count = int(labels.max())
+    assert count > 512
+    few = labels % 256 if stored == "wrapped" else np.minimum(labels, 255)
+    tifffile.imwrite(tmp_path / "m.tif", few.astype(np.uint8))
+    reading = understand_mask(tmp_path / "m.tif", labels.shape)
+    lost = 2 if stored == "wrapped" else 0
+    assert len(reading.nuclei) == count - lost
+    assert "more than 255 nuclei are numbered in 8 bits" in reading.notes[0]
+
+
+def test_as_many_numbers_as_nuclei_are_kept_in_16_bits(tmp_path):
+    labels = discs((300, 460), 4, 14, most=600)
+    tifffile.imwrite(tmp_path / "m.tif", labels.astype(np.uint16))
+    reading = understand_mask(tmp_path / "m.tif", labels.shape)
+    assert reading.notes == ()
+    np.testing.assert_array_equal(reading.labels, labels)
+
+
 # -- what is no mask
 
 
@@ -292,6 +358,7 @@ def lossy_labels():
     [
         (photograph(), "are not labels"),
         (lossy_labels(), "are not labels"),
+        (np.kron(lossy_labels(), np.ones((4, 4), np.uint8)), "are not labels"),
         (LABELS / 7.0, "are not labels"),
         (LABELS.astype(np.int16) - 1, "are not labels"),
         (np.where(INSIDE, np.nan, 0), "are not labels"),
@@ -299,8 +366,9 @@ def lossy_labels():
     ],
 )
 def test_what_is_no_mask_is_refused(tmp_path, pixels, sentence):
+    tifffile.imwrite(tmp_path / "m.tif", pixels)
     with pytest.raises(BadMaskError, match=sentence):
-        read(tmp_path / "m.tif", pixels)
+        understand_mask(tmp_path / "m.tif", pixels.shape[-2:])
 
 
 # -- any of them
