@@ -201,7 +201,8 @@ def test_a_frame_that_fails_is_told_and_the_rest_is_written(
 def test_a_frame_of_which_no_nucleus_is_kept_is_told(state, specimen, tmp_path):
     labels = np.zeros((120, 150), np.uint8)
     labels[20:100, 30:70], labels[20:100, 70:110] = 1, 2
-    image = np.where(labels, 90, 9).astype(np.uint8)
+    grain = np.random.default_rng(0).integers(0, 20, labels.shape)
+    image = (np.where(labels, 90, 9) + grain).astype(np.uint8)
     tifffile.imwrite(tmp_path / "S1_p0.tif", image)
     tifffile.imwrite(tmp_path / "S1_p0_mask.tif", labels)
     run_here(specimen.open_folder(tmp_path))

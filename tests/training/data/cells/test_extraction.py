@@ -238,7 +238,8 @@ def test_a_frame_of_which_no_nucleus_is_kept_says_why():
 
 def test_a_declared_depth_says_where_a_camera_ends(tmp_path):
     mask = _discs((80, 160), [(40, 40, 20), (40, 110, 20)], labelled=True)
-    grey = np.where(mask > 0, 994, 20).astype(np.uint16)
+    grain = np.random.default_rng(0).integers(10, 90, mask.shape)
+    grey = np.where(mask > 0, 994, grain).astype(np.uint16)
     grey[mask > 0] += np.arange((mask > 0).sum(), dtype=np.uint16) % 30
     tifffile.imwrite(tmp_path / "m.tif", mask.astype(np.uint8))
     for bits, flags in ((10, [True, True]), (12, [False, False])):
