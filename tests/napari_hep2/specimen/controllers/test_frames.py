@@ -207,7 +207,7 @@ def test_a_frame_of_which_no_nucleus_is_kept_is_told(state, specimen, tmp_path):
     tifffile.imwrite(tmp_path / "S1_p0_mask.tif", labels)
     run_here(specimen.open_folder(tmp_path))
     reasons = "2 nuclei, none kept: 2 touching"
-    assert state.fault == f"S1_p0: 0 of 2 cells kept; {reasons}."
+    assert state.fault.startswith(f"S1_p0: 0 of 2 cells kept; {reasons}. 1 specimen")
     run_here(specimen.write_cells(tmp_path / "cells"))
     assert f"2 marked as dropped. S1_p0: {reasons}." in state.message
 
