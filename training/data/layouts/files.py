@@ -227,6 +227,8 @@ def _move_masks(
         name = masked_name(stem, names) or (None if core(stem) else sole)
         if name == stem or (name is None and not says_mask(stem)):
             continue
+        if stem in channels:  # nuclei in DAPI may be as flat as those of a mask
+            continue
         if (says_mask(stem) and name is not None) or file_looks_like_mask(path):
             masks[name or stem].append(images.pop(stem))
         elif is_weak_mask_name(stem) and name is not None:

@@ -1,6 +1,8 @@
 """Channels, planes and times as files are one frame; wells and fields are not."""
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from training.data.layouts import read_collection
 from training.data.layouts.channels import channel_names, merged_base, without_guid
@@ -139,3 +141,16 @@ def test_a_merged_picture_beside_channels_is_no_specimen(
     (specimen,) = found.specimens
     assert len(specimen.frames[0].channels) == 2
     assert found.notes == (f"{merged}.png: not read, as neither frame nor mask.",)
+
+
+def test_a_channel_as_flat_as_a_mask_is_a_channel(tmp_path, frame_with_nuclei):
+    frame, mask = frame_with_nuclei()
+    flat = np.where(mask > 0, 250, 5).astype(np.uint8)
+    for name, pixels in (("S1_FITC", frame), ("S1_DAPI", flat)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.tif")
+    Image.fromarray(mask).save(tmp_path / "S1_DAPI_cp_masks.png")
+    found = read_collection(tmp_path)
+    (only,) = found.specimens[0].frames
+    assert [one.name for one in only.channels] == ["DAPI", "FITC"]
+    assert (only.mask.name, only.other_masks) == ("S1_DAPI_cp_masks.png", ())
+    assert found.notes == ()
