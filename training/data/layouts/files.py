@@ -13,6 +13,7 @@ from training.data.layouts.collection import Channel, Frame
 from training.data.layouts.names import (
     OUTLINE_SUFFIXES,
     PICKLE_ENDING,
+    UNREAD_IMAGES,
     UNREAD_SUFFIXES,
     aside_base,
     bare_stem,
@@ -36,6 +37,7 @@ MENDED = "mended"
 MENDED_ABOUT = "mended.json"
 """The file in it by which it is told from a specimen of that name."""
 
+_UNREAD = UNREAD_IMAGES | UNREAD_SUFFIXES
 _SHOWN = 6
 """Files that a note names; of more it gives the number."""
 
@@ -113,9 +115,13 @@ class Listing:
         ]
         pickles = [p for p in self.asides if p.name.lower().endswith(PICKLE_ENDING)]
         outlines = [p for p in self.asides if p.suffix.lower() in OUTLINE_SUFFIXES]
-        others = [p for p in self.asides if p not in pickles and p not in outlines]
+        foreign = [p for p in self.asides if p.suffix.lower() in _UNREAD]
+        foreign = [p for p in foreign if p not in pickles]
+        told = {*pickles, *outlines, *foreign}
+        others = [p for p in self.asides if p not in told]
         said = (
             (others, "not read, as neither frame nor mask"),
+            (foreign, "not read: what counts has to be saved as TIFF or PNG"),
             (lost, "a mask without its frame"),
             (outlines, "outlines of no frame by their name: name them after it"),
             (pickles, _PICKLE),
@@ -124,14 +130,21 @@ class Listing:
 
     @property
     def _has_masks(self) -> bool:
-        return any(self.masks_of(stem) for stem in self.images)
+        paired = any(self.masks_of(stem) for stem in self.images)
+        return paired or self._mask_folder is not None
+
+    @property
+    def _mask_folder(self) -> Path | None:
+        """The first folder that holds masks and no frames, or None."""
+        folders = {self.folder, *(path.parent for path in self.files)}
+        paths = (path for paths in self.masks.values() for path in paths)
+        return next((p.parent for p in paths if p.parent not in folders), None)
 
     def _expected_mask(self, stem: str) -> Path:
-        other, mask = next(
-            (other, self.masks_of(other)[0])
-            for other in self.images
-            if self.masks_of(other)
-        )
+        other = next((one for one in self.images if self.masks_of(one)), None)
+        if other is None:
+            return (self._mask_folder or self.folder) / f"{stem}.png"
+        mask = self.masks_of(other)[0]
         named_so = mask.name.startswith(other)
         ending = mask.name[len(other) :] if named_so else f"_mask{mask.suffix}"
         if is_image_folder(self.images[other]) and not named_so:
@@ -294,9 +307,11 @@ def _add_others(root: Path, folder: Path, listing: Listing) -> None:
             listing.masks.setdefault(base, []).append(path)
         elif is_mask_name(path):
             listing.asides.append(path)
-    for path in files_in(root, folder, UNREAD_SUFFIXES):
-        stem = bare_stem(path.name)
-        if mask_base(stem) is not None or aside_base(stem) is not None:
+    for path in files_in(root, folder, _UNREAD):
+        suffix, stem = path.suffix.lower(), bare_stem(path.name)
+        is_named = mask_base(stem) is not None or aside_base(stem) is not None
+        of_frame = stem in names and suffix != ".txt"  # what a microscope says of it
+        if suffix in UNREAD_IMAGES or is_named or of_frame:
             listing.asides.append(path)
 
 

@@ -74,7 +74,8 @@ def frame_places(root: Path, folder: Path) -> tuple[list[Place], tuple[str, ...]
     places = _with_their_masks(root, places)
     masks, twin = _masks_of_one(root, places, asides)
     places = [place for place in places if place is not twin]
-    notes = here.notes() + _unread_note(unread)
+    bare = [note for _, found, _ in pairs if not found.images for note in found.notes()]
+    notes = (*here.notes(), *_unread_note(unread), *bare)
     if deep:
         notes += (f"{shown(deep)}: not read, as images lie in a folder of it.",)
     if masks is not None:
@@ -187,7 +188,7 @@ def _pair(root: Path, folder: Path) -> tuple[Listing, list[Path]]:
     if not listing.images:
         named = channel_names(path.name for path in below)
         bare = {name: one for name, one in named.items() if not one.base}
-        listing = _channel_folders(root, folder, bare)
+        listing = _channel_folders(root, folder, bare) if bare else listing
     if images and (masks or not listing.images):
         unread = [*listing.images.values(), *images[1:]]
         listing = list_images(root, images[0])

@@ -270,7 +270,7 @@ def _notes(
         ),
         *count_note(
             bare,
-            "has no mask, though the others have one",
-            "images have no mask, though the others have one",
+            "has no mask by its name, though there are masks",
+            "images have no mask by their names, though there are masks",
         ),
     )

@@ -16,8 +16,14 @@ from training.storage.images import IMAGE_SUFFIXES
 
 OUTLINE_SUFFIXES = frozenset({".zip", ".roi", ".geojson"})
 """Files of outlines: ImageJ's sets of regions, and GeoJSON."""
-UNREAD_SUFFIXES = frozenset({".npy", ".npz", ".h5", ".txt"})
+UNREAD_SUFFIXES = frozenset({".npy", ".npz", ".h5", ".mat", ".json", ".xml", ".txt"})
 """What segmentation tools leave beside a frame and we do not read."""
+UNREAD_IMAGES = frozenset(
+    {".lsm", ".stk", ".oib", ".oif", ".vsi", ".zvi", ".dv", ".ims", ".dcm"}
+    | {".svs", ".ndpi", ".scn", ".mrxs"}
+    | {".gif", ".webp", ".jp2", ".heic", ".xcf", ".psd"}
+)
+"""Images of microscopes, scanners and editors that we do not read."""
 PICKLE_ENDING = "_seg.npy"
 """Cellpose's own file: a pickle, which could run code."""
 
@@ -42,7 +48,7 @@ _ASIDE_NAME = re.compile(
     rf"(?P<base>.+?){_GAP}(?:{_ASIDE})(?:_cp_masks)?", re.IGNORECASE
 )
 _MASK_FOLDER = re.compile(
-    rf"{_MASK}|gt|ground[_ \-]?truth|bw|binary|annotations?", re.IGNORECASE
+    rf"{_MASK}|{_ROI}|gt|ground[_ \-]?truth|bw|binary|annotations?", re.IGNORECASE
 )
 _IMAGE_FOLDER = re.compile(
     r"im(?:age|g)s?|raw|orig(?:inals?)?|frames?|pictures?|photos?", re.IGNORECASE

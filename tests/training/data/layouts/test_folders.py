@@ -133,3 +133,57 @@ def test_images_that_are_not_read_are_named(write, names, masks, note):
     found = read_collection(write(names, masks))
     assert len(found.specimens) == 1
     assert any(one.startswith(note) for one in found.notes)
+
+
+def test_masks_in_a_folder_by_strange_names_are_no_leave_to_make_others(write):
+    folder = write(["S1/images/S1.png"], ["S1/masks/x1.png", "S1/masks/x2.png"])
+    found = read_collection(folder)
+    assert masks_of(found) == {"S1_S1": "S1.png"}
+    assert not found.specimens[0].frames[0].mask.exists()
+    assert found.notes[0] == "S1 has no mask by its name, though there are masks."
+    assert found.notes[1] == "x1.png, x2.png: a mask without its frame."
+
+
+@pytest.mark.parametrize("name", ["rois", "RoiSets"])
+def test_a_folder_of_outlines_holds_masks(write, name):
+    folder = write(["S1.tif", "S2.tif"])
+    (folder / name).mkdir()
+    for one in ("S1.zip", "S2_RoiSet.zip"):
+        (folder / name / one).write_bytes(b"")
+    assert masks_of(read_collection(folder)) == {"S1": "S1.zip", "S2": "S2_RoiSet.zip"}
+
+
+@pytest.mark.parametrize(
+    ("name", "is_named"),
+    [
+        ("S1_mask.gif", True),
+        ("S1_mask.mat", True),
+        ("S1.json", True),
+        ("S1.xml", True),
+        ("S2.oib", True),
+        ("S2.LSM", True),
+        ("S1.txt", False),
+        ("settings.json", False),
+        ("Thumbs.db", False),
+    ],
+)
+def test_what_we_cannot_read_is_named_where_it_may_count(write, name, is_named):
+    folder = write(["S1.tif"])
+    (folder / name).write_bytes(b"x")
+    note = f"{name}: not read: what counts has to be saved as TIFF or PNG."
+    assert read_collection(folder).notes == ((note,) if is_named else ())
+
+
+def test_a_specimen_of_files_that_we_cannot_read_is_named(write):
+    folder = write(["S1/1.tif"])
+    (folder / "S2").mkdir()
+    (folder / "S2" / "1.vsi").write_bytes(b"x")
+    (note,) = read_collection(folder).notes
+    assert note.startswith("1.vsi: not read")
+
+
+def test_masks_of_images_that_we_cannot_read_are_refused_with_their_names(write):
+    folder = write([], ["S1_mask.png"])
+    (folder / "S1.lsm").write_bytes(b"x")
+    with pytest.raises(BadLayoutError, match=r"S1\.lsm: not read"):
+        read_collection(folder)

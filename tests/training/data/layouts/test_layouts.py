@@ -152,7 +152,7 @@ def test_one_missing_mask_is_named_and_expected(tmp_path, write_plain):
     (tmp_path / "a_p1_mask.png").unlink()
     found = read_collection(tmp_path)
     assert found.specimens[0].frames[1].mask == tmp_path / "a_p1_mask.png"
-    assert found.notes == ("a_p1 has no mask, though the others have one.",)
+    assert found.notes == ("a_p1 has no mask by its name, though there are masks.",)
 
 
 @pytest.mark.parametrize(
