@@ -56,14 +56,19 @@ def with_copies_told(collection: Collection) -> Collection:
 
 
 def _twin(frame: Frame, first: dict[Path, Path], owner: dict[Path, str]) -> Path | None:
-    """Return the file of another frame that one of this frame's is a copy of."""
-    twins = (first[file] for file in frame.images if file in first)
-    return next((twin for twin in twins if owner[twin] != frame.name), None)
+    """Return the file that a frame is a copy of, in all of its channels, or None.
+
+    Channels without a signal are alike in all frames.
+    """
+    twins = [first.get(file) for file in frame.images]
+    if any(twin is None or owner[twin] == frame.name for twin in twins):
+        return None
+    return twins[0]
 
 
 def _is_named_copy(path: Path, of: Path) -> bool:
     before, found, after = bare_stem(path.name).partition(bare_stem(of.name))
-    return bool(found) and _COPY.fullmatch(f"{before} {after}") is not None
+    return path.parent == of.parent and bool(found) and _COPY.fullmatch(f"{before} {after}") is not None
 
 
 def _first_of_each(paths: Iterable[Path]) -> dict[Path, Path]:

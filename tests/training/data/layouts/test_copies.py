@@ -78,3 +78,21 @@ def test_files_that_only_begin_alike_are_no_copies(tmp_path, write_plain):
         for one in read_collection(tmp_path).specimens
         for frame in one.frames
     )
+
+
+def test_a_channel_without_signal_makes_no_copies(tmp_path, write_plain):
+    write_plain(tmp_path, ["S1_FITC", "S2_FITC"], masks=False)
+    for name in ("S1", "S2"):
+        Image.new("L", (200, 160)).save(tmp_path / f"{name}_TRITC.png")
+    found = read_collection(tmp_path)
+    assert [one.id for one in found.specimens] == ["S1", "S2"]
+    assert not any(frame.fault for one in found.specimens for frame in one.frames)
+
+
+def test_a_copy_in_the_folder_of_another_specimen_is_refused(tmp_path, write_plain):
+    write_plain(tmp_path, ["S1/f0", "S2/f1"], masks=False)
+    shutil.copy(tmp_path / "S1/f0.png", tmp_path / "S2/f0.png")
+    faults = {
+        f.name: f.fault for s in read_collection(tmp_path).specimens for f in s.frames
+    }
+    assert faults["S2_f0"] == "it is the same picture as S1/f0.png"
