@@ -68,7 +68,11 @@ def _twin(frame: Frame, first: dict[Path, Path], owner: dict[Path, str]) -> Path
 
 def _is_named_copy(path: Path, of: Path) -> bool:
     before, found, after = bare_stem(path.name).partition(bare_stem(of.name))
-    return path.parent == of.parent and bool(found) and _COPY.fullmatch(f"{before} {after}") is not None
+    return (
+        path.parent == of.parent
+        and bool(found)
+        and _COPY.fullmatch(f"{before} {after}") is not None
+    )
 
 
 def _first_of_each(paths: Iterable[Path]) -> dict[Path, Path]:

@@ -18,6 +18,7 @@ from training.data.layouts.files import (
     shown,
 )
 from training.data.layouts.names import (
+    OUTLINE_SUFFIXES,
     bare_stem,
     holds_all_images,
     is_aside_folder,
@@ -56,7 +57,7 @@ def frame_places(root: Path, folder: Path) -> tuple[list[Place], tuple[str, ...]
     if here.images:
         used = {path.parent for path in here.files}
         others = [p for p in below if p not in used and not is_mask_folder(p.name)]
-        unread += [path for path in others if holds_images(root, path)]
+        unread += [path for path in others if _holds_any(root, path)]
         return [Place(here)], _unread_note(unread)
     for kind, words in ((is_pattern, "patterns"), (is_split_folder, "parts")):
         if any(kind(path.name) and holds_images(root, path) for path in below):
@@ -145,6 +146,11 @@ def holds_images(root: Path, folder: Path) -> bool:
     inside = [folder, *folders_in(root, folder)]
     inside += [below for path in inside[1:] for below in folders_in(root, path)]
     return any(files_in(root, path, IMAGE_SUFFIXES) for path in inside)
+
+
+def _holds_any(root: Path, folder: Path) -> bool:
+    """Whether images lie in a folder, or outlines."""
+    return holds_images(root, folder) or any(files_in(root, folder, OUTLINE_SUFFIXES))
 
 
 def _masks_of_one(

@@ -18,6 +18,7 @@ from training.data.layouts.folders import frame_places
 from training.data.layouts.names import (
     PART,
     field_base,
+    numbered_alike,
 )
 from training.data.layouts.titles import (
     PATTERNS,
@@ -125,6 +126,8 @@ def read_plain(root: Path) -> Collection:
     vocabulary, truth = _plain_truth(table, members, root, named_by, patterns)
     specimens = _specimens(members, truth.rows, table or root)
     notes += (*_fields_note(members), *more)
+    if table is None and not by_folder:
+        notes += _numbered_note(members)
     notes = (*_notes(truth.rows, specimens, bare, table or root), *notes)
     return Collection(
         "plain",
@@ -189,13 +192,33 @@ def _fields_note(members: Mapping[str, list[Frame]]) -> tuple[str, ...]:
         (frame.name, name)
         for name, frames in members.items()
         for frame in frames
-        if PART.fullmatch(frame.name) is None and field_base(frame.name) == name
+        if _is_field(frame.name, name)
     ]
     if not fields:
         return ()
     frame, name = fields[0]
     how = f"fields by their names, as {frame} of the specimen {name}"
     return (f"{len(fields)} frames were taken as {how}.",)
+
+
+def _is_field(frame: str, specimen: str) -> bool:
+    """Whether a frame is one of a specimen otherwise than the contest names them.
+
+    In ``S1_P2`` the capital may be a patient's.
+    """
+    part = PART.fullmatch(frame)
+    if part is not None:
+        return part["base"] == specimen and frame[part.end("base") + 1] == "P"
+    return field_base(frame) == specimen
+
+
+def _numbered_note(specimens: Iterable[str]) -> tuple[str, ...]:
+    """Say which specimens may be frames of one, by the numbers in their names."""
+    names = numbered_alike(specimens)
+    if not names:
+        return ()
+    pair = f"{names[0]} and {names[1]} were taken as two specimens"
+    return (f"{pair}: where they are frames of one, give each specimen a folder.",)
 
 
 def _specimens(

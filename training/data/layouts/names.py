@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -34,7 +35,7 @@ _GAP = r"[_\-. ]"
 _MASK = (
     r"(?:cp[_ ])?masks?|(?:cp[_ ])?labels?|label[_ ]?(?:image|map)s?|lbl"
     r"|(?:stardist|cellpose|ilastik|cellprofiler)(?:[_ ](?:labels?|masks?))?"
-    rf"|{SIMPLE_SEGMENTATION}|object[_ ]identities|seg(?:mentation)?|instances"
+    rf"|{SIMPLE_SEGMENTATION}|object[_ ]identities|seg(?:mentation)?s?|instances"
 )
 _ASIDE = (
     r"overlays?|outlines?|contours?|probabilit(?:y|ies)|uncertainty|features"
@@ -91,12 +92,16 @@ GAPS = "_-. "
 BREAKS = f"{GAPS}([)]"
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_PART_NUMBER = re.compile(
-    r"(field|fld|fov|frame|image|img|part|pos|position|scene|series|site|tile|view|well)"
-    rf"{_GAP}?\d",
+_PART_WORD = (
+    "(field|fld|fov|frame|image|img|part|pos|position|scene|series|site|tile|view|well)"
+)
+_PART_NUMBER = re.compile(rf"{_PART_WORD}{_GAP}?\d", re.IGNORECASE)
+"""Words before the number of a frame."""
+_LAST_NUMBER = re.compile(
+    rf"(?P<base>.+?)[_\-. (\[]+(?P<word>{_PART_WORD}|xy|bild)?{_GAP}?(?P<number>\d+)"
+    r"[)\]]?",
     re.IGNORECASE,
 )
-"""Words before the number of a frame."""
 
 
 def bare_stem(name: str) -> str:
@@ -111,6 +116,25 @@ def field_base(stem: str) -> str | None:
     """Return the well or slide that a frame is a field of by its name, or None."""
     found = (pattern.fullmatch(stem) for pattern in _FIELDS)
     return next((one["base"] for one in found if one is not None), None)
+
+
+def numbered_alike(stems: Iterable[str]) -> list[str]:
+    """Return the names that may be those of frames of one specimen, the first such.
+
+    They differ in a last number alone, which stands behind a word for frames
+    (``S1_pos1``, ``S1_pos2``) or is another name's too (``S1_1``, ``S1_2``, ``S2_1``):
+    running numbers of specimens are neither.
+    """
+    groups: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
+    for stem in sorted(stems):
+        if found := _LAST_NUMBER.fullmatch(stem):
+            key = found["base"], (found["word"] or "").lower()
+            groups[key][int(found["number"])] = stem
+    for (base, word), names in groups.items():
+        others = [g for k, g in groups.items() if k != (base, word) and not k[1]]
+        if len(names) > 1 and (word or any(names.keys() & g.keys() for g in others)):
+            return list(names.values())
+    return []
 
 
 def mask_base(stem: str) -> str | None:

@@ -187,3 +187,11 @@ def test_masks_of_images_that_we_cannot_read_are_refused_with_their_names(write)
     (folder / "S1.lsm").write_bytes(b"x")
     with pytest.raises(BadLayoutError, match=r"S1\.lsm: not read"):
         read_collection(folder)
+
+
+def test_outlines_in_a_folder_that_is_not_read_are_named(write):
+    folder = write(["S1.tif"])
+    (folder / "export").mkdir()
+    (folder / "export" / "S1.zip").write_bytes(b"")
+    (note,) = read_collection(folder).notes
+    assert note.startswith("export: not read")

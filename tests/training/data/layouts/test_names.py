@@ -304,3 +304,45 @@ def test_an_ordinary_mask_that_is_no_image_is_a_fault_of_its_frame(
     (specimen,) = read_collection(tmp_path).specimens
     with pytest.raises(BadMaskError, match=r"a_mask\.png"):
         extract_frame(specimen.frames[0], *SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("names", "alike"),
+    [
+        ("S1_pos1 S1_pos2", "S1_pos1 S1_pos2"),
+        ("S1_image1 S1_image2 S2_image1", "S1_image1 S1_image2"),
+        ("A1_xy01 A1_xy02", "A1_xy01 A1_xy02"),
+        ("S1_MMStack_Pos0 S1_MMStack_Pos1", "S1_MMStack_Pos0 S1_MMStack_Pos1"),
+        ("S1_1 S1_2 S2_1", "S1_1 S1_2"),
+        ("P-001 P-002 P-003", ""),
+        ("24-0001 24-0002 25-0107", ""),
+        ("S1 S2 S3", ""),
+        ("S1_1 S2_1", ""),
+    ],
+)
+def test_specimens_that_may_be_frames_of_one_are_named(
+    tmp_path, write_plain, names, alike
+):
+    write_plain(tmp_path, names.split(), masks=False)
+    found = read_collection(tmp_path)
+    assert len(found.specimens) == len(names.split())
+    said = f"{' and '.join(alike.split())} were taken as two specimens: "
+    assert [note.startswith(said) for note in found.notes] == [True] * bool(alike)
+
+
+def test_where_a_table_has_the_specimens_none_may_be_frames_of_one(
+    tmp_path, write_plain
+):
+    table = "specimen,pattern\nS1_pos1,golgi\nS1_pos2,golgi\n"
+    write_plain(tmp_path, ["S1_pos1", "S1_pos2"], masks=False, table=table)
+    assert read_collection(tmp_path).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "is_said"),
+    [(("0301_P1", "0302_P2", "0302_P3"), True), (("a_p0", "a_p1"), False)],
+)
+def test_frames_that_may_be_patients_are_said(tmp_path, write_plain, names, is_said):
+    notes = read_collection(write_plain(tmp_path, names)).notes
+    said = "3 frames were taken as fields by their names, as 0301_P1 of the specimen"
+    assert [note.startswith(said) for note in notes] == [True] * is_said
