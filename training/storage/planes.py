@@ -16,7 +16,9 @@ from training.storage.decoding import Channel, Picture, Pixels
 
 COLOURS = ("red", "green", "blue")
 _GREEN = 1
-_EMPTY_CHANNEL = 0.1
+_EMPTY_CHANNEL, _WEAK_CHANNEL = 0.1, 0.03
+"""Spread of a colour, as a share of that of the strongest: below the second there is
+no more than a JPEG or a filter lets through."""
 _ROWS = 64
 _FLUORESCEIN = re.compile(
     r"(?<![a-z])(?:"
@@ -313,14 +315,25 @@ def _colour(path: Path, pixels: Pixels, asked: str) -> tuple[Pixels, str]:
     if asked:
         at = _asked(path, "channel", asked, list(COLOURS))
     else:
-        at = _signal_channel(pixels)
+        at = _signal_channel(path, pixels)
     return pixels[:, :, at], f"3 channels, the {COLOURS[at]} one was taken"
 
 
-def _signal_channel(pixels: Pixels) -> int:
+def _signal_channel(path: Path, pixels: Pixels) -> int:
     spread = [_spread(pixels[:, :, channel]) for channel in range(3)]
     strongest = int(np.argmax(spread))
-    return _GREEN if spread[_GREEN] >= _EMPTY_CHANNEL * spread[strongest] else strongest
+    share = spread[_GREEN] / max(spread[strongest], 1e-9)
+    if share >= _EMPTY_CHANNEL:
+        return _GREEN
+    if share >= _WEAK_CHANNEL and spread[_GREEN] > 1:
+        raise BadImageError(
+            path,
+            f"its green is weak beside its {COLOURS[strongest]}, and which of them "
+            "shows fluorescein is not known",
+            f"choose it with --set channel=green or channel={COLOURS[strongest]}, in "
+            "the window with Channel",
+        )
+    return strongest
 
 
 def _spread(channel: Pixels) -> float:

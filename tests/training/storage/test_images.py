@@ -86,6 +86,16 @@ def test_the_strongest_where_green_is_empty(tmp_path):
     assert "the red one" in read.note
 
 
+def test_a_dim_green_beside_a_strong_blue_is_asked_about(tmp_path):
+    colour = np.zeros((12, 10, 3), np.uint8)
+    colour[:, :, 1], colour[:, :, 2] = GREY // 15, GREY[::-1]
+    Image.fromarray(colour).save(tmp_path / "a.png")
+    with pytest.raises(BadImageError, match="its green is weak beside its blue"):
+        read_frame(tmp_path / "a.png")
+    chosen = read_frame(tmp_path / "a.png", channel="green")
+    np.testing.assert_array_equal(chosen.pixels, GREY // 15)
+
+
 def test_four_channels(tmp_path):
     four = np.stack([GREY * 0, GREY, GREY * 0, GREY * 0 + 255], axis=2)
     tifffile.imwrite(tmp_path / "a.tif", four, photometric="rgb")
