@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,6 +96,15 @@ def measure_counts(
         tuple(pair(one) for one in intervals.each),
         intervals.borrowed,
     )
+
+
+def borrowed_words(metrics: Metrics, names: Sequence[str]) -> str:
+    """Return of which patterns an interval takes its width from the others, or ''."""
+    lone = [name for name, one in zip(names, metrics.borrowed, strict=True) if one]
+    if not lone or metrics.interval is None:
+        return ""
+    has = "has one specimen" if len(lone) == 1 else "have one specimen each"
+    return f"{', '.join(lone)} {has}: how far specimens differ is taken from the others"
 
 
 def confusion_matrix(
