@@ -12,6 +12,7 @@ from training.config import as_typed
 from training.config.commands import command_line
 from training.errors import BadRunError
 from training.evaluation.comparison import Comparison, comparison_content
+from training.evaluation.intervals import Interval, percent_range
 from training.evaluation.metrics import Metrics, measure
 from training.evaluation.predictions import Predictions
 from training.evaluation.verdict import mean_log_score
@@ -128,9 +129,7 @@ def markdown_table(rows: Sequence[ChangeRow], patterns: Sequence[str]) -> str:
 def _cells(row: ChangeRow) -> list[str]:
     metrics = row.metrics
     told = f"{100 * metrics.mean_class_accuracy:.1f}"
-    if metrics.interval:
-        low, high = (100 * end for end in metrics.interval)
-        told += f" ({low:.1f} to {high:.1f})"
+    told += f" ({_range(metrics.interval)})"
     rates = ["" if np.isnan(r) else f"{100 * r:.0f}" for r in metrics.rates]
     right = f"{row.specimens_right} of {row.specimens}"
     return [row.name, told, _difference(row), *rates, right, f"`{row.command}`"]
@@ -140,7 +139,8 @@ def _difference(row: ChangeRow) -> str:
     if row.difference is None:
         return ""
     told = f"{100 * row.difference.difference:+.1f}"
-    if row.difference.interval:
-        low, high = (100 * end for end in row.difference.interval)
-        told += f" ({low:+.1f} to {high:+.1f})"
-    return told
+    return f"{told} ({_range(row.difference.interval, '+')})"
+
+
+def _range(interval: Interval | None, sign: str = "") -> str:
+    return percent_range(interval, sign) if interval else "no interval"

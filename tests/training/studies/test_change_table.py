@@ -61,8 +61,8 @@ def test_the_table_in_markdown(tmp_path):
     lines = markdown_table(change_table(runs), I3A.names).splitlines()
     assert len(lines) == 4
     assert lines[0].startswith("| run | mean class accuracy | less the first |")
-    assert lines[2].startswith("| one | 50.0 (")
-    assert "| +0.0 (" in lines[3]
+    assert lines[2].startswith("| one | 50.0 (no interval) |"), "of four specimens"
+    assert "| +0.0 (no interval)" in lines[3]
     assert {line.count("|") for line in lines} == {12}
 
 
