@@ -67,7 +67,8 @@ def print_comparison(title: str, one: "Comparison") -> None:
     print(
         f"{title}: {100 * one.difference:+.2f} points (95 % over specimens: {bounds}), "
         f"better on {one.second_better}, worse on {one.first_better} of "
-        f"{one.specimens} specimens, p {one.p_value:.3f}"
+        f"{one.specimens} specimens, p {one.p_value:.3f}, {one.p_holm:.3f} adjusted "
+        "for all that are compared here (Holm)"
     )
 
 

@@ -7,7 +7,7 @@ nor flipped one by one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,8 @@ class Comparison:
         Of the two-sided sign-flip test over specimens, above 0.
     exact
         Whether all flips were counted; else they were sampled.
+    p_holm
+        The p-value adjusted for all comparisons made together; see `together`.
     """
 
     n: int
@@ -67,6 +69,7 @@ class Comparison:
     equal: int
     p_value: float
     exact: bool
+    p_holm: float | None = None
 
 
 def compare(
@@ -167,6 +170,15 @@ def sign_flip_test(
     if exact:
         return as_large / len(flips), True
     return (1 + as_large) / (1 + draws), False
+
+
+def together(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Return comparisons that are looked at together, their p-values adjusted by it."""
+    adjusted = holm([one.p_value for one in comparisons])
+    return [
+        replace(one, p_holm=float(p))
+        for one, p in zip(comparisons, adjusted, strict=True)
+    ]
 
 
 def holm(p_values: Sequence[float] | Floats) -> Floats:

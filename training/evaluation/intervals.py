@@ -26,7 +26,7 @@ Patterns whose specimens are all right show too small a spread all at once, so t
 mean needs more."""
 
 FITTED = 1.0
-"""Degrees of freedom taken off in a mean of rates, whose spread depends on them."""
+"""Degrees of freedom taken off in a mean, which moves together with its spread."""
 
 LEAST_FREEDOM = 2.0
 """Degrees of freedom under which there is no interval: it would be of any width."""
@@ -127,7 +127,7 @@ def mean_interval(sums: Floats, total: Floats, shares: Floats | None = None) -> 
     Notes
     -----
     As `rate_intervals`, with one variance for all patterns in place of f r (1 - r), and
-    Student's interval.
+    Student's interval, even on both sides.
     """
     spread = _spread(sums, total)
     pooled = _pool(spread, np.ones_like(spread.mean))
@@ -136,7 +136,7 @@ def mean_interval(sums: Floats, total: Floats, shares: Floats | None = None) -> 
         shares = spread.tested / count
     centre = (shares * spread.mean).sum(axis=-1)[..., None]
     deviation = np.sqrt((shares**2 * pooled.variance).sum(axis=-1))
-    quantile = stdtrit(np.maximum(pooled.freedom_of(shares**2), 1e-3), _TAIL)
+    quantile = stdtrit(np.maximum(pooled.freedom_of(shares**2) - FITTED, 1e-3), _TAIL)
     interval = centre + (quantile * deviation)[..., None] * np.array([-1.0, 1.0])
     known = pooled.freedom >= LEAST_FREEDOM
     return np.where(known[..., None], interval, np.nan)

@@ -191,7 +191,7 @@ def test_the_intervals_are_over_specimens_not_cells():
         found.append(measure_calibration(scores, truth, specimens))
     assert found[0].brier == found[1].brier == 1
     assert found[0].brier_interval == pytest.approx(found[1].brier_interval)
-    reach = 3.1824 * np.sqrt(4 / 3) / 2
+    reach = 4.3027 * np.sqrt(4 / 3) / 2
     assert found[0].brier_interval == pytest.approx(np.exp([-reach, reach]), rel=1e-4)
 
 

@@ -13,6 +13,7 @@ from training.evaluation.comparison import (
     holm,
     matched,
     sign_flip_test,
+    together,
 )
 from training.evaluation.metrics import confusion_matrix, mean_class_accuracy
 
@@ -168,7 +169,7 @@ def test_the_interval_is_over_specimens_not_cells():
     specimens = np.repeat(["a", "b", "c", "d"], 50)
     first = np.repeat([0, 1], 100)
     found = compare(truth, first, 1 - first, specimens, 2)
-    reach = 3.1824 * np.sqrt(4 / 3) / 2
+    reach = 4.3027 * np.sqrt(4 / 3) / 2
     assert found.interval == pytest.approx((-reach, reach), abs=1e-4)
     assert found.p_value == 1
 
@@ -218,6 +219,15 @@ def test_arrays_that_do_not_fit_are_refused():
     nothing = TRUTH[:0]
     with pytest.raises(BadRunError, match="no cell was held out"):
         compare(nothing, nothing, nothing, SPECIMENS[:0], 2)
+
+
+def test_comparisons_looked_at_together_are_adjusted():
+    """p-values 3/4 and 1 of two comparisons: 2 * 3/4 and 1, at most 1."""
+    pair = [compare(TRUTH, FIRST, one, SPECIMENS, 2) for one in (SECOND, FIRST)]
+    assert [one.p_holm for one in pair] == [None, None]
+    assert [one.p_holm for one in together(pair)] == [1, 1]
+    assert together(pair[:1])[0].p_holm == 3 / 4
+    assert together([]) == []
 
 
 def test_the_content_is_plain_json():

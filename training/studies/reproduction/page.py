@@ -214,7 +214,7 @@ def _composition_blocks(composed: Mapping[str, Composition]) -> list[dict[str, A
 
 
 def _comparison_table(
-    compared: Sequence[tuple[str, Comparison, float]],
+    compared: Sequence[tuple[str, Comparison]],
 ) -> list[dict[str, Any]]:
     return [
         {
@@ -227,13 +227,13 @@ def _comparison_table(
             "specimens_worse": one.first_better,
             "specimens_equal": one.equal,
             "p_value": one.p_value,
-            "p_value_holm": adjusted,
+            "p_value_holm": one.p_holm,
         }
-        for name, one, adjusted in compared
+        for name, one in compared
     ]
 
 
-def _comparison_words(name: str, one: Comparison, adjusted: float) -> dict[str, Any]:
+def _comparison_words(name: str, one: Comparison) -> dict[str, Any]:
     return {
         "name": name,
         "difference": f"{100 * one.difference:+.1f}",
@@ -242,7 +242,7 @@ def _comparison_words(name: str, one: Comparison, adjusted: float) -> dict[str, 
         "worse": one.first_better,
         "equal": one.equal,
         "p": f"{one.p_value:.3f}",
-        "adjusted": f"{adjusted:.3f}",
+        "adjusted": f"{one.p_holm:.3f}",
     }
 
 

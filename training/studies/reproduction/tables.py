@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.evaluation.calibration import Calibration, measure_calibration
-from training.evaluation.comparison import Comparison, holm
+from training.evaluation.comparison import Comparison, together
 from training.evaluation.intervals import percent_range
 from training.evaluation.metrics import Metrics, measure
 from training.evaluation.predictions import Predictions
@@ -123,24 +123,20 @@ def optimism_gap(runs: Mapping[str, StudyRun]) -> dict[str, Any] | None:
 
 def compare_all(
     runs: Mapping[str, StudyRun], base: str
-) -> list[tuple[str, Comparison, float]]:
+) -> list[tuple[str, Comparison]]:
     """Compare every specimen-honest run with one, over the same specimens.
 
     Returns
     -------
     rows
-        (experiment, comparison, p-value adjusted for all rows by Holm's method); none
-        where the base is missing or leaky.
+        (experiment, comparison, its p-value also adjusted for all rows); none where the
+        base is missing or leaky.
     """
     if base not in runs or runs[base].leaky:
         return []
     names = [name for name in runs if name != base and not runs[name].leaky]
     found = [compare_runs(runs[base].run, runs[name].run) for name in names]
-    adjusted = holm([row.p_value for row in found])
-    return [
-        (name, row, float(p))
-        for name, row, p in zip(names, found, adjusted, strict=True)
-    ]
+    return list(zip(names, together(found), strict=True))
 
 
 def compositions(runs: Mapping[str, StudyRun]) -> dict[str, Composition]:
