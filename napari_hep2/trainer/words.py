@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from napari_hep2.trainer.process import StopStep
+from training.evaluation.intervals import percent_range
 from training.runs.replay import Metrics, RunState
 
 LEAKY = (
@@ -75,8 +76,7 @@ def accuracy_sentence(metrics: Metrics) -> str:
         return f"Not defined yet: no held-out cell of {names}; {rests} so far."
     interval = "too few specimens for an interval"
     if metrics.interval is not None:
-        low, high = (100 * bound for bound in metrics.interval)
-        interval = f"95 % interval over specimens {low:.1f} to {high:.1f} %"
+        interval = f"95 % interval over specimens {percent_range(metrics.interval)} %"
     tested = sum(rate is not None for rate in metrics.rates.values())
     if tested < len(metrics.rates):
         rests += f", over {tested} of {len(metrics.rates)} patterns"

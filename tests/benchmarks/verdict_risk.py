@@ -18,7 +18,12 @@ import numpy.typing as npt
 
 from training.config import VerdictSettings
 from training.evaluation.verdict import softmax, specimen_verdict
-from training.evaluation.verdict_constants import fit_constants, judge_specimens
+from training.evaluation.verdict_constants import (
+    JudgedSpecimens,
+    fit_constants,
+    judge_specimens,
+)
+from training.evaluation.verdict_figures import VerdictCalibration
 from training.patterns import I3A
 
 CELLS = 40
@@ -42,10 +47,10 @@ def draw(
     return softmax(logits).astype(np.float32), truth
 
 
-def kept_risk(
+def fit(
     specimens: int, settings: VerdictSettings, rng: np.random.Generator
-) -> tuple[int, int]:
-    """Fit on some specimens and judge others; return verdicts given, and wrong ones."""
+) -> tuple[JudgedSpecimens, VerdictCalibration]:
+    """Draw some specimens and fit on them."""
     scores, truth = draw(specimens, rng)
     judged = judge_specimens(
         scores.reshape(-1, len(I3A)),
@@ -54,15 +59,29 @@ def kept_risk(
         I3A.names,
         rng,
     )
-    fitted = fit_constants(judged, np.arange(specimens), settings)
-    fresh, its_truth = draw(FRESH, rng)
+    return judged, fit_constants(judged, np.arange(specimens), settings)
+
+
+def judge_fresh(
+    fitted: VerdictCalibration, settings: VerdictSettings, rng: np.random.Generator
+) -> tuple[int, int]:
+    """Judge new specimens; return the verdicts given, and the wrong ones."""
+    fresh, truth = draw(FRESH, rng)
     said = [specimen_verdict(one, I3A, settings, fitted).pattern for one in fresh]
     given = [
         one.name == I3A.names[k]
-        for one, k in zip(said, its_truth, strict=True)
+        for one, k in zip(said, truth, strict=True)
         if one is not None
     ]
     return len(given), given.count(False)
+
+
+def kept_risk(
+    specimens: int, settings: VerdictSettings, rng: np.random.Generator
+) -> tuple[int, int]:
+    """Fit on some specimens and judge others; return verdicts given, and wrong ones."""
+    _, fitted = fit(specimens, settings, rng)
+    return judge_fresh(fitted, settings, rng)
 
 
 def main() -> None:

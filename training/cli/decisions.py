@@ -174,7 +174,6 @@ def at(
 def agreement(
     cells: Cells,
     as_json: Json = False,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of the bootstrap.")] = 0,
     show: Annotated[
         bool, typer.Option("--cells", help="Also list the cells they disagree on.")
     ] = False,
@@ -184,8 +183,6 @@ def agreement(
     Where they disagree on a cell, more than half of them make a consensus; without one
     the cell is open, and training leaves it out.
     """
-    import numpy as np
-
     from training.decisions.agreement import agreement_text, compare, disagreements
     from training.decisions.consensus import apart_text, settled_text
 
@@ -194,9 +191,8 @@ def agreement(
     patterns, specimens = _known(cells)
     found = {}
     for one, other in combinations(standing, 2):
-        rng = np.random.default_rng(seed)
         both = standing[one], standing[other]
-        found[one, other] = compare(*both, rng, patterns, specimens)
+        found[one, other] = compare(*both, patterns, specimens)
     apart = disagreements(_by_cell(standing), patterns)
     if as_json:
         rows = [

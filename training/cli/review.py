@@ -81,6 +81,7 @@ def rescore(
 
     Writes metrics-rescored.json and confusion-rescored.csv beside the original ones.
     """
+    from training.evaluation.intervals import percent_range
     from training.runs import staleness
     from training.runs.folder import RunFolder
 
@@ -91,8 +92,7 @@ def rescore(
     print_metrics(metrics, content["patterns"])
     measured = content["measured"]
     before, bounds = 100 * measured["mean_class_accuracy"], measured["interval"]
-    low_to_high = " to ".join(f"{100 * bound:.2f}" for bound in bounds or ())
-    words = f" (95 % {low_to_high})" if bounds else ""
+    words = f" (95 % {percent_range(bounds)})" if bounds else ""
     print(f"with the labels it was trained on: {before:.2f} %{words}")
     print(
         f"{content['relabelled']} cells have another label, {content['left_out']} are "
@@ -263,14 +263,16 @@ def _run_planned(out: Path, planned: dict[str, Any]) -> "CurveStudy":
 
 
 def _print_points(points: list[dict[str, Any]]) -> None:
+    from training.evaluation.intervals import percent_range
+
     table = Table("curve", "specimens", "cells", "right %", "95 %", box=SIMPLE_HEAD)
     for point in points:
-        low, high = point["interval"]
+        interval = point["interval"]
         table.add_row(
             point["curve"],
             f"{point['specimens']:.0f}",
             f"{point['cells']:.0f}",
             f"{100 * point['mean_class_accuracy']:.1f}",
-            f"{100 * low:.1f} to {100 * high:.1f}",
+            percent_range(interval) if interval else "too few specimens",
         )
     Console().print(table)

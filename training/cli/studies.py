@@ -179,13 +179,13 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write report.html into each run folder; compare the other runs with the first."""
-    from training.evaluation.comparison import comparison_content
+    from training.evaluation.comparison import comparison_content, together
     from training.reports.run_report import write_report
     from training.runs.figures import compare_runs, measured_sentence
     from training.runs.folder import RunFolder
 
     opened = [RunFolder.open(path) for path in runs]
-    compared = [compare_runs(opened[0], other) for other in opened[1:]]
+    compared = together([compare_runs(opened[0], other) for other in opened[1:]])
     written = [str(write_report(one)) for one in opened]
     figures = [measured_sentence(one) for one in opened]
     if as_json:

@@ -1,7 +1,6 @@
 """Output of the command line: progress with time left, tables, JSON."""
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -42,29 +41,40 @@ def say(*sentences: str) -> None:
 
 def print_metrics(metrics: "Metrics", patterns: list[str]) -> None:
     """Print the rate of each pattern and the mean class accuracy."""
-    table = Table("pattern", "rate %", "cells", "specimens")
+    from training.evaluation.intervals import NEEDED, percent_range
+    from training.evaluation.metrics import borrowed_words
+
+    table = Table("pattern", "rate %", "95 %", "cells", "specimens")
     for k, name in enumerate(patterns):
         cells = int(metrics.confusion[k].sum())
         rate = f"{100 * metrics.rates[k]:.1f}" if cells else "not tested"
-        table.add_row(name, rate, str(cells), str(metrics.specimens[k]))
+        bounds = metrics.rate_intervals[k]
+        words = percent_range(bounds) if bounds else ""
+        table.add_row(name, rate, words, str(cells), str(metrics.specimens[k]))
     Console().print(table)
-    interval = ""
-    if metrics.interval:
-        low, high = (100 * bound for bound in metrics.interval)
-        interval = f" (95 % over specimens: {low:.1f} to {high:.1f})"
+    over = (
+        f"95 % over specimens: {percent_range(metrics.interval)}"
+        if (metrics.interval)
+        else f"no interval: {NEEDED}"
+    )
     print(
-        f"mean class accuracy {100 * metrics.mean_class_accuracy:.2f} %{interval}, "
+        f"mean class accuracy {100 * metrics.mean_class_accuracy:.2f} % ({over}), "
         f"{metrics.n} held-out cells"
     )
+    if lone := borrowed_words(metrics, patterns):
+        print(lone)
 
 
 def print_comparison(title: str, one: "Comparison") -> None:
     """Print how much more or less a run recognises than another, and how sure."""
-    low, high = (100 * bound for bound in one.interval or (math.nan, math.nan))
+    from training.evaluation.intervals import percent_range
+
+    bounds = percent_range(one.interval, "+") if one.interval else "too few"
     print(
-        f"{title}: {100 * one.difference:+.2f} points (95 % over specimens: "
-        f"{low:+.1f} to {high:+.1f}), better on {one.second_better}, worse on "
-        f"{one.first_better} of {one.specimens} specimens, p {one.p_value:.3f}"
+        f"{title}: {100 * one.difference:+.2f} points (95 % over specimens: {bounds}), "
+        f"better on {one.second_better}, worse on {one.first_better} of "
+        f"{one.specimens} specimens, p {one.p_value:.3f}, {one.p_holm:.3f} adjusted "
+        "for all that are compared here (Holm)"
     )
 
 
@@ -76,11 +86,17 @@ def print_results(rows: list[dict[str, str]]) -> None:
             row["experiment"],
             row["protocol"],
             f"{float(row['mean_class_accuracy']):.2f}",
-            f"{float(row['low'] or 'nan'):.1f} to {float(row['high'] or 'nan'):.1f}",
+            _range(row),
             f"{float(row['paper']):.2f}" if row["paper"] else "-",
             row["specimens"],
         )
     Console().print(table)
+
+
+def _range(row: dict[str, str]) -> str:
+    if not row["low"]:
+        return "too few specimens"
+    return f"{float(row['low']):.1f} to {float(row['high']):.1f}"
 
 
 @contextmanager

@@ -129,7 +129,16 @@ class VerdictSettings(Settings):
         lt=1,
         description=(
             "Share of wrong verdicts accepted among those given; a fitted verdict is "
-            "withheld below the probability that keeps it."
+            "withheld below the probability that guarantees it."
+        ),
+    )
+    confidence: float = Field(
+        0.9,
+        gt=0,
+        lt=1,
+        description=(
+            "How sure it is that a fitted verdict keeps the risk: 0.9 lets 10 fits in "
+            "100 miss it."
         ),
     )
     turned_away: float = Field(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtrit
 
 from training.decisions.consensus import REJECTED, Settled, said, settle
 from training.decisions.model import Decision
@@ -19,6 +20,7 @@ __all__ = [
     "agreement_text",
     "compare",
     "disagreements",
+    "kappa_interval",
     "kappa_of",
     "said",
 ]
@@ -27,8 +29,12 @@ PUBLISHED_KAPPA = 0.627
 """Two experts in each of three laboratories, 556 samples, one pattern of six:
 Autoimmunity Reviews 2017, PII S1568997217302562."""
 
-DRAWS = 2000
-_CHUNK = 200
+LEAST_SPECIMENS = 3
+"""Fewer leave the width of an interval open."""
+
+_ALIKE, _MOST = 1e-9, 0.999
+"""Kappas that are the same; the largest of which Fisher's z is taken."""
+
 _Counts = npt.NDArray[np.float64]
 
 
@@ -45,7 +51,7 @@ class Kappa:
     kappa
         From -1 to 1; nan where it is not defined.
     low, high
-        95 % of a bootstrap; nan where there are under two units to draw.
+        95 % over specimens; nan where they are not known, or tell no width.
     """
 
     of: str
@@ -69,7 +75,7 @@ class Agreement:
     each
         Each word against the rest, the most frequent first.
     specimens
-        How many were drawn from; None where cells were, as specimens are not known.
+        How many the intervals are over; None where they are not known.
     """
 
     overall: Kappa
@@ -81,7 +87,6 @@ class Agreement:
 def compare(
     one: Mapping[str, Decision],
     other: Mapping[str, Decision],
-    rng: np.random.Generator,
     patterns: Mapping[str, str] | None = None,
     specimens: Mapping[str, str] | None = None,
 ) -> Agreement:
@@ -91,23 +96,25 @@ def compare(
     ----------
     one, other
         By cell; only cells that both decided count.
-    rng
-        Draws the bootstrap.
     patterns
         The specimen's pattern of each cell, which *accepted* confirms. Without it
         *accepted* is a word of its own.
     specimens
-        The specimen of each cell. Whole specimens are drawn, as cells of one are alike;
-        where one is not known, cells are drawn and the interval is too narrow.
+        The specimen of each cell, as cells of one are alike; where one is not known,
+        there is no interval.
 
     Notes
     -----
     Kappa is (p - q) / (1 - q), with p the share of cells decided alike and q the share
-    expected if both decided at random with their own frequencies.
+    expected if both decided at random with their own frequencies. Its interval is
+    Student's about Fisher's z = artanh(kappa), whose standard error is that of leaving
+    out one specimen at a time (the jackknife). Where leaving out a specimen changes
+    nothing, or leaves kappa undefined, there is none.
 
     References
     ----------
-    Cohen 1960, doi:10.1177/001316446002000104
+    Cohen 1960, doi:10.1177/001316446002000104; Efron and Stein 1981,
+    doi:10.1214/aos/1176345462
     """
     cells = [cell for cell in one if cell in other]
     pairs = [_pair(cell, one, other, patterns or {}) for cell in cells]
@@ -116,14 +123,15 @@ def compare(
     words = [
         word for word, _ in Counter(w for pair in pairs for w in pair).most_common()
     ]
+    known = groups is not None
     table = _counts(pairs, words, groups)
     of_kept = [pairs[k] for k in kept]
     kept_groups = None if groups is None else groups[kept]
     return Agreement(
-        _kappa("all", table, rng),
-        _kappa("patterns", _counts(of_kept, words, kept_groups), rng),
+        _kappa("all", table, known),
+        _kappa("patterns", _counts(of_kept, words, kept_groups), known),
         tuple(
-            _kappa(word, _against_rest(table, k), rng) for k, word in enumerate(words)
+            _kappa(word, _against_rest(table, k), known) for k, word in enumerate(words)
         ),
         None if groups is None else len(np.unique(groups)),
     )
@@ -157,7 +165,11 @@ def agreement_text(reviewer: str, other: str, found: Agreement) -> list[str]:
     if found.overall.n == 0:
         return [f"{reviewer} and {other} have no decided cell in common."]
     overall, patterns = found.overall, found.patterns
-    unit = "cells" if found.specimens is None else f"{found.specimens} specimens"
+    over = (
+        "No intervals: the specimens of the cells are not known."
+        if found.specimens is None
+        else f"Intervals: 95 %, over {found.specimens} specimens."
+    )
     whole = (
         f"{reviewer} and {other}: {overall.alike} of {overall.n} cells alike "
         f"({overall.alike / overall.n:.0%}), Cohen's kappa {_figure(overall)}."
@@ -167,7 +179,7 @@ def agreement_text(reviewer: str, other: str, found: Agreement) -> list[str]:
         f"between laboratories, on samples: {PUBLISHED_KAPPA}."
     )
     each = [f"{one.of} against the rest: kappa {_figure(one)}." for one in found.each]
-    return [whole, kept, *each, f"Intervals: 95 %, bootstrap over {unit}."]
+    return [whole, kept, *each, over]
 
 
 def _figure(one: Kappa) -> str:
@@ -203,17 +215,15 @@ def _counts(
     words: Sequence[str],
     groups: npt.NDArray[np.int64] | None,
 ) -> _Counts:
-    """Return (G, K, K), cells by group and by what both said; (K, K) for no groups."""
+    """Return (G, K, K), cells by group and by what both said; one group for None."""
     place = {word: k for k, word in enumerate(words)}
     index = np.array([(place[a], place[b]) for a, b in pairs], np.int64).reshape(-1, 2)
     group = np.zeros(len(pairs), np.int64)
-    n_groups = 0
     if groups is not None:
-        names, group = np.unique(groups, return_inverse=True)
-        n_groups = len(names)
-    table = np.zeros((max(n_groups, 1), len(words), len(words)))
+        group = np.unique(groups, return_inverse=True)[1]
+    table = np.zeros((group.max(initial=0) + 1, len(words), len(words)))
     np.add.at(table, (group, index[:, 0], index[:, 1]), 1)
-    return table if n_groups else table[0]
+    return table
 
 
 def _against_rest(table: _Counts, word: int) -> _Counts:
@@ -225,10 +235,10 @@ def _against_rest(table: _Counts, word: int) -> _Counts:
     return np.stack([np.stack([hit, row], -1), np.stack([column, rest], -1)], -2)
 
 
-def _kappa(of: str, table: _Counts, rng: np.random.Generator) -> Kappa:
-    """Return kappa with its interval; (G, K, K) draws groups, (K, K) draws cells."""
-    whole = table if table.ndim == 2 else table.sum(axis=0)
-    low, high = _interval(table, rng)
+def _kappa(of: str, table: _Counts, specimens_known: bool) -> Kappa:
+    """Return kappa of (G, K, K) counts, with its interval where G are specimens."""
+    whole = table.sum(axis=0)
+    low, high = kappa_interval(table) if specimens_known else (np.nan, np.nan)
     n, alike = int(whole.sum()), int(np.trace(whole))
     return Kappa(of, n, alike, float(kappa_of(whole)), low, high)
 
@@ -243,23 +253,21 @@ def kappa_of(tables: _Counts) -> _Counts:
     return np.asarray(np.where(chance < 1, kappa, np.nan))
 
 
-def _interval(table: _Counts, rng: np.random.Generator) -> tuple[float, float]:
-    n = int(table.sum()) if table.ndim == 2 else len(table)
-    if n < 2:
-        return float("nan"), float("nan")
-    starts = range(0, DRAWS, _CHUNK)
-    drawn = np.concatenate([kappa_of(_drawn(table, n, rng)) for _ in starts])
-    drawn = drawn[~np.isnan(drawn)]
-    if not len(drawn):
-        return float("nan"), float("nan")
-    low, high = np.percentile(drawn, [2.5, 97.5])
+def kappa_interval(tables: _Counts) -> tuple[float, float]:
+    """Return the 95 % interval of kappa over specimens, nan where there is none.
+
+    Parameters
+    ----------
+    tables : (G, K, K) float64
+        Cells of each specimen by what both reviewers said.
+    """
+    count, whole = len(tables), tables.sum(axis=0)
+    left_out = kappa_of(whole - tables)
+    kappa = float(kappa_of(whole))
+    told = count >= LEAST_SPECIMENS and np.isfinite([*left_out, kappa]).all()
+    if not told or np.ptp(left_out) < _ALIKE:
+        return np.nan, np.nan
+    z, left_out = (np.arctanh(np.clip(k, -_MOST, _MOST)) for k in (kappa, left_out))
+    error = np.sqrt((count - 1) * left_out.var())
+    low, high = np.tanh(z + stdtrit(count - 1, [0.025, 0.975]) * error)
     return float(low), float(high)
-
-
-def _drawn(table: _Counts, n: int, rng: np.random.Generator) -> _Counts:
-    """Return (_CHUNK, K, K) tables of units drawn with replacement."""
-    if table.ndim == 2:
-        drawn = rng.multinomial(n, table.ravel() / n, size=_CHUNK)
-        return drawn.reshape(_CHUNK, *table.shape).astype(np.float64)
-    weights = rng.multinomial(n, np.full(n, 1 / n), size=_CHUNK)
-    return np.tensordot(weights.astype(np.float64), table, axes=(1, 0))

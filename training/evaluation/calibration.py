@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from training.errors import BadRunError
-from training.evaluation.metrics import by_specimen, draw_within
+from training.evaluation.intervals import Interval, loss_interval, pair
+from training.evaluation.metrics import by_specimen
 
 BINS = 15
 """Equal-width bins of the top score, as Guo et al. (2017) take."""
@@ -50,7 +51,7 @@ class Calibration:
     log_loss
         Mean over cells of minus the natural logarithm of the true pattern's score.
     brier_interval, log_loss_interval
-        95 % of a bootstrap over specimens, or None under two specimens.
+        95 % over specimens, or None where they are too few.
     balanced_brier, balanced_log_loss
         Mean over the tested patterns of the mean over a pattern's cells.
     bin_confidence, bin_right : (15,) float64
@@ -75,8 +76,8 @@ class Calibration:
     curve have none: what a score of 0.8 promises, it promises for the cells as they
     come, and a reader refuses cells by their score without knowing their pattern.
 
-    The calibration error has no bootstrap interval: it is a sum of absolute values,
-    which grows with the noise that drawing adds, so the interval would lie too high.
+    The calibration error has no interval: it is a sum of absolute values, which is the
+    higher the fewer specimens there are.
     """
 
     n: int
@@ -84,8 +85,8 @@ class Calibration:
     expected_error: float
     brier: float
     log_loss: float
-    brier_interval: tuple[float, float] | None
-    log_loss_interval: tuple[float, float] | None
+    brier_interval: Interval | None
+    log_loss_interval: Interval | None
     balanced_brier: float
     balanced_log_loss: float
     bin_confidence: Floats
@@ -101,7 +102,6 @@ def measure_calibration(
     scores: npt.NDArray[np.float32],
     truth: npt.NDArray[np.int64],
     specimens: npt.NDArray[np.str_],
-    seed: int = 0,
 ) -> Calibration:
     """Measure the scores of held-out cells pooled over all folds.
 
@@ -112,8 +112,6 @@ def measure_calibration(
     truth : (N,) int64
         Indices in the order of the vocabulary.
     specimens : (N,) str
-    seed
-        Of the bootstrap.
 
     Raises
     ------
@@ -128,9 +126,7 @@ def measure_calibration(
     curve = risk_curve(top, right)
     kept = _thin(len(curve))
     k = scores.shape[1]
-    intervals = _mean_intervals(
-        [brier, log_loss], truth, specimens, k, np.random.default_rng(seed)
-    )
+    intervals = [_interval(loss, truth, specimens, k) for loss in (brier, log_loss)]
     return Calibration(
         n=len(truth),
         specimens=len(np.unique(specimens)),
@@ -301,30 +297,18 @@ def _balanced(values: Floats, truth: npt.NDArray[np.int64], n_patterns: int) -> 
     return _mean(sums[count > 0] / count[count > 0])
 
 
-def _mean_intervals(
-    losses: list[Floats],
+def _interval(
+    loss: Floats,
     truth: npt.NDArray[np.int64],
     specimens: npt.NDArray[np.str_],
     n_patterns: int,
-    rng: np.random.Generator,
-    draws: int = 2000,
-) -> list[tuple[float, float] | None]:
-    """Return the 95 % interval of each mean over cells, from the same draws.
-
-    Specimens are drawn with replacement within each pattern, as in
-    `training.evaluation.metrics.specimen_interval`.
-    """
-    if len(np.unique(specimens)) < 2:
-        return [None] * len(losses)
-    total = by_specimen(np.ones(len(truth)), truth, specimens, n_patterns)
-    weights = draw_within(total.argmax(axis=1), rng, draws)
-    drawn = weights @ total.sum(axis=1)
-    intervals: list[tuple[float, float] | None] = []
-    for loss in losses:
-        sums = by_specimen(loss, truth, specimens, n_patterns).sum(axis=1)
-        low, high = np.percentile(weights @ sums / drawn, [2.5, 97.5])
-        intervals.append((float(low), float(high)))
-    return intervals
+) -> Interval | None:
+    """Return the 95 % interval of the mean over cells of a loss (N,), or None."""
+    sums, total = (
+        by_specimen(values, truth, specimens, n_patterns)
+        for values in (loss, np.ones(len(truth)))
+    )
+    return pair(loss_interval(sums, total))
 
 
 def _thin(count: int) -> npt.NDArray[np.int64]:

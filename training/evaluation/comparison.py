@@ -7,18 +7,17 @@ nor flipped one by one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from training.errors import BadRunError
+from training.evaluation.intervals import Interval, mean_interval, pair
 from training.evaluation.metrics import (
     by_specimen,
     confusion_matrix,
-    draw_within,
-    drawn_rates,
     mean_class_accuracy,
 )
 
@@ -47,8 +46,7 @@ class Comparison:
     difference
         Second less first, in -1..1.
     interval
-        95 % of the difference in a bootstrap over specimens that both systems share,
-        or None under two specimens.
+        95 % of the difference, paired over specimens, or None where they are too few.
     first_better, second_better, equal
         Specimens of which the first or the second recognised more cells, or both as
         many.
@@ -56,6 +54,8 @@ class Comparison:
         Of the two-sided sign-flip test over specimens, above 0.
     exact
         Whether all flips were counted; else they were sampled.
+    p_holm
+        The p-value adjusted for all comparisons made together; see `together`.
     """
 
     n: int
@@ -63,12 +63,13 @@ class Comparison:
     first: float
     second: float
     difference: float
-    interval: tuple[float, float] | None
+    interval: Interval | None
     first_better: int
     second_better: int
     equal: int
     p_value: float
     exact: bool
+    p_holm: float | None = None
 
 
 def compare(
@@ -90,10 +91,8 @@ def compare(
     specimens : (N,) str
     n_patterns
         Length of the vocabulary.
-    seed
-        Of the bootstrap and of sampled flips.
-    draws
-        Of the bootstrap, and as many sampled flips.
+    seed, draws
+        Of sampled flips.
 
     Raises
     ------
@@ -102,9 +101,6 @@ def compare(
 
     Notes
     -----
-    The bootstrap draws specimens with replacement within each pattern, as
-    `training.evaluation.metrics.specimen_interval` does; a draw holds for both systems.
-
     The test asks how often a difference as large arises when, in each specimen, it is
     left to chance which system is which. With the number of cells of each pattern
     fixed, the difference of mean class accuracy is a sum of one term a specimen, and a
@@ -131,7 +127,7 @@ def compare(
         first=accuracies[0],
         second=accuracies[1],
         difference=accuracies[1] - accuracies[0],
-        interval=_interval(right[0], right[1], total, rng, draws),
+        interval=pair(mean_interval(gained, total)),
         first_better=int(np.count_nonzero(more < 0)),
         second_better=int(np.count_nonzero(more > 0)),
         equal=int(np.count_nonzero(more == 0)),
@@ -174,6 +170,15 @@ def sign_flip_test(
     if exact:
         return as_large / len(flips), True
     return (1 + as_large) / (1 + draws), False
+
+
+def together(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Return comparisons that are looked at together, their p-values adjusted by it."""
+    adjusted = holm([one.p_value for one in comparisons])
+    return [
+        replace(one, p_holm=float(p))
+        for one, p in zip(comparisons, adjusted, strict=True)
+    ]
 
 
 def holm(p_values: Sequence[float] | Floats) -> Floats:
@@ -263,15 +268,3 @@ def _terms(gained: Floats, total: Floats) -> Floats:
     cells = total.sum(axis=0)
     tested = cells > 0
     return (gained[:, tested] / cells[tested]).sum(axis=1) / np.count_nonzero(tested)
-
-
-def _interval(
-    first: Floats, second: Floats, total: Floats, rng: np.random.Generator, draws: int
-) -> tuple[float, float] | None:
-    if len(total) < 2:
-        return None
-    weights = draw_within(total.argmax(axis=1), rng, draws)
-    rates = [drawn_rates(weights, right, total) for right in (first, second)]
-    differences = np.nanmean(rates[1] - rates[0], axis=1)
-    low, high = np.percentile(differences, [2.5, 97.5])
-    return float(low), float(high)

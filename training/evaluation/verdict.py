@@ -200,10 +200,7 @@ def _withheld(
         return NOT_THESE, _unlike(view, fitted, away)
     top, second = np.sort(probabilities)[::-1][:2]
     if fitted.threshold is None:
-        return NO_CLEAR, (
-            f"No verdict: on {fitted.specimens} held-out specimens no threshold kept "
-            f"wrong verdicts under {fitted.risk:.0%}."
-        )
+        return NO_CLEAR, f"No verdict: {guarantee(fitted)}."
     if top < fitted.threshold:
         return NO_CLEAR, (
             f"No clear pattern: {view.title} has a probability of {top:.0%}, the next "
@@ -211,6 +208,25 @@ def _withheld(
             "of verdicts may be wrong."
         )
     return "", ""
+
+
+def guarantee(fitted: VerdictCalibration) -> str:
+    """Return the risk that was asked for beside what is guaranteed, in words."""
+    asked = f"at most {fitted.risk:.0%} wrong verdicts were asked for"
+    if fitted.confidence is None:
+        kept = (
+            "kept on average over fits" if fitted.threshold else "which nothing keeps"
+        )
+        return f"{asked}, {kept} on {fitted.specimens} held-out specimens"
+    sure = f"{fitted.confidence:.0%} confidence"
+    if fitted.threshold is not None:
+        return (
+            f"{asked} and are guaranteed with {sure}, by {fitted.answered} answered of "
+            f"{fitted.specimens} held-out specimens, {fitted.answered_wrong} wrong"
+        )
+    kept = f"{asked}, which {fitted.specimens} held-out specimens do not guarantee"
+    least = f"; try a risk of {fitted.least_risk:.0%}" if fitted.least_risk else ""
+    return f"{kept} with {sure}{least}"
 
 
 def _unfitted(view: _View, settings: VerdictSettings) -> tuple[str, str]:

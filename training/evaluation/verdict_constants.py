@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,6 +157,9 @@ def fit_constants(
     away = _distances(judged, rows)
     limit = _distance_limit(away[right], settings.turned_away)
     known = away <= limit if limit is not None else np.ones(len(rows), bool)
+    chosen = choose_threshold(
+        top[known], right[known], settings.risk, settings.confidence
+    )
     shares = judged.second_share[rows][right]
     usual = float(np.quantile(shares, MIXED_QUANTILE)) if len(shares) else 0.0
     return VerdictCalibration(
@@ -164,11 +168,15 @@ def fit_constants(
         temperature=temperature,
         correlation=correlation,
         risk=settings.risk,
-        threshold=choose_threshold(top[known], right[known], settings.risk),
+        threshold=chosen and chosen.probability,
+        confidence=settings.confidence,
+        answered=chosen.answered if chosen else 0,
+        answered_wrong=chosen.wrong if chosen else 0,
         turned_away=settings.turned_away,
         distance=limit,
         profiles=_known_profiles(judged, rows[right]),
         mixed_share=max(settings.mixed_share, usual),
+        least_risk=least_risk(top[known], right[known], settings.confidence),
         **origin,
     )
 
@@ -227,10 +235,19 @@ def fit_temperature(drawn: Floats, counts: Rows, truth: Rows) -> tuple[float, fl
     return float(np.exp(found.x[0])), float(1 / (1 + np.exp(-found.x[1])))
 
 
+@dataclass(frozen=True)
+class Threshold:
+    """Least probability of a verdict, and the specimens that it answers."""
+
+    probability: float
+    answered: int
+    wrong: int
+
+
 def choose_threshold(
-    top: Floats, right: npt.NDArray[np.bool_], risk: float
-) -> float | None:
-    """Return the least probability above which few enough verdicts are wrong.
+    top: Floats, right: npt.NDArray[np.bool_], risk: float, confidence: float
+) -> Threshold | None:
+    """Return the lowest threshold that guarantees the risk with some confidence.
 
     Parameters
     ----------
@@ -238,25 +255,43 @@ def choose_threshold(
         The highest probability of each specimen.
     right : (m,) bool
     risk
-        Share of wrong ones accepted.
-
-    Returns
-    -------
-    threshold
-        The lowest at which (wrong + 1) / (answered + 1) is not above `risk`, or None.
+        Share of wrong verdicts accepted among those given.
+    confidence
+        That the share of wrong ones among all that the threshold answers, also of
+        specimens to come, is not above `risk`; None where no threshold has it.
 
     Notes
     -----
-    One wrong verdict more is counted than was seen: the next specimen may be it. This
-    is the correction of conformal risk control (Angelopoulos et al. 2022,
-    arXiv:2208.02814); it guards, but does not prove, the risk of those answered.
+    Thresholds are tested from the highest down to the first that fails, each against
+    the hypothesis that more than `risk` of its verdicts are wrong, by the exact
+    binomial tail. In such a fixed sequence each test may use the whole error of
+    1 - `confidence` (Angelopoulos et al. 2021, Learn then test, arXiv:2110.01052). It
+    starts where an answer without errors could pass: at 10 % and 90 %, 22 specimens.
     """
     values, group = np.unique(-top, return_inverse=True)
     size = len(values)
     wrong = np.cumsum(np.bincount(group, weights=~right, minlength=size))
     answered = np.cumsum(np.bincount(group, minlength=size))
-    kept = np.flatnonzero((wrong + 1) / (answered + 1) <= risk)
-    return float(-values[kept[-1]]) if len(kept) else None
+    tail = scipy.special.bdtr(wrong, answered, risk)
+    enough = answered >= math.log1p(-confidence) / math.log1p(-risk)
+    failed = np.flatnonzero(enough & (tail > 1 - confidence))
+    passed = np.flatnonzero(enough[: failed[0] if len(failed) else size])
+    if not len(passed):
+        return None
+    last = passed[-1]
+    return Threshold(float(-values[last]), int(answered[last]), int(wrong[last]))
+
+
+def least_risk(
+    top: Floats, right: npt.NDArray[np.bool_], confidence: float
+) -> float | None:
+    """Return the least risk, in whole per cent below 50, that a threshold guarantees.
+
+    It is looked for after the fact and is a hint what to ask for, not a guarantee.
+    """
+    risks = (percent / 100 for percent in range(1, 50))
+    kept = (risk for risk in risks if choose_threshold(top, right, risk, confidence))
+    return next(kept, None)
 
 
 def _distances(judged: JudgedSpecimens, rows: Rows) -> Floats:

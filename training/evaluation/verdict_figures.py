@@ -79,6 +79,23 @@ class VerdictCalibration(Settings):
     threshold: float | None = Field(
         description="Least probability of a verdict; null where none meets the risk."
     )
+    confidence: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description=(
+            "That the risk is kept by this fit; null where it is kept on average over "
+            "fits only, as earlier versions chose the threshold."
+        ),
+    )
+    answered: int | None = Field(
+        None, ge=0, description="Specimens fitted on that the threshold answers."
+    )
+    answered_wrong: int | None = Field(None, ge=0, description="Of these, wrong.")
+    least_risk: float | None = Field(
+        None,
+        description="Least risk, in whole per cent, that a threshold guarantees here.",
+    )
     turned_away: float = Field(
         ge=0, lt=1, description="Share of known specimens that may be turned away."
     )

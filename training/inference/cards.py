@@ -16,14 +16,16 @@ from training.storage.reading import parse_json
 from training.storage.writing import write_json
 
 NOTICE = "Research use only, not for diagnosis."
-_FORMAT = 2
+_OLDEST, _FORMAT = 2, 3
+"""Cards of format 2 have no confidence in their verdict and are still read."""
+
 _MAX_CARD = 1_000_000
 
 
 class ModelCard(Settings):
     """Card of a model: what it is, its training data and its measured accuracy."""
 
-    format: int = Field(_FORMAT, ge=_FORMAT, le=_FORMAT, description="Of this file.")
+    format: int = Field(_FORMAT, ge=_OLDEST, le=_FORMAT, description="Of this file.")
     name: str = Field(min_length=1, max_length=200, description="Of the model.")
     vocabulary: str = Field(description="Name of the vocabulary.")
     patterns: tuple[str, ...] = Field(description="In the order of the scores.")
@@ -95,7 +97,7 @@ def add_verdict(path: Path, verdict: VerdictCalibration) -> ModelCard:
             f"the run {verdict.run} has other patterns than the model",
             "give a run on the same patterns",
         )
-    card = card.model_copy(update={"verdict": verdict})
+    card = card.model_copy(update={"verdict": verdict, "format": _FORMAT})
     write_json(path, card.model_dump(mode="json"))
     return card
 

@@ -11,14 +11,20 @@ import numpy.typing as npt
 
 from training.errors import BadRunError, Hep2Error
 from training.evaluation.calibration import Calibration, measure_calibration
-from training.evaluation.metrics import Metrics
+from training.evaluation.intervals import NEEDED, percent_range
+from training.evaluation.metrics import Metrics, borrowed_words
 from training.evaluation.predictions import Predictions
 from training.inference.cards import NOTICE
 from training.patterns import I3A_TASK2, MIVIA
 from training.reports.pages import render, svg
 from training.reports.strips import SPECIMENS, specimen_strips
 from training.reports.verdict_section import specimen_section
-from training.runs.deviations import deviations, rerun_command
+from training.runs.deviations import (
+    changes_note,
+    deviations,
+    paper_figure,
+    rerun_command,
+)
 from training.runs.execution import load_cells
 from training.runs.experiments import EXPERIMENTS
 from training.runs.figures import load_metrics
@@ -68,10 +74,13 @@ def _report_content(run: RunFolder) -> dict[str, Any]:
         "source": state.source,
         "notice": NOTICE,
         "mca": f"{100 * metrics.mean_class_accuracy:.2f}",
-        "interval": [f"{100 * bound:.1f}" for bound in interval] if interval else None,
+        "changes": changes_note(config),
+        "interval": percent_range(interval) if interval else "",
+        "needed": NEEDED,
+        "borrowed": borrowed_words(metrics, names),
         "n": metrics.n,
         "n_specimens": int(metrics.specimens.sum()),
-        "paper_mca": experiment.paper_mca,
+        "paper_mca": paper_figure(config),
         "paper_protocol": PROTOCOLS[experiment.protocol.protocol].split(":")[0],
         "names": names,
         "classes": _class_rows(metrics, names),
@@ -104,10 +113,12 @@ def _class_rows(metrics: Metrics, names: list[str]) -> list[dict[str, Any]]:
         cells = int(metrics.confusion[k].sum())
         rate = f"{100 * metrics.rates[k]:.1f}" if cells else "not tested"
         specimens = int(metrics.specimens[k])
+        bounds = metrics.rate_intervals[k]
         rows.append(
             {
                 "title": _title(name),
                 "rate": rate,
+                "interval": percent_range(bounds) if bounds else "",
                 "cells": cells,
                 "specimens": specimens,
             }
@@ -120,12 +131,12 @@ def _confusion_rows(
 ) -> list[dict[str, Any]]:
     rows = []
     for name, counts in zip(names, confusion, strict=True):
-        total = max(int(counts.sum()), 1)
+        total = int(counts.sum())
         cells = [
             {
-                "count": int(count),
-                "percent": f"{100 * count / total:.1f}",
-                "share": round(float(count / total), 3),
+                "count": int(count) if total else "",
+                "percent": f"{100 * count / total:.1f}" if total else "",
+                "share": round(float(count / max(total, 1)), 3),
             }
             for count in counts
         ]
@@ -230,12 +241,14 @@ def _curves(run: RunFolder) -> str:
     """Return the learning curves of all folds as one SVG; '' where there are none."""
     from matplotlib.figure import Figure
 
-    if run.config().classifier.epochs == 1:
+    folds = run.state().folds.values()
+    if not any(fold.curve for fold in folds):
         return ""
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
-    style = {"color": "#0072b2", "alpha": 0.5, "linewidth": 1}
-    for fold in run.state().folds.values():
+    for fold in folds:
+        alone = "o" if len(fold.curve) == 1 else ""
+        style = {"color": "#0072b2", "alpha": 0.5, "linewidth": 1, "marker": alone}
         epochs = [point.epoch for point in fold.curve]
         loss.plot(epochs, [point.loss for point in fold.curve], **style)
         right = [100 * point.accuracy for point in fold.curve]

@@ -10,6 +10,8 @@ import pandas as pd
 
 from training.errors import BadRunError
 from training.evaluation.calibration import Calibration, measure_calibration
+from training.evaluation.intervals import percent_range
+from training.evaluation.verdict import guarantee
 from training.evaluation.verdict_figures import VerdictCalibration
 from training.reports.pages import svg
 from training.runs.folder import SPECIMENS, VERDICT, RunFolder
@@ -59,11 +61,9 @@ def verdict_sentences(fitted: VerdictCalibration) -> list[str]:
     if figures is None:
         return []
     n = figures.specimens
-    limit = (
-        f"which needs a probability of {fitted.threshold:.2f}"
-        if fitted.threshold is not None
-        else "which no threshold keeps"
-    )
+    asked = guarantee(fitted)
+    if fitted.threshold is not None:
+        asked += f"; this needs a probability of {fitted.threshold:.2f}"
     answered = f"{figures.answered} of {n} specimens are answered"
     if figures.risk_bound is not None:
         share = figures.answered_wrong / figures.answered
@@ -73,7 +73,8 @@ def verdict_sentences(fitted: VerdictCalibration) -> list[str]:
         )
     return [
         f"The leading pattern is right in {figures.right} of {n} specimens.",
-        f"{answered}; a risk of {fitted.risk:.0%} was requested, {limit}.",
+        f"{asked[0].upper()}{asked[1:]}.",
+        f"Judged without itself: {answered}.",
         (
             f"Withheld: {figures.too_few_cells} too few cells, "
             f"{figures.no_clear_pattern} no clear pattern, "
@@ -181,6 +182,5 @@ def _calibration(table: pd.DataFrame, fitted: VerdictCalibration) -> Calibration
 def _percent(share: float, interval: tuple[float, float] | None) -> str:
     text = f"{100 * share:.1f} %"
     if interval:
-        low, high = (100 * bound for bound in interval)
-        text += f" (95 % over specimens {low:.1f} to {high:.1f})"
+        text += f" (95 % over specimens {percent_range(interval)})"
     return text

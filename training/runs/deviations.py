@@ -81,14 +81,33 @@ def changed_settings(config: RunConfig) -> dict[str, object]:
     }
 
 
+def changes_note(config: RunConfig) -> list[str]:
+    """Return one sentence on what differs from the recipe, or nothing."""
+    own = _recipe(config)
+    changed = [
+        f"{key} {as_typed(value)} (recipe: {as_typed(own[key])})"
+        for key, value in changed_settings(config).items()
+    ]
+    return [f"changed from the recipe: {', '.join(changed)}"] if changed else []
+
+
+def paper_figure(config: RunConfig) -> float | None:
+    """Return the paper's mean class accuracy in per cent, where the run is its recipe.
+
+    A run with other epochs, width or training cells is another experiment; other folds
+    or another seed are not.
+    """
+    experiment = find_experiment(config.experiment)
+    changed = {
+        **config.training_set.differing(experiment.training_set),
+        **config.classifier.differing(experiment.classifier),
+    }
+    return None if changed.keys() - {"seed"} else experiment.paper_mca
+
+
 def deviations(config: RunConfig) -> list[str]:
     """Return what deviates from the paper's experiment, one sentence each."""
-    experiment = find_experiment(config.experiment)
-    own = {
-        **experiment.protocol.model_dump(),
-        **experiment.training_set.model_dump(),
-        **experiment.classifier.model_dump(),
-    }
+    own = _recipe(config)
     lines = [
         f"{key} is {value}, the recipe has {own[key]}."
         for key, value in changed_settings(config).items()
@@ -97,6 +116,15 @@ def deviations(config: RunConfig) -> list[str]:
     if isinstance(config.classifier, PaperNetworkSettings):
         lines += _network_deviations(config.classifier)
     return lines
+
+
+def _recipe(config: RunConfig) -> dict[str, object]:
+    experiment = find_experiment(config.experiment)
+    return {
+        **experiment.protocol.model_dump(),
+        **experiment.training_set.model_dump(),
+        **experiment.classifier.model_dump(),
+    }
 
 
 def _network_deviations(settings: PaperNetworkSettings) -> list[str]:

@@ -19,6 +19,7 @@ from training.data.cells.loading import load_packed
 from training.errors import BadRunError, Hep2Error, InterruptedRunError
 from training.models.networks.checkpoints import drop_checkpoints
 from training.runs.classifiers import build_classifier, needs_masks
+from training.runs.deviations import changes_note
 from training.runs.engines import (
     Engine,
     FoldTask,
@@ -249,10 +250,11 @@ def _train(
         resumed=resumed,
         cells=len(cells),
         source=cells.source,
-        notes=[cells.census, *cells.notes, *plan.notes],
+        notes=[*changes_note(config), cells.census, *cells.notes, *plan.notes],
         folds=folds,
     )
-    metrics = RunningMetrics(run, cells, len(plan.folds))
+    awaited = np.unique([k for fold in plan.folds for k in cells.patterns[fold.test]])
+    metrics = RunningMetrics(run, cells, len(plan.folds), awaited.tolist())
     if resumed:
         yield from _tell_unheard(run, cells, plan)
         for fold in plan.folds:

@@ -6,7 +6,8 @@ import numpy as np
 
 from training.errors import BadRunError
 from training.evaluation.comparison import Comparison, compare, matched
-from training.evaluation.metrics import Metrics
+from training.evaluation.intervals import percent_range
+from training.evaluation.metrics import Metrics, measure
 from training.runs.folder import RunConfig, RunFolder
 from training.runs.predictions import read_predictions
 from training.runs.results import read_metrics
@@ -15,6 +16,8 @@ from training.splits.protocols import PROTOCOLS
 
 def load_metrics(run: RunFolder) -> tuple[Metrics, list[str]]:
     """Read the figures of a finished run.
+
+    One of an earlier version, whose interval was too narrow, is measured again.
 
     Returns
     -------
@@ -27,6 +30,10 @@ def load_metrics(run: RunFolder) -> tuple[Metrics, list[str]]:
     """
     content = read_metrics(run)
     names, interval = content["patterns"], content["interval"]
+    if content["rate_intervals"] is None:
+        said = read_predictions(run)
+        return measure(said.truth, said.predicted, said.specimens, len(names)), names
+    each = [content["rate_intervals"].get(name) for name in names]
     rates = [content["rates"][name] for name in names]
     mean = content["mean_class_accuracy"]
     return (
@@ -37,6 +44,8 @@ def load_metrics(run: RunFolder) -> tuple[Metrics, list[str]]:
             np.nan if mean is None else mean,
             (interval[0], interval[1]) if interval else None,
             np.asarray([content["specimens"][name] for name in names], np.int64),
+            tuple((one[0], one[1]) if one else None for one in each),
+            np.isin(names, content["borrowed"]),
         ),
         names,
     )
@@ -48,8 +57,7 @@ def measured_sentence(run: RunFolder) -> str:
     content = read_metrics(run)
     interval = ""
     if metrics.interval:
-        low, high = (100 * bound for bound in metrics.interval)
-        interval = f" (95 % over specimens {low:.1f} to {high:.1f})"
+        interval = f" (95 % over specimens {percent_range(metrics.interval)})"
     protocol = PROTOCOLS[content["protocol"]].split(":")[0]
     return (
         f"mean class accuracy {100 * metrics.mean_class_accuracy:.1f} %{interval}, "

@@ -11,10 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from training.data.cells.cell_set import CellSet
 from training.errors import BadRunError
 from training.evaluation.calibration import calibration_content, measure_calibration
-from training.evaluation.metrics import (
-    Metrics,
-    measure,
-)
+from training.evaluation.intervals import Interval
+from training.evaluation.metrics import Metrics, measure
 from training.runs.fold_result import (
     damaged_result,
     has_result,
@@ -76,7 +74,13 @@ def metrics_content(metrics: Metrics, names: tuple[str, ...]) -> dict[str, Any]:
     return {
         "n": metrics.n,
         "mean_class_accuracy": _number(metrics.mean_class_accuracy),
-        "interval": list(metrics.interval) if metrics.interval else None,
+        "interval": _pair(metrics.interval),
+        "rate_intervals": dict(
+            zip(names, map(_pair, metrics.rate_intervals), strict=True)
+        ),
+        "borrowed": [
+            name for name, one in zip(names, metrics.borrowed, strict=True) if one
+        ],
         "rates": dict(zip(names, map(_number, metrics.rates), strict=True)),
         "specimens": dict(zip(names, metrics.specimens.tolist(), strict=True)),
         "confusion": metrics.confusion.tolist(),
@@ -117,7 +121,10 @@ _Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 class MeasuredContent(BaseModel):
-    """Contents of `metrics.json`; see `write_results`."""
+    """Contents of `metrics.json`; see `write_results`.
+
+    Earlier versions wrote no intervals of rates, and a narrower one of the mean.
+    """
 
     model_config = ConfigDict(allow_inf_nan=False)
 
@@ -130,6 +137,8 @@ class MeasuredContent(BaseModel):
     mean_class_accuracy: float | None
     interval: tuple[float, float] | None
     rates: dict[str, float | None]
+    rate_intervals: dict[str, tuple[float, float] | None] | None = None
+    borrowed: list[str] = []
     specimens: dict[str, _Count]
     confusion: list[list[_Count]]
 
@@ -169,6 +178,10 @@ def confusion_table(metrics: Metrics, names: tuple[str, ...]) -> str:
         for name, row in zip(names, metrics.confusion, strict=True)
     ]
     return csv_text(table)
+
+
+def _pair(interval: Interval | None) -> list[float] | None:
+    return list(interval) if interval else None
 
 
 def _number(value: float) -> float | None:

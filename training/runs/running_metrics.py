@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 
@@ -31,8 +31,8 @@ METRICS_SHARE = 0.01
 class RunningMetrics:
     """Tells the metrics of a run while its folds are trained.
 
-    The interval costs more the more specimens were tested, so a run of many folds is
-    not measured after each of them.
+    Measuring costs more the more specimens were tested, so a run of many folds is not
+    measured after each of them.
 
     Parameters
     ----------
@@ -42,6 +42,9 @@ class RunningMetrics:
         The cell set.
     folds
         How many folds the run has.
+    awaited
+        Patterns that the folds hold out. Before each has a cell, a mean over the others
+        is no figure of the run, and none is told.
     clock
         Seconds.
     """
@@ -51,12 +54,14 @@ class RunningMetrics:
         run: RunFolder,
         cells: CellSet,
         folds: int,
+        awaited: Collection[int] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run = run
         self._names = cells.vocabulary.names
         self._shape = len(cells), len(cells.vocabulary)
         self._folds = folds
+        self._awaited = list(awaited)
         self._clock = clock
         self._started = clock()
         self._spent = 0.0
@@ -78,7 +83,10 @@ class RunningMetrics:
         if done == self._told:
             return
         before = self._clock()
-        content = metrics_content(self._counts.measure(), self._names)
+        metrics = self._counts.measure()
+        content = metrics_content(metrics, self._names)
+        if not metrics.specimens[self._awaited].all():
+            content |= {"mean_class_accuracy": None, "interval": None}
         self._spent += self._clock() - before
         self._told = done
         yield self._run.append("metrics", folds_done=done, folds=self._folds, **content)

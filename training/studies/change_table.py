@@ -11,7 +11,12 @@ import numpy as np
 from training.config import as_typed
 from training.config.commands import command_line
 from training.errors import BadRunError
-from training.evaluation.comparison import Comparison, comparison_content
+from training.evaluation.comparison import (
+    Comparison,
+    comparison_content,
+    together,
+)
+from training.evaluation.intervals import Interval, percent_range
 from training.evaluation.metrics import Metrics, measure
 from training.evaluation.predictions import Predictions
 from training.evaluation.verdict import mean_log_score
@@ -19,6 +24,11 @@ from training.runs.deviations import changed_settings
 from training.runs.figures import compare_runs
 from training.runs.folder import RunConfig, RunFolder
 from training.runs.predictions import read_predictions
+
+TOGETHER = (
+    "p is of a sign-flip test over specimens, adjusted for all rows by Holm's method. "
+    "Measure a row that was chosen for its figure here on folds that did not choose it."
+)
 
 
 @dataclass(frozen=True)
@@ -57,10 +67,11 @@ def change_table(runs: Sequence[RunFolder]) -> list[ChangeRow]:
     """
     if not runs:
         raise BadRunError("the table", "no run was given", "give finished runs")
-    return [_row(run, runs[0] if place else None) for place, run in enumerate(runs)]
+    found = together([compare_runs(runs[0], run) for run in runs[1:]])
+    return [_row(run, one) for run, one in zip(runs, [None, *found], strict=True)]
 
 
-def _row(run: RunFolder, first: RunFolder | None) -> ChangeRow:
+def _row(run: RunFolder, difference: Comparison | None) -> ChangeRow:
     said = read_predictions(run)
     count = len(said.patterns)
     metrics = measure(said.truth, said.predicted, said.specimens, count)
@@ -71,7 +82,7 @@ def _row(run: RunFolder, first: RunFolder | None) -> ChangeRow:
         metrics,
         right,
         specimens,
-        None if first is None else compare_runs(first, run),
+        difference,
     )
 
 
@@ -118,29 +129,30 @@ def markdown_table(rows: Sequence[ChangeRow], patterns: Sequence[str]) -> str:
     patterns
         Their names, in the order of the vocabulary.
     """
-    head = ["run", "mean class accuracy", "less the first", *patterns]
+    head = ["run", "mean class accuracy", "less the first", "p, Holm", *patterns]
     head += ["specimens right", "command"]
     lines = [head, ["---"] * len(head)]
     lines += [_cells(row) for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    return table if len(rows) == 1 else f"{table}\n{TOGETHER}\n"
 
 
 def _cells(row: ChangeRow) -> list[str]:
     metrics = row.metrics
     told = f"{100 * metrics.mean_class_accuracy:.1f}"
-    if metrics.interval:
-        low, high = (100 * end for end in metrics.interval)
-        told += f" ({low:.1f} to {high:.1f})"
+    told += f" ({_range(metrics.interval)})"
     rates = ["" if np.isnan(r) else f"{100 * r:.0f}" for r in metrics.rates]
     right = f"{row.specimens_right} of {row.specimens}"
-    return [row.name, told, _difference(row), *rates, right, f"`{row.command}`"]
+    p = "" if row.difference is None else f"{row.difference.p_holm:.3f}"
+    return [row.name, told, _difference(row), p, *rates, right, f"`{row.command}`"]
 
 
 def _difference(row: ChangeRow) -> str:
     if row.difference is None:
         return ""
     told = f"{100 * row.difference.difference:+.1f}"
-    if row.difference.interval:
-        low, high = (100 * end for end in row.difference.interval)
-        told += f" ({low:+.1f} to {high:+.1f})"
-    return told
+    return f"{told} ({_range(row.difference.interval, '+')})"
+
+
+def _range(interval: Interval | None, sign: str = "") -> str:
+    return percent_range(interval, sign) if interval else "no interval"

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from training.evaluation.intervals import Interval, percent_range
 from training.inference.cards import NOTICE
 from training.reports.pages import render, svg
 from training.runs.deviations import rerun_command
 from training.splits.protocols import PROTOCOLS
 from training.storage.writing import write_json, write_text
-from training.studies.learning_curves import CURVES, TITLES, CurveStudy
+from training.studies.learning_curves import (
+    CURVES,
+    TITLES,
+    CurveStudy,
+    Floats,
+    Point,
+)
 
 _COLOURS = {"specimens": "#0072b2", "cells": "#d55e00"}
 _MARKERS = {"specimens": "o", "cells": "s"}
@@ -72,10 +80,16 @@ def _rows(study: CurveStudy) -> list[dict[str, str]]:
             "each": f"{point.cells / point.specimens:.0f}",
             "runs": str(point.runs),
             "mca": f"{100 * point.mean_class_accuracy:.1f}",
-            "interval": " to ".join(f"{100 * bound:.1f}" for bound in point.interval),
+            "interval": _range(point),
         }
         for point in study.points
     ]
+
+
+def _range(point: Point) -> str:
+    if point.interval is None:
+        return "too few specimens"
+    return percent_range(point.interval)
 
 
 def curve_figure(study: CurveStudy) -> str:
@@ -90,7 +104,7 @@ def curve_figure(study: CurveStudy) -> str:
         points, fit = study.of(curve), study.fits[curve]
         x = np.array([point.size for point in points]) * _OFFSETS[curve]
         y = 100 * np.array([point.mean_class_accuracy for point in points])
-        bounds = 100 * np.array([point.interval for point in points]).T
+        bounds = 100 * _ends([point.interval for point in points])
         colour = _COLOURS[curve]
         axes.errorbar(
             x,
@@ -105,9 +119,8 @@ def curve_figure(study: CurveStudy) -> str:
         axes.plot(
             sizes, [100 * (1 - fit.error(size)) for size in sizes], "--", color=colour
         )
-        spread = 1 - np.array([fit.errors(size) for size in sizes])
-        low, high = 100 * np.percentile(spread, [2.5, 97.5], axis=1)
-        axes.fill_between(sizes, low, high, color=colour, alpha=0.1, linewidth=0)
+        band = _ends([fit.error_interval(size, study.total) for size in sizes])
+        axes.fill_between(sizes, *100 * (1 - band), color=colour, alpha=0.1, lw=0)
     axes.axvline(1, color="#9aa5af", linewidth=1)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator([*shares, 2]))
@@ -117,3 +130,8 @@ def curve_figure(study: CurveStudy) -> str:
     axes.set(ylabel="mean class accuracy, %", ylim=(None, 100))
     axes.legend(loc="upper left", frameon=False)
     return svg(figure)
+
+
+def _ends(intervals: Sequence[Interval | None]) -> Floats:
+    """Return the lower and upper ends (2, n); nan where there is no interval."""
+    return np.array([one or (np.nan, np.nan) for one in intervals]).T

@@ -7,6 +7,7 @@ cells, so that the difference between them is what whole specimens are worth.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from training.errors import BadRunError
-from training.evaluation.metrics import by_specimen, draw_within, drawn_rates
+from training.evaluation.intervals import (
+    Interval,
+    mean_interval,
+    pair,
+    percent_range,
+    rate_intervals,
+)
+from training.evaluation.metrics import by_specimen
+from training.evaluation.predictions import Predictions
 from training.runs.folder import RunFolder
 from training.studies.measured_runs import (
     Measured,
@@ -34,7 +43,6 @@ TITLES = {
     "cells": "all specimens, a share of the cells of each",
 }
 
-DRAWS = 2000
 _ALIKE = 0.1
 """Training sets whose sizes differ by this share at most are compared."""
 
@@ -61,9 +69,9 @@ class Point:
     mean_class_accuracy
         In 0..1.
     interval
-        95 % of a bootstrap over held-out specimens.
-    draws : (DRAWS,) float64
-        The same draws of specimens at all points.
+        95 % over held-out specimens, or None where they are too few.
+    right : (S, K) float64
+        Recognised cells of each held-out specimen and pattern, mean over the seeds.
     """
 
     curve: str
@@ -73,8 +81,8 @@ class Point:
     cells: float
     runs: int
     mean_class_accuracy: float
-    interval: tuple[float, float]
-    draws: Floats
+    interval: Interval | None
+    right: Floats
 
     def content(self) -> dict[str, Any]:
         """Return it as JSON content."""
@@ -86,7 +94,7 @@ class Point:
             "cells": round(self.cells, 1),
             "runs": self.runs,
             "mean_class_accuracy": self.mean_class_accuracy,
-            "interval": list(self.interval),
+            "interval": list(self.interval) if self.interval else None,
         }
 
 
@@ -98,22 +106,53 @@ class Fitted:
     ----------
     slope, scale
         Of the points as measured.
-    slopes, scales : (DRAWS,) float64
-        Of each draw of specimens.
+    level, steepness : (S, K) float64
+        Sums over the cells of each held-out specimen and pattern, whose mean moves as
+        the logarithm of `scale`, and as minus `slope`, when a specimen is changed.
     """
 
     slope: float
     scale: float
-    slopes: Floats
-    scales: Floats
+    level: Floats
+    steepness: Floats
 
     def error(self, size: float) -> float:
         """Return the error in 0..1 at a multiple of the full training set."""
         return min(1.0, self.scale * size**-self.slope)
 
-    def errors(self, size: float) -> Floats:
-        """Return (DRAWS,) errors at a multiple of the full training set."""
-        return np.minimum(1.0, self.scales * size**-self.slopes)
+    def moves(self, size: float) -> Floats:
+        """Return (S, K) sums whose mean moves as the error at that size."""
+        logarithm = self.level + np.log(size) * self.steepness
+        moved: Floats = self.error(size) * logarithm
+        return moved
+
+    def error_interval(self, size: float, total: Floats) -> Interval | None:
+        """Return the 95 % interval of `error`; total : (S, K), the held-out cells."""
+        error = self.error(size)
+        reach = _reach(self.moves(size) / error, total)
+        if reach is None:
+            return None
+        return error * math.exp(-reach), min(1.0, error * math.exp(reach))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A difference of accuracies in -1..1, with its 95 % interval over specimens."""
+
+    value: float
+    interval: Interval | None
+
+    def words(self) -> str:
+        """Return it in points, e.g. ``+1.2 points (95 % +0.3 to +2.1)``."""
+        points = f"{100 * self.value:+.1f} points"
+        if self.interval is None:
+            return f"{points} (no interval: too few specimens)"
+        return f"{points} (95 % {percent_range(self.interval, '+')})"
+
+    def content(self) -> dict[str, float | None]:
+        """Return it as JSON content."""
+        low, high = self.interval or (None, None)
+        return {"value": self.value, "low": low, "high": high}
 
 
 @dataclass(frozen=True)
@@ -126,8 +165,8 @@ class CurveStudy:
         Of the curve of specimens, then of cells, each by size.
     fits
         By name of the curve.
-    n, held_out
-        Cells and specimens that were held out.
+    total : (S, K) float64
+        Held-out cells of each specimen and pattern.
     measured
         The runs.
     simulated
@@ -136,43 +175,55 @@ class CurveStudy:
 
     points: tuple[Point, ...]
     fits: dict[str, Fitted]
-    n: int
-    held_out: int
+    total: Floats
     measured: tuple[Measured, ...]
     simulated: bool
+
+    @property
+    def n(self) -> int:
+        """Held-out cells."""
+        return int(self.total.sum())
+
+    @property
+    def held_out(self) -> int:
+        """Held-out specimens."""
+        return len(self.total)
 
     def of(self, curve: str) -> list[Point]:
         """Return the points of a curve, smallest first."""
         return [point for point in self.points if point.curve == curve]
 
-    def gain(self, curve: str) -> tuple[float, float, float]:
-        """Return what twice as much is expected to buy: points in 0..1, low, high."""
+    def gain(self, curve: str) -> Estimate:
+        """Return what twice as much is expected to buy, in 0..1."""
         fit = self.fits[curve]
-        low, high = np.percentile(fit.errors(1) - fit.errors(2), [2.5, 97.5])
-        return fit.error(1) - fit.error(2), float(low), float(high)
+        return self._estimate(fit.error(1) - fit.error(2), _gained(fit))
 
-    def difference(self) -> tuple[float, float, float]:
-        """Return the gain of specimens less that of cells, low, high; in -1..1."""
+    def difference(self) -> Estimate:
+        """Return the gain of specimens less that of cells, in -1..1."""
         one, other = (self.fits[curve] for curve in CURVES)
-        draws = one.errors(1) - one.errors(2) - other.errors(1) + other.errors(2)
-        low, high = np.percentile(draws, [2.5, 97.5])
-        value = self.gain("specimens")[0] - self.gain("cells")[0]
-        return value, float(low), float(high)
+        value = self.gain("specimens").value - self.gain("cells").value
+        return self._estimate(value, _gained(one) - _gained(other))
+
+    def _estimate(self, value: float, moves: Floats) -> Estimate:
+        reach = _reach(moves, self.total)
+        return Estimate(
+            value, None if reach is None else (value - reach, value + reach)
+        )
 
     def sentence(self) -> str:
         """Return a sentence on which helps more."""
-        _, low, high = self.difference()
+        low, high = self.difference().interval or (0.0, 0.0)
         verdict = "the runs do not show which helps more"
         if low > 0:
             verdict = "more specimens help more than more cells of each"
         elif high < 0:
             verdict = "more cells of each specimen help more than more specimens"
-        words = {c: _signed(self.gain(c)) for c in CURVES}
+        words = {c: self.gain(c).words() for c in CURVES}
         return (
             f"{verdict[0].upper()}{verdict[1:]}: by the fitted curves twice the "
             f"specimens change the mean class accuracy by {words['specimens']}, "
             f"twice the cells of each by {words['cells']}, a difference of "
-            f"{_signed(self.difference())}."
+            f"{self.difference().words()}."
         )
 
     def comparison(self) -> str:
@@ -185,19 +236,19 @@ class CurveStudy:
         if not pairs:
             return ""
         one, other = pairs[0]
-        low, high = np.percentile(other.draws - one.draws, [2.5, 97.5])
-        gain = other.mean_class_accuracy - one.mean_class_accuracy
+        gain = self._estimate(
+            other.mean_class_accuracy - one.mean_class_accuracy, other.right - one.right
+        )
         return (
             "Measured with about as many training cells: "
             f"{100 * one.mean_class_accuracy:.1f} % with {one.cells:,.0f} cells of "
             f"{one.specimens:.0f} specimens, {100 * other.mean_class_accuracy:.1f} % "
             f"with {other.cells:,.0f} cells of {other.specimens:.0f}, a "
-            f"difference of {_signed((gain, float(low), float(high)))}."
+            f"difference of {gain.words()}."
         )
 
     def content(self) -> dict[str, Any]:
         """Return it as JSON content."""
-        names = ("value", "low", "high")
         return {
             "sentence": self.sentence(),
             "comparison": self.comparison(),
@@ -206,11 +257,8 @@ class CurveStudy:
             "held_out_specimens": self.held_out,
             "points": [point.content() for point in self.points],
             "slopes": {curve: fit.slope for curve, fit in self.fits.items()},
-            "gain_of_twice": {
-                curve: dict(zip(names, self.gain(curve), strict=True))
-                for curve in CURVES
-            },
-            "difference": dict(zip(names, self.difference(), strict=True)),
+            "gain_of_twice": {curve: self.gain(curve).content() for curve in CURVES},
+            "difference": self.difference().content(),
             "runs": [str(one.run.path) for one in self.measured],
         }
 
@@ -237,8 +285,7 @@ def study_measured(runs: Sequence[Measured]) -> CurveStudy:
     """Draw both curves through runs that were read; see `study_runs`."""
     measured = tuple(runs)
     check_alike(measured)
-    names, patterns, sums = _counts(measured)
-    weights = draw_within(patterns, np.random.default_rng(0), DRAWS)
+    rights, total = _counts(measured)
     points = []
     for curve in CURVES:
         its = _of_curve(measured, curve)
@@ -250,16 +297,13 @@ def study_measured(runs: Sequence[Measured]) -> CurveStudy:
                 "one with --set cell_share=0.5",
             )
         for share in sorted(its):
-            points.append(_point(curve, share, its, sums, weights, measured))
+            points.append(_point(curve, share, its, rights, total, measured))
     fits = {
         curve: _fit([point for point in points if point.curve == curve])
         for curve in CURVES
     }
-    said = measured[0].said
     simulated = is_simulated(measured[0].run)
-    return CurveStudy(
-        tuple(points), fits, len(said.ids), len(names), measured, simulated
-    )
+    return CurveStudy(tuple(points), fits, total, measured, simulated)
 
 
 def _of_curve(measured: Sequence[Measured], curve: str) -> dict[float, list[int]]:
@@ -272,39 +316,28 @@ def _of_curve(measured: Sequence[Measured], curve: str) -> dict[float, list[int]
     return found
 
 
-def _counts(
-    measured: Sequence[Measured],
-) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.int64], list[tuple[Floats, Floats]]]:
-    """Return specimens, the pattern of each, and right and all cells of each run."""
-    said = measured[0].said
-    names = np.unique(said.specimens)
-    sums = []
-    for one in measured:
-        truth, count = one.said.truth, len(one.said.patterns)
-        right = (one.said.predicted == truth).astype(np.float64)
-        sums.append(
-            (
-                by_specimen(right, truth, one.said.specimens, count),
-                by_specimen(np.ones(len(truth)), truth, one.said.specimens, count),
-            )
-        )
-    return names, sums[0][1].argmax(axis=1).astype(np.int64), sums
+def _counts(measured: Sequence[Measured]) -> tuple[list[Floats], Floats]:
+    """Return the recognised cells of each run (S, K), and all held-out cells (S, K)."""
+
+    def sums(said: Predictions, values: Any) -> Floats:
+        return by_specimen(values, said.truth, said.specimens, len(said.patterns))
+
+    said = [one.said for one in measured]
+    rights = [sums(one, one.predicted == one.truth) for one in said]
+    return rights, sums(said[0], np.ones(len(said[0].truth)))
 
 
 def _point(
     curve: str,
     share: float,
     its: dict[float, list[int]],
-    sums: list[tuple[Floats, Floats]],
-    weights: Floats,
+    rights: list[Floats],
+    total: Floats,
     measured: Sequence[Measured],
 ) -> Point:
-    right, total = (
-        np.sum([sums[number][k] for number in its[share]], axis=0) for k in (0, 1)
-    )
-    whole = drawn_rates(np.ones((1, len(total))), right, total)
-    draws = np.nanmean(drawn_rates(weights, right, total), axis=1)
-    low, high = np.percentile(draws, [2.5, 97.5])
+    right: Floats = np.mean([rights[number] for number in its[share]], axis=0)
+    cells = total.sum(axis=0)
+    rates = right.sum(axis=0)[cells > 0] / cells[cells > 0]
     sizes, full = (
         np.mean([(measured[k].specimens, measured[k].cells) for k in some], axis=0)
         for some in (its[share], its[1.0])
@@ -316,30 +349,42 @@ def _point(
         float(sizes[0]),
         float(sizes[1]),
         len(its[share]),
-        float(np.nanmean(whole)),
-        (float(low), float(high)),
-        draws,
+        float(rates.mean()),
+        pair(rate_intervals(right, total).mean),
+        right,
     )
 
 
 def _fit(points: Sequence[Point]) -> Fitted:
     """Fit error = scale * size ** -slope by least squares of the logarithms.
 
-    All draws are fitted at the same sizes, so that their spread is that of the
-    specimens.
+    A change of the accuracy at a point moves the logarithm of its error by minus the
+    change over the error, and the line by a share of that.
     """
     size = np.log([point.size for point in points])
     errors = 1 - np.array([point.mean_class_accuracy for point in points])
-    drawn = 1 - np.stack([point.draws for point in points])
-    slope, level = np.polyfit(size, np.log(np.maximum(errors, _LEAST_ERROR)), 1)
-    slopes, levels = np.polyfit(size, np.log(np.maximum(drawn, _LEAST_ERROR)), 1)
-    return Fitted(-float(slope), float(np.exp(level)), -slopes, np.exp(levels))
+    errors = np.maximum(errors, _LEAST_ERROR)
+    steepness, level = np.polyfit(size, np.diag(np.ones(len(size))), 1)
+    moved = np.stack(
+        [-point.right / error for point, error in zip(points, errors, strict=True)]
+    )
+    return Fitted(
+        -float(steepness @ np.log(errors)),
+        float(np.exp(level @ np.log(errors))),
+        np.tensordot(level, moved, axes=1),
+        np.tensordot(steepness, moved, axes=1),
+    )
+
+
+def _gained(fit: Fitted) -> Floats:
+    return fit.moves(1) - fit.moves(2)
+
+
+def _reach(moves: Floats, total: Floats) -> float | None:
+    """Return half the 95 % interval of a mean that moves as `moves`, or None."""
+    interval = pair(mean_interval(moves, total))
+    return None if interval is None else (interval[1] - interval[0]) / 2
 
 
 def _as_large(one: float, other: float) -> bool:
     return abs(one - other) <= _ALIKE * max(one, other)
-
-
-def _signed(value: tuple[float, float, float]) -> str:
-    middle, low, high = (100 * number for number in value)
-    return f"{middle:+.1f} points (95 % {low:+.1f} to {high:+.1f})"

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.evaluation.verdict import NO_CLEAR, NOT_THESE, TOO_FEW, SpecimenVerdict
+from training.evaluation.verdict import (
+    NO_CLEAR,
+    NOT_THESE,
+    TOO_FEW,
+    SpecimenVerdict,
+    guarantee,
+)
 from training.inference.cards import ModelCard
 from training.patterns import Pattern, Vocabulary
 
@@ -71,14 +77,15 @@ def risk_text(card: ModelCard | None) -> str:
     figures = fitted.figures
     if not figures.answered:
         return (
-            f"Risk: none of {figures.specimens} held-out specimens received a verdict."
+            f"Risk: {guarantee(fitted)}. None of {figures.specimens} held-out "
+            "specimens received a verdict. Track: specimen."
         )
     bound = figures.risk_bound
     most = "" if bound is None else f" (with 95 % confidence at most {percent(bound)})"
     wrong = f"{figures.answered_wrong} of these {_were(figures.answered_wrong)} wrong"
     return (
-        f"Risk: {figures.answered} of {figures.specimens} held-out specimens received "
-        f"a verdict, {wrong}{most}. Track: specimen."
+        f"Risk: {guarantee(fitted)}. Judged without itself, {figures.answered} of "
+        f"{figures.specimens} received a verdict, {wrong}{most}. Track: specimen."
     )
 
 

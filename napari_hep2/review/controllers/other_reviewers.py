@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from napari_hep2.jobs import Job, Progress, Work
 from napari_hep2.review.controllers.decision_session import DecisionSession
 from napari_hep2.review.controllers.snapshot import Snapshot
@@ -18,8 +16,6 @@ from training.decisions.applied import STORE
 from training.decisions.consensus import apart_text, settle, settled_text
 from training.decisions.model import event_text
 from training.errors import Hep2Error
-
-_SEED = 0
 
 
 class OtherReviewers:
@@ -58,9 +54,8 @@ class OtherReviewers:
                 mine = read.current()
                 for other in others:
                     yield Progress(f"comparing with {other}")
-                    rng = np.random.default_rng(_SEED)
                     theirs = read.current(other)
-                    result = compare(mine, theirs, rng, patterns, specimens)
+                    result = compare(mine, theirs, patterns, specimens)
                     lines += agreement_text(name, other, result)
             return [*lines, _consensus_line(review, shown)]
 

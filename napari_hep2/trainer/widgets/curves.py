@@ -38,6 +38,22 @@ def mean_curve(
     return epochs, means[0], means[1]
 
 
+class _Curve(pg.PlotDataItem):
+    """A line over epochs; a point where there is one epoch."""
+
+    def draw(
+        self, epochs: npt.NDArray[np.float64], values: npt.NDArray[np.float64]
+    ) -> None:
+        symbol = "o" if len(epochs) == 1 else None
+        self.setData(epochs, values, connect="finite", symbol=symbol)
+
+    def colour(self, colour: QColor | str, width: int) -> None:
+        self.setPen(pg.mkPen(colour, width=width))
+        self.setSymbolBrush(colour)
+        self.setSymbolPen(None)
+        self.setSymbolSize(4 + width)
+
+
 class LearningCurves(QWidget):
     """Loss and accuracy on the training cells: a thin line a fold, the mean bold."""
 
@@ -66,7 +82,7 @@ class LearningCurves(QWidget):
             plot.setMenuEnabled(False)
             plot.hideButtons()
             plot.setMouseEnabled(x=False, y=False)
-            mean = pg.PlotCurveItem(antialias=True)
+            mean = _Curve(antialias=True)
             mean.setZValue(10)
             plot.addItem(mean)
             self._plots.append(plot)
@@ -98,7 +114,7 @@ class LearningCurves(QWidget):
                 axis.setPen(palette.muted)
                 axis.setTextPen(palette.text)
         for mean in self._means:
-            mean.setPen(pg.mkPen(palette.accent, width=3))
+            mean.colour(palette.accent, 3)
         self._pen_lines()
 
     def show_state(self, state: RunState) -> None:
@@ -139,18 +155,18 @@ class LearningCurves(QWidget):
         loss = np.array([point.loss for point in fold.curve])
         accuracy = np.array([100 * point.accuracy for point in fold.curve])
         for line, values in zip(self._lines[fold.name], (loss, accuracy), strict=True):
-            line.setData(epochs, values, connect="finite")
+            line.draw(epochs, values)
         return True
 
     def _draw_mean(self) -> None:
         epochs, loss, accuracy = mean_curve(
             [fold.curve for fold in self._drawn.values()]
         )
-        self._means[0].setData(epochs.astype(float), loss, connect="finite")
-        self._means[1].setData(epochs.astype(float), 100 * accuracy, connect="finite")
+        for mean, values in zip(self._means, (loss, 100 * accuracy), strict=True):
+            mean.draw(epochs.astype(float), values)
 
     def _add_lines(self, name: str) -> None:
-        lines = (pg.PlotCurveItem(antialias=True), pg.PlotCurveItem(antialias=True))
+        lines = _Curve(antialias=True), _Curve(antialias=True)
         for plot, line in zip(self._plots, lines, strict=True):
             plot.addItem(line)
         self._lines[name] = lines
@@ -170,5 +186,5 @@ class LearningCurves(QWidget):
         colour = QColor(VERMILLION if picked else self._palette.muted)
         colour.setAlphaF(1.0 if picked else 0.45)
         for line in self._lines[name]:
-            line.setPen(pg.mkPen(colour, width=2 if picked else 1))
+            line.colour(colour, 2 if picked else 1)
             line.setZValue(20 if picked else 0)

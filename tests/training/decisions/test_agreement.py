@@ -10,6 +10,7 @@ from training.decisions.agreement import (
     agreement_text,
     compare,
     disagreements,
+    kappa_interval,
     kappa_of,
 )
 from training.decisions.model import Decision
@@ -41,19 +42,14 @@ def made(*cases):
     return one, other
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
-
-
-def test_only_cells_that_both_decided_count(rng):
+def test_only_cells_that_both_decided_count():
     one = said(a="accepted", b="rejected", c="accepted")
     other = said(a="accepted", b="accepted", e="accepted")
-    found = compare(one, other, rng).overall
+    found = compare(one, other).overall
     assert (found.n, found.alike) == (2, 1)
 
 
-def test_kappa_by_hand(rng):
+def test_kappa_by_hand():
     """Both accept 20, both reject 15, 5 and 10 split: p = 0.7, q = 0.5, kappa 0.4."""
     one, other = made(
         ("accepted", "accepted", 20),
@@ -61,15 +57,15 @@ def test_kappa_by_hand(rng):
         ("accepted", "rejected", 5),
         ("rejected", "accepted", 10),
     )
-    found = compare(one, other, rng)
+    found = compare(one, other)
     assert (found.overall.n, found.overall.alike) == (50, 35)
     assert found.overall.kappa == pytest.approx(0.4)
-    assert found.overall.low < 0.4 < found.overall.high
+    assert np.isnan(found.overall.low), "specimens are not known"
     assert [each.kappa for each in found.each] == pytest.approx([0.4, 0.4])
     assert found.specimens is None
 
 
-def test_each_pattern_against_the_rest_by_hand(rng):
+def test_each_pattern_against_the_rest_by_hand():
     """Golgi: both 4, one alone 1, other alone 1, neither 4: p 0.8, q 0.5, kappa 0.6."""
     one, other = made(
         ("Golgi", "Golgi", 4),
@@ -78,7 +74,7 @@ def test_each_pattern_against_the_rest_by_hand(rng):
         ("Speckled", "Speckled", 2),
         ("rejected", "rejected", 2),
     )
-    found = compare(one, other, rng)
+    found = compare(one, other)
     by_word = {each.of: each for each in found.each}
     assert by_word["Golgi"].kappa == pytest.approx(0.6)
     assert by_word["rejected"].kappa == pytest.approx(1)
@@ -89,62 +85,70 @@ def test_each_pattern_against_the_rest_by_hand(rng):
     assert found.patterns.kappa == pytest.approx((0.75 - chance) / (1 - chance))
 
 
-def test_accepted_confirms_the_pattern_of_the_specimen(rng):
+def test_accepted_confirms_the_pattern_of_the_specimen():
     patterns = {"a": "Golgi", "b": "Golgi"}
     one, other = said(a="accepted", b="accepted"), said(a="Golgi", b="Speckled")
-    assert compare(one, other, rng).overall.alike == 0
-    assert compare(one, other, rng, patterns).overall.alike == 1
+    assert compare(one, other).overall.alike == 0
+    assert compare(one, other, patterns).overall.alike == 1
 
 
-def test_kappa_of_nothing_and_of_one_word_is_not_defined(rng):
-    assert np.isnan(compare({}, said(a="accepted"), rng).overall.kappa)
-    alike = compare(said(a="accepted"), said(a="accepted"), rng).overall
+def test_kappa_of_nothing_and_of_one_word_is_not_defined():
+    assert np.isnan(compare({}, said(a="accepted")).overall.kappa)
+    alike = compare(said(a="accepted"), said(a="accepted")).overall
     assert np.isnan(alike.kappa)
     assert np.isnan(kappa_of(np.zeros((2, 2))))
     assert kappa_of(np.array([[0, 1], [1, 0]])) == -1
 
 
-def test_whole_specimens_are_drawn(rng):
-    """Specimens that agree or not as a whole: the interval is wide, over cells not."""
-    one, other, specimens = {}, {}, {}
-    for s in range(6):
-        for k in range(60):
-            cell = f"s{s}_{k}"
-            first = ("Golgi", "Speckled")[k % 2]
-            second = first if s % 2 else ("Speckled", "Golgi")[k % 2]
-            one |= said(**{cell: first})
-            other |= said(**{cell: second})
-            specimens[cell] = f"s{s}"
-    over_cells = compare(one, other, rng).overall
-    found = compare(one, other, rng, specimens=specimens)
-    assert found.specimens == 6
-    assert found.overall.kappa == over_cells.kappa == pytest.approx(0)
-    assert over_cells.high - over_cells.low < 0.25
-    assert found.overall.high - found.overall.low > 1
+def test_the_interval_is_over_whole_specimens():
+    """Specimens that agree or not as a whole, of however many cells: a wide interval.
+
+    Leaving out one of six equal specimens moves kappa from 0 to 0.2 or -0.2.
+    """
+    for cells in (6, 60):
+        one, other, specimens = {}, {}, {}
+        for s in range(6):
+            for k in range(cells):
+                cell = f"s{s}_{k}"
+                first = ("Golgi", "Speckled")[k % 2]
+                second = first if s % 2 else ("Speckled", "Golgi")[k % 2]
+                one |= said(**{cell: first})
+                other |= said(**{cell: second})
+                specimens[cell] = f"s{s}"
+        found = compare(one, other, specimens=specimens)
+        assert found.specimens == 6
+        assert found.overall.kappa == pytest.approx(0)
+        reach = np.tanh(2.5706 * np.sqrt(5) * np.arctanh(0.2))
+        ends = found.overall.low, found.overall.high
+        assert ends == pytest.approx((-reach, reach), abs=1e-4)
 
 
-def test_the_interval_of_cells_is_that_of_the_formula(rng):
-    """Cohen's large-sample error at kappa 0: sqrt(q / (n (1 - q))) with q = 0.5."""
-    quarters = [(a, b, 100) for a in ("x", "y") for b in ("x", "y")]
-    found = compare(*made(*quarters), rng).overall
-    half = 1.96 * np.sqrt(0.5 / (400 * 0.5))
-    assert found.kappa == 0
-    assert (found.low, found.high) == pytest.approx((-half, half), abs=0.015)
-
-
-def test_one_specimen_gives_no_interval(rng):
+def test_one_specimen_gives_no_interval():
     one, other = made(("Golgi", "Golgi", 5), ("Speckled", "Golgi", 5))
     specimens = dict.fromkeys(one, "s")
-    found = compare(one, other, rng, specimens=specimens)
+    found = compare(one, other, specimens=specimens)
     assert found.specimens == 1
     assert np.isnan(found.overall.low)
     assert "(no interval)" in agreement_text("A", "B", found)[0]
 
 
-def test_an_unknown_specimen_means_that_cells_are_drawn(rng):
-    one, other = made(("Golgi", "Golgi", 2))
-    specimens = dict.fromkeys(list(one)[:1], "s")
-    assert compare(one, other, rng, specimens=specimens).specimens is None
+def test_an_unknown_specimen_means_that_there_is_no_interval():
+    one, other = made(
+        ("Golgi", "Golgi", 4), ("Speckled", "Speckled", 4), ("Golgi", "Speckled", 2)
+    )
+    specimens = {cell: f"s{k}" for k, cell in enumerate(one)}
+    assert not np.isnan(compare(one, other, specimens=specimens).patterns.low)
+    specimens.popitem()
+    found = compare(one, other, specimens=specimens)
+    assert found.specimens is None
+    assert np.isnan(found.patterns.low)
+
+
+def test_specimens_that_are_all_alike_tell_no_width():
+    tables = np.tile([[4.0, 1], [1, 4]], (8, 1, 1))
+    assert np.isnan(kappa_interval(tables)).all()
+    tables[0] = [[5, 0], [0, 5]]
+    assert not np.isnan(kappa_interval(tables)).any()
 
 
 def test_the_cells_disagreed_on():
@@ -156,11 +160,11 @@ def test_the_cells_disagreed_on():
     assert {cell: one.together for cell, one in found.items()} == {"b": "open"}
 
 
-def test_the_sentences(rng):
+def test_the_sentences():
     one, other = made(("accepted", "accepted", 2), ("rejected", "rejected", 2))
-    lines = agreement_text("A", "B", compare(one, other, rng))
+    lines = agreement_text("A", "B", compare(one, other))
     assert lines[0].startswith("A and B: 4 of 4 cells alike (100%), Cohen's kappa 1.00")
     assert str(PUBLISHED_KAPPA) in lines[1]
-    assert lines[-1] == "Intervals: 95 %, bootstrap over cells."
-    nothing = agreement_text("A", "B", compare({}, {}, rng))
+    assert lines[-1] == "No intervals: the specimens of the cells are not known."
+    nothing = agreement_text("A", "B", compare({}, {}))
     assert nothing == ["A and B have no decided cell in common."]

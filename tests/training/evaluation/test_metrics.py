@@ -6,15 +6,13 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
 from training import paper
+from training.evaluation.intervals import rate_intervals
 from training.evaluation.metrics import (
     by_specimen,
     class_rates,
     confusion_matrix,
-    draw_within,
-    drawn_rates,
     mean_class_accuracy,
     measure,
-    specimen_interval,
 )
 
 
@@ -57,39 +55,25 @@ def test_cells_of_the_papers_table_measure_as_printed():
     assert 100 * metrics.mean_class_accuracy == pytest.approx(79.13, abs=0.005)
 
 
-def test_the_interval_is_over_specimens_not_cells():
-    """100 cells of 2 specimens, one all right and one all wrong, leave 0 to 1."""
-    truth = np.zeros(100, np.int64)
-    predicted = np.repeat([0, 1], 50)
-    specimens = np.repeat(["a", "b"], 50)
-    rng = np.random.default_rng(0)
-    assert specimen_interval(truth, predicted, specimens, 2, rng) == (0.0, 1.0)
-
-
-def test_the_interval_agrees_with_a_loop():
+def test_the_figures_carry_the_intervals_of_the_specimens():
     rng = np.random.default_rng(3)
     specimens = np.repeat(np.arange(20).astype(str), 10)
     truth = np.repeat(np.arange(20) % 3, 10)
     predicted = np.where(rng.random(200) < 0.7, truth, (truth + 1) % 3)
-    low, high = specimen_interval(truth, predicted, specimens, 3, rng, 4000)
-    drawn = []
-    for _ in range(1500):
-        chosen = np.concatenate(
-            [
-                rng.choice(np.flatnonzero(np.arange(20) % 3 == k), n)
-                for k, n in zip(range(3), (7, 7, 6), strict=True)
-            ]
-        )
-        rows = np.concatenate([np.flatnonzero(specimens == str(s)) for s in chosen])
-        table = confusion_matrix(truth[rows], predicted[rows], 3)
-        drawn.append(mean_class_accuracy(table))
-    assert (low, high) == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.015)
+    found = measure(truth, predicted, specimens, 4)
+    right = by_specimen(truth == predicted, truth, specimens, 4)
+    total = by_specimen(np.ones(200), truth, specimens, 4)
+    expected = rate_intervals(right, total)
+    assert found.interval == pytest.approx(expected.mean)
+    assert found.rate_intervals[1] == pytest.approx(expected.each[1])
+    assert found.rate_intervals[3] is None
+    assert not found.borrowed.any()
 
 
 def test_one_specimen_has_no_interval():
     zeros = np.zeros(3, np.int64)
-    rng = np.random.default_rng(0)
-    assert specimen_interval(zeros, zeros, np.array(["a"] * 3), 2, rng) is None
+    found = measure(zeros, zeros, np.array(["a"] * 3), 2)
+    assert (found.interval, found.rate_intervals) == (None, (None, None))
 
 
 def test_sums_by_specimen_and_pattern():
@@ -97,24 +81,3 @@ def test_sums_by_specimen_and_pattern():
     truth = np.array([0, 1, 0, 2])
     sums = by_specimen(np.array([0.5, 1, 2, 4]), truth, specimens, 3)
     assert sums.tolist() == [[0, 1, 0], [2.5, 0, 4]]
-
-
-def test_a_draw_keeps_how_many_specimens_a_pattern_has():
-    stratum = np.array([0, 1, 0, 1, 1, 3])
-    weights = draw_within(stratum, np.random.default_rng(0), 500)
-    for value, size in ((0, 2), (1, 3), (3, 1)):
-        assert (weights[:, stratum == value].sum(axis=1) == size).all()
-    assert weights.mean(axis=0) == pytest.approx(1, abs=0.15)
-    assert weights[:, 0].std() > 0.5
-
-
-def test_the_rates_of_a_draw():
-    """Specimens drawn 2, 1 and 0 times, so none of pattern 1; then the third alone."""
-    right, total = (
-        np.array([[1.0, 0], [4, 0], [1, 2]]),
-        np.array([[2.0, 0], [5, 0], [1, 3]]),
-    )
-    rates = drawn_rates(np.array([[2.0, 1, 0], [0, 0, 1]]), right, total)
-    assert rates[0, 0] == pytest.approx(6 / 9)
-    assert np.isnan(rates[0, 1])
-    assert rates[1] == pytest.approx([1, 2 / 3])

@@ -41,7 +41,7 @@ def test_a_risk_that_no_probability_keeps_is_told_so(run):
     words = ["verdicts", str(run.path), "--set", "risk=0.000001"]
     said = CliRunner().invoke(app, words).stdout
     assert "0 of 12 specimens are answered" in said
-    assert "was requested, which no threshold keeps." in said
+    assert "which 12 held-out specimens do not guarantee with 90% confidence" in said
 
 
 def test_a_damaged_verdict_is_told(run):

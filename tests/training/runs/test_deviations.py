@@ -1,4 +1,10 @@
-from training.runs.deviations import changed_settings, deviations, rerun_command
+from training.runs.deviations import (
+    changed_settings,
+    changes_note,
+    deviations,
+    paper_figure,
+    rerun_command,
+)
 from training.runs.experiments import configure
 
 
@@ -15,6 +21,18 @@ def test_what_deviates_from_the_paper_is_told():
         "width is 0.5, the recipe has 1.0.",
     ]
     assert not any("MatConvNet" in line for line in lines)
+
+
+def test_a_changed_run_is_no_longer_the_papers():
+    same = configure("set-1", "data", changes={"seed": "3", "protocol": "group-k"})
+    assert paper_figure(same) == 70.52
+    assert changes_note(configure("set-1", "data")) == []
+    for key, value in (("epochs", "5"), ("width", "0.5"), ("views", "8")):
+        changed = configure("set-1", "data", changes={key: value})
+        assert paper_figure(changed) is None
+        assert changes_note(changed)[0].startswith(
+            f"changed from the recipe: {key} {value} (recipe: "
+        )
 
 
 def test_a_recipe_of_ours_says_what_it_changes():

@@ -25,7 +25,9 @@ class Clock:
         return self.now
 
 
-def running_metrics(tmp_path, cells, config, folds, clock, monkeypatch, cost):
+def running_metrics(
+    tmp_path, cells, config, folds, clock, monkeypatch, cost, awaited=()
+):
     """Metrics of a run whose folds are read from memory and cost `cost` to measure."""
     run = RunFolder.create(tmp_path / "run", config, "fingerprint")
     rows = np.arange(len(cells)).reshape(-1, 4)
@@ -42,7 +44,7 @@ def running_metrics(tmp_path, cells, config, folds, clock, monkeypatch, cost):
 
     monkeypatch.setattr(module, "read_result", read)
     monkeypatch.setattr(module, "HeldOutCounts", Slow)
-    return RunningMetrics(run, cells, folds, clock)
+    return RunningMetrics(run, cells, folds, awaited, clock)
 
 
 def test_few_folds_are_measured_after_each(tmp_path, cells, config, monkeypatch):
@@ -53,6 +55,21 @@ def test_few_folds_are_measured_after_each(tmp_path, cells, config, monkeypatch)
         metrics.add(name)
         assert metrics.due()
         assert [event["kind"] for event in metrics.tell()] == ["metrics"]
+
+
+def test_no_headline_before_each_pattern_has_a_fold(
+    tmp_path, cells, config, monkeypatch
+):
+    """Two specimens of each of six patterns; the first ten folds know no Golgi."""
+    given = tmp_path, cells, config, 12, Clock(), monkeypatch, 0.0
+    metrics = running_metrics(*given, awaited=range(6))
+    told = []
+    for fold in range(12):
+        metrics.add(str(fold))
+        told += [(e["mean_class_accuracy"], e["interval"]) for e in metrics.tell()]
+    assert told[:10] == [(None, None)] * 10
+    assert [mean for mean, _ in told[10:]] == [1.0, 1.0]
+    assert told[11][1] is not None
 
 
 def test_many_folds_are_measured_in_a_hundredth_of_the_time(

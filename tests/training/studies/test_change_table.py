@@ -59,11 +59,13 @@ def test_two_runs_by_hand(tmp_path):
 def test_the_table_in_markdown(tmp_path):
     runs = [write_run(tmp_path / name, [0] * 6) for name in ("one", "two")]
     lines = markdown_table(change_table(runs), I3A.names).splitlines()
-    assert len(lines) == 4
+    assert lines[5].startswith("p is of a sign-flip test over specimens, adjusted")
+    lines = lines[:4]
+    assert lines[3].split(" | ")[3] == "1.000"
     assert lines[0].startswith("| run | mean class accuracy | less the first |")
-    assert lines[2].startswith("| one | 50.0 (")
-    assert "| +0.0 (" in lines[3]
-    assert {line.count("|") for line in lines} == {12}
+    assert lines[2].startswith("| one | 50.0 (no interval) |"), "of four specimens"
+    assert "| +0.0 (no interval)" in lines[3]
+    assert {line.count("|") for line in lines} == {13}
 
 
 def test_the_command_prints_both(tmp_path):

@@ -10,7 +10,13 @@ from training.errors import BadRunError, BadSettingError
 from training.runs.folder import RunFolder
 from training.studies.curve_page import write_curves
 from training.studies.curve_runs import plan_curves, run_planned
-from training.studies.learning_curves import CurveStudy, Fitted, Point, study_runs
+from training.studies.learning_curves import (
+    CurveStudy,
+    Fitted,
+    Point,
+    _fit,
+    study_runs,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -108,15 +114,19 @@ def test_shares_that_are_none(shares):
         plan_curves("data", "set-1", shares=shares)
 
 
-def point(curve, size, accuracy, spread=0.0, specimens=10.0, cells=100.0):
-    draws = np.full(2000, accuracy) + spread * np.linspace(-1, 1, 2000)
-    bounds = accuracy - spread, accuracy + spread
-    return Point(curve, size, size, specimens, cells, 1, accuracy, bounds, draws)
+TOTAL = np.zeros((12, 2))
+TOTAL[np.arange(12), np.arange(12) % 2] = 10
+WOBBLE = TOTAL * np.where(np.arange(12) < 6, 1, -1)[:, None]
+"""Six specimens up and six down, three of each pattern: the mean stays where it is."""
+
+
+def point(curve, size, accuracy, specimens=10.0, cells=100.0):
+    right = accuracy * TOTAL
+    return Point(curve, size, size, specimens, cells, 1, accuracy, None, right)
 
 
 def fitted(slope, scale=0.2, spread=0.0):
-    slopes = slope + spread * np.linspace(-1, 1, 2000)
-    return Fitted(slope, scale, slopes, np.full(2000, scale))
+    return Fitted(slope, scale, 0 * TOTAL, spread * WOBBLE)
 
 
 def study(specimens, cells):
@@ -127,15 +137,15 @@ def study(specimens, cells):
         point("cells", 1.0, 0.8),
     )
     return CurveStudy(
-        points, {"specimens": specimens, "cells": cells}, 90, 9, (), False
+        points, {"specimens": specimens, "cells": cells}, TOTAL, (), False
     )
 
 
 def test_the_sentence_says_which_buys_more():
     """Slope 1 halves an error of 20 %; slope 0 leaves it."""
     one = study(fitted(1.0), fitted(0.0))
-    assert one.gain("specimens")[0] == pytest.approx(0.1)
-    assert one.gain("cells")[0] == 0
+    assert one.gain("specimens").value == pytest.approx(0.1)
+    assert one.gain("cells").value == 0
     assert one.sentence().startswith("More specimens help more than more cells of each")
     assert "+10.0 points (95 % +10.0 to +10.0)" in one.sentence()
     other = study(fitted(0.0), fitted(1.0))
@@ -157,13 +167,37 @@ def test_the_comparison_is_of_training_sets_of_one_size():
 
 
 def test_a_power_law_is_found_again():
-    from training.studies.learning_curves import _fit
-
     sizes = (0.25, 0.5, 1.0)
     found = _fit([point("cells", s, 1 - 0.2 * s**-0.5) for s in sizes])
     assert (found.slope, found.scale) == pytest.approx((0.5, 0.2))
     assert found.error(4) == pytest.approx(0.1)
-    assert found.slopes == pytest.approx(np.full(2000, 0.5))
+
+
+def test_the_fit_moves_as_if_it_were_fitted_again():
+    """A little more of one specimen at one point, against the derivative."""
+    points = [point("cells", s, 1 - 0.2 * s**-0.5) for s in (0.25, 0.5, 1.0)]
+    found = _fit(points)
+    little = np.zeros_like(TOTAL)
+    little[3, 1] = 1e-4
+    accuracy = points[1].mean_class_accuracy + little[3, 1] / 60 / 2
+    more = replace(points[1], right=points[1].right + little)
+    moved = _fit([points[0], replace(more, mean_class_accuracy=accuracy), points[2]])
+    told = _fit([points[0], more, points[2]]).moves(2) - found.moves(2)
+    change = (told.sum(axis=0) / TOTAL.sum(axis=0)).mean()
+    assert change == pytest.approx(moved.error(2) - found.error(2), rel=0.01)
+
+
+def test_the_interval_of_a_gain_is_wider_where_specimens_differ():
+    calm, wild = (study(fitted(0.3, spread=s), fitted(0.2)) for s in (0.1, 1.0))
+    one, other = calm.gain("specimens").interval, wild.gain("specimens").interval
+    assert other[1] - other[0] == pytest.approx(10 * (one[1] - one[0]))
+    few = replace(calm, total=TOTAL[:3])
+    halved = {c: fitted(0.3) for c in ("specimens", "cells")}
+    halved = {
+        c: replace(f, level=f.level[:3], steepness=f.steepness[:3])
+        for c, f in halved.items()
+    }
+    assert "no interval" in replace(few, fits=halved).gain("cells").words()
 
 
 def test_a_seed_that_is_none_is_told():

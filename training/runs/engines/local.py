@@ -11,7 +11,7 @@ import multiprocessing
 import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -74,8 +74,9 @@ def run_tasks(tasks: Sequence[FoldTask], workers: int) -> Iterator[Message]:
     tasks
         Unfinished folds.
     workers
-        How many at once. On a CPU 1 trains in this process, more in as many processes
-        of one thread each; on a GPU all train in this process.
+        How many at once. On a CPU 1 trains in this process, more in as many processes;
+        each fold has one thread, so that the number of workers and of cores changes no
+        bit. On a GPU all train in this process.
 
     Yields
     ------
@@ -95,6 +96,23 @@ def run_tasks(tasks: Sequence[FoldTask], workers: int) -> Iterator[Message]:
     if not on_gpu and workers > 1 and len(tasks) > 1:
         yield from _Pool(tasks, min(workers, len(tasks))).run()
         return
+    with nullcontext() if on_gpu else _one_thread():
+        yield from _here(tasks, workers)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute with one thread: more add up in another order, which gives other bits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _here(tasks: Sequence[FoldTask], workers: int) -> Iterator[Message]:
+    """Train folds in this process."""
     try:
         cells, classifier = bind(tasks[0])
     except torch.OutOfMemoryError as fault:

@@ -12,10 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from training.evaluation.comparison import Comparison
+from training.evaluation.intervals import Interval, percent_range
 from training.inference.cards import NOTICE
 from training.paper import TABLE_4, TABLE_5, TASK2_FACTORS_NOTE
+from training.patterns import I3A
 from training.reports.pages import render
-from training.runs.deviations import deviations, rerun_command
+from training.runs.deviations import (
+    changes_note,
+    deviations,
+    paper_figure,
+    rerun_command,
+)
 from training.splits.sampling import Composition
 from training.storage.csv_tables import csv_text, plain_word
 from training.storage.writing import write_text
@@ -136,8 +143,8 @@ def _result_words(one: StudyRun, row: Mapping[str, Any]) -> dict[str, Any]:
         "protocol": protocol_title(one),
         "leaky": one.leaky,
         "ours": f"{row['mean_class_accuracy']:.2f}",
-        "low": f"{row['low']:.1f}",
-        "high": f"{row['high']:.1f}",
+        "interval": _range(one.metrics.interval),
+        "changes": changes_note(one.config),
         "paper": f"{row['paper']:.2f}" if row["paper"] else "-",
         "cells": f"{row['cells']:,}",
         "specimens": row["specimens"],
@@ -159,6 +166,10 @@ def _calibration_words(one: StudyRun) -> dict[str, str]:
         "all": f"{100 * found.risk_at[1.0]:.1f}",
         "minutes": f"{one.seconds / 60:.1f}",
     }
+
+
+def _range(interval: Interval | None, sign: str = "") -> str:
+    return percent_range(interval, sign) if interval else "too few specimens"
 
 
 def _percent(value: float) -> str:
@@ -203,7 +214,7 @@ def _composition_blocks(composed: Mapping[str, Composition]) -> list[dict[str, A
 
 
 def _comparison_table(
-    compared: Sequence[tuple[str, Comparison, float]],
+    compared: Sequence[tuple[str, Comparison]],
 ) -> list[dict[str, Any]]:
     return [
         {
@@ -216,23 +227,22 @@ def _comparison_table(
             "specimens_worse": one.first_better,
             "specimens_equal": one.equal,
             "p_value": one.p_value,
-            "p_value_holm": adjusted,
+            "p_value_holm": one.p_holm,
         }
-        for name, one, adjusted in compared
+        for name, one in compared
     ]
 
 
-def _comparison_words(name: str, one: Comparison, adjusted: float) -> dict[str, Any]:
-    low, high = one.interval or (float("nan"), float("nan"))
+def _comparison_words(name: str, one: Comparison) -> dict[str, Any]:
     return {
         "name": name,
         "difference": f"{100 * one.difference:+.1f}",
-        "interval": f"{100 * low:+.1f} to {100 * high:+.1f}",
+        "interval": _range(one.interval, "+"),
         "better": one.second_better,
         "worse": one.first_better,
         "equal": one.equal,
         "p": f"{one.p_value:.3f}",
-        "adjusted": f"{adjusted:.3f}",
+        "adjusted": f"{one.p_holm:.3f}",
     }
 
 
@@ -244,7 +254,8 @@ def _confusions(runs: Mapping[str, StudyRun]) -> list[dict[str, Any]]:
     for name in shown:
         names = runs[name].predictions.patterns
         tables = [("ours", percent_rows(runs[name].metrics.confusion))]
-        if name in PRINTED and len(names) == len(PRINTED[name]):
+        its = len(names) == len(I3A) and paper_figure(runs[name].config)
+        if name in PRINTED and its:
             tables.append(("the paper's", PRINTED[name]))
         blocks.append(
             {

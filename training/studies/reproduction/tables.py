@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from training.evaluation.calibration import Calibration, measure_calibration
-from training.evaluation.comparison import Comparison, holm
+from training.evaluation.comparison import Comparison, together
+from training.evaluation.intervals import percent_range
 from training.evaluation.metrics import Metrics, measure
 from training.evaluation.predictions import Predictions
 from training.paper import (
-    MEAN_CLASS_ACCURACY,
     SET3_CELLS,
     TASK1_CELLS,
     TASK2_AUGMENTED,
@@ -23,6 +23,7 @@ from training.paper import (
     TASK2_TOTAL,
 )
 from training.patterns import I3A
+from training.runs.deviations import paper_figure
 from training.runs.execution import load_cells
 from training.runs.experiments import EXPERIMENTS
 from training.runs.figures import compare_runs
@@ -80,7 +81,7 @@ def open_run(name: str, run: RunFolder) -> StudyRun:
 def result_row(one: StudyRun) -> dict[str, Any]:
     """Return the figures of a run, shares in per cent."""
     metrics, experiment = one.metrics, EXPERIMENTS[one.name]
-    low, high = metrics.interval or (float("nan"), float("nan"))
+    low, high = [100 * end for end in metrics.interval or ()] or (None, None)
     rates = zip(one.predictions.patterns, metrics.rates, strict=True)
     return {
         "experiment": one.name,
@@ -88,9 +89,9 @@ def result_row(one: StudyRun) -> dict[str, Any]:
         "protocol": one.config.protocol.protocol,
         "folds": one.run.state().count("done"),
         "mean_class_accuracy": 100 * metrics.mean_class_accuracy,
-        "low": 100 * low,
-        "high": 100 * high,
-        "paper": experiment.paper_mca,
+        "low": low,
+        "high": high,
+        "paper": paper_figure(one.config),
         "cells": metrics.n,
         "specimens": int(metrics.specimens.sum()),
         **{f"rate_{name}": 100 * rate for name, rate in rates},
@@ -101,39 +102,41 @@ def result_row(one: StudyRun) -> dict[str, Any]:
     }
 
 
-def optimism_gap(runs: Mapping[str, StudyRun]) -> dict[str, float] | None:
+def optimism_gap(runs: Mapping[str, StudyRun]) -> dict[str, Any] | None:
     """Return k-fold less leave-specimens-out in per cent points, ours and the paper's.
 
-    None where one of the two runs of set-1 is missing.
+    With the interval of the former, paired over specimens, which hold out the same
+    cells either way.
+
+    None where one of the two runs of set-1 is missing; the paper's where one of them is
+    not of the recipe.
     """
     honest, leaky = runs.get("set-1"), runs.get("set-1-k-fold")
     if honest is None or leaky is None or honest.leaky:
         return None
-    ours = leaky.metrics.mean_class_accuracy - honest.metrics.mean_class_accuracy
-    paper = MEAN_CLASS_ACCURACY["set-1-k-fold"] - MEAN_CLASS_ACCURACY["set-1"]
-    return {"ours": 100 * ours, "paper": paper}
+    ours = compare_runs(honest.run, leaky.run)
+    more, less = paper_figure(leaky.config), paper_figure(honest.config)
+    paper = more - less if more is not None and less is not None else None
+    interval = percent_range(ours.interval, "+") if ours.interval else ""
+    return {"ours": 100 * ours.difference, "interval": interval, "paper": paper}
 
 
 def compare_all(
     runs: Mapping[str, StudyRun], base: str
-) -> list[tuple[str, Comparison, float]]:
+) -> list[tuple[str, Comparison]]:
     """Compare every specimen-honest run with one, over the same specimens.
 
     Returns
     -------
     rows
-        (experiment, comparison, p-value adjusted for all rows by Holm's method); none
-        where the base is missing or leaky.
+        (experiment, comparison, its p-value also adjusted for all rows); none where the
+        base is missing or leaky.
     """
     if base not in runs or runs[base].leaky:
         return []
     names = [name for name in runs if name != base and not runs[name].leaky]
     found = [compare_runs(runs[base].run, runs[name].run) for name in names]
-    adjusted = holm([row.p_value for row in found])
-    return [
-        (name, row, float(p))
-        for name, row, p in zip(names, found, adjusted, strict=True)
-    ]
+    return list(zip(names, together(found), strict=True))
 
 
 def compositions(runs: Mapping[str, StudyRun]) -> dict[str, Composition]:

@@ -125,14 +125,25 @@ def test_no_cell_at_all():
 
 
 def test_the_risk_is_of_specimens_and_of_no_cell():
-    assert risk_text(card_with(fitted(figures=figures()))) == (
-        "Risk: 48 of 54 held-out specimens received a verdict, 3 of these were "
-        "wrong (with 95 % confidence at most 15 %). Track: specimen."
+    sure = {"confidence": 0.9, "answered": 50, "answered_wrong": 1}
+    assert risk_text(card_with(fitted(figures=figures(), **sure))) == (
+        "Risk: at most 10% wrong verdicts were asked for and are guaranteed with 90% "
+        "confidence, by 50 answered of 54 held-out specimens, 1 wrong. Judged without "
+        "itself, 48 of 54 received a verdict, 3 of these were wrong (with 95 % "
+        "confidence at most 15 %). Track: specimen."
+    )
+    unsure = fitted(figures=figures(), confidence=0.9, threshold=None, least_risk=0.17)
+    assert "which 54 held-out specimens do not guarantee" in risk_text(
+        card_with(unsure)
+    )
+    assert "try a risk of 17%" in risk_text(card_with(unsure))
+    assert "kept on average over fits" in risk_text(
+        card_with(fitted(figures=figures()))
     )
     one = figures(answered_wrong=1, risk_bound=None)
     assert "1 of these was wrong." in risk_text(card_with(fitted(figures=one)))
     none = figures(answered=0, answered_wrong=0)
-    assert "none of 54 held-out specimens received a verdict" in risk_text(
+    assert "None of 54 held-out specimens received a verdict" in risk_text(
         card_with(fitted(figures=none))
     )
     assert "not measured" in risk_text(card_with(None))

@@ -106,6 +106,18 @@ def test_curves_draw_a_line_a_fold_and_gather_updates(show, qtbot):
     np.testing.assert_allclose(accuracy[0], 100 * (0.2 - 0.02))
 
 
+def test_one_epoch_is_a_point_that_can_be_seen(show):
+    curves = show(LearningCurves())
+    one = FoldState("a", curve=(EpochPoint(1, 2.0, 0.2),))
+    curves.show_state(RunState(folds={"a": one}, epochs=1))
+    curves.draw_now()
+    assert curves._lines["a"][0].opts["symbol"] == "o"
+    two = replace(one, curve=(*one.curve, EpochPoint(2, 1.0, 0.4)))
+    curves.show_state(RunState(folds={"a": two}, epochs=2))
+    curves.draw_now()
+    assert curves._lines["a"][0].opts["symbol"] is None
+
+
 def test_another_run_takes_the_old_lines_away(show):
     curves = show(LearningCurves())
     curves.show_state(run_state(5))
@@ -114,7 +126,7 @@ def test_another_run_takes_the_old_lines_away(show):
     curves.draw_now()
     assert curves._lines == {}
     assert curves._plots[0].listDataItems() == [curves._means[0]]
-    assert len(curves._means[0].getData()[0]) == 0
+    assert curves._means[0].getData() == (None, None)
 
 
 def test_a_picked_fold_stands_out(show):

@@ -3,9 +3,12 @@
 import multiprocessing
 import signal
 from multiprocessing import resource_tracker
+from types import SimpleNamespace
 
 import pytest
+import torch
 
+from training.config import PaperNetworkSettings
 from training.runs.engines import local
 
 
@@ -30,3 +33,23 @@ def _send_blocked_signals(pipe) -> None:
 
 def _blocked_signals() -> set[int]:
     return set(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+
+
+def test_a_fold_in_this_process_has_one_thread_and_gives_it_back(monkeypatch):
+    """So that one worker gives the bits of several, whatever the machine's cores."""
+    seen = []
+
+    def train(*_given):
+        seen.append(torch.get_num_threads())
+        yield {"kind": "fold-done"}
+
+    monkeypatch.setattr(local, "bind", lambda _task: (None, None))
+    monkeypatch.setattr(local, "train_folds", train)
+    task = SimpleNamespace(device="cpu", classifier=PaperNetworkSettings())
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert len(list(local.run_tasks([task], 1))) == 1
+        assert (seen, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
