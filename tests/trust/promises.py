@@ -24,6 +24,7 @@ DETAILS = ROOT / "docs" / "reliability-figures.md"
 DECISIONS = "Decisions of the reviewers"
 TRAINING = "Training"
 INPUT = "Hostile or broken input"
+HANDED = "What is handed over or shared"
 PACKAGE = "What is installed"
 
 
@@ -286,6 +287,14 @@ PROMISES = (
         "one hour of `make fuzz` over all readers: 0 faults other than the documented "
         "messages",
         "run.py",
+    ),
+    Promise(
+        "handed-over",
+        HANDED,
+        "A folder that is handed over decides nothing about trust",
+        "engines, stores, models, folds and reports of others: 0 asked, run, believed "
+        "or mixed with one's own unseen",
+        "test_a_store_that_is_not_made_as_ours_is_refused_and_left_alone",
     ),
     Promise(
         "floors",

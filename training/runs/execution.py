@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.config import NetworkSettings, known_engine
+from training.config import NetworkSettings
 from training.data.cells.cell_set import CellSet
 from training.data.cells.loading import load_packed
 from training.errors import BadRunError, Hep2Error, InterruptedRunError
@@ -110,7 +110,7 @@ def execute(
     run
         Its folder.
     engine
-        Where folds run this time; None takes the engine it was started with.
+        Where folds run this time; None takes the engine that this user started it with.
     prepared
         Cells and folds, where `prepare` made them already.
 
@@ -125,15 +125,13 @@ def execute(
     RunLockedError
         If another trainer works in the folder.
     BadRunError
-        If the data are not those the run was started with.
+        If the data are not those the run was started with, or the engine is another's.
     EngineError
         If the engine does not answer or its workers cannot train.
     InterruptedRunError
         If the run was asked to stop; it can be resumed.
     """
-    config = run.config()
-    if engine is not None:
-        config = config.model_copy(update={"engine": known_engine(engine)})
+    config = run.config().model_copy(update={"engine": run.engine(engine)})
     prepared = prepared or prepare(config)
     cells, packed, plan = prepared.cells, prepared.packed, prepared.plan
     _same_data(run, cells)

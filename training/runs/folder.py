@@ -34,6 +34,7 @@ from training.runs.events import Event
 from training.runs.replay import RunState, observe, replay
 from training.runs.tail import EventTail
 from training.storage.locks import lock_holder, locked
+from training.storage.seals import is_sealed, seal_of
 from training.storage.shown_paths import end_of_way, way_from
 from training.storage.writing import storage_error, write_text
 
@@ -152,6 +153,7 @@ class RunFolder:
         content = {
             "config": {**kept, **ways},
             "from_run_folder": list(ways),
+            "engine_seal": seal_of(_engine_words(config.engine)),
             "data_fingerprint": fingerprint,
             "versions": {name: version(name) for name in _PACKAGES},
             "python": platform.python_version(),
@@ -212,6 +214,35 @@ class RunFolder:
             return config.model_copy(update=found)
         except _CONFIG_FAULTS as fault:
             raise _damaged(self.path / CONFIG) from fault
+
+    def engine(self, typed: str | None = None) -> str:
+        """Return the engine that folds of this run may train on.
+
+        A run folder may come from anybody, and an engine runs the code of whoever owns
+        it: other than `LOCAL` it is typed, or named by a run that this user started.
+
+        Parameters
+        ----------
+        typed
+            What the person at the command line named, if anything.
+
+        Raises
+        ------
+        BadSettingError
+            If there is no such engine.
+        BadRunError
+            If only the folder names it.
+        """
+        if typed is not None:
+            return known_engine(typed)
+        named, seal = self.config().engine, self.description().get("engine_seal")
+        if named == LOCAL or is_sealed(_engine_words(named), seal):
+            return named
+        raise BadRunError(
+            self.path,
+            f"it names the engine {named}, on which you started no run yet",
+            f"give --engine {LOCAL}, or --engine {named} if you trust whoever owns it",
+        )
 
     def fold_folder(self, name: str) -> Path:
         """Return the folder of a fold; its name is safe on every file system."""
@@ -306,6 +337,10 @@ class RunFolder:
             dict(metrics[-1]) if metrics else None,
             round(left, 1) if running and left is not None else None,
         )
+
+
+def _engine_words(engine: str) -> str:
+    return f"engine {engine}"
 
 
 def _safe(name: str) -> str:

@@ -116,7 +116,7 @@ class LeftOutFits:
             classifier = build_classifier(config.classifier, self.cells, config.device)
             classifier.prepare(config.training_set.views)
         engine = open_engine(
-            config.engine, config.device, config.workers, config.classifier
+            self.run.engine(), config.device, config.workers, config.classifier
         )
         with engine as where:
             where.check(self.run.path, self.packed)

@@ -10,10 +10,12 @@ import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from distributed import Client, Future, KilledWorker, Worker
+from distributed.security import Security
 
 from training.errors import EngineError
 from training.runs.engines.base import FoldTask, Message
@@ -173,10 +175,15 @@ class DaskEngine:
     # -- the cluster -----------------------------------------------------------
 
     def _connect(self, seconds: float) -> Client:
-        address = "tcp://" + self._word.removeprefix("dask://").rstrip("/")
+        place = self._word.removeprefix("dask://").rstrip("/")
+        address = ("tcp://" if _is_loopback(place) else "tls://") + place
         try:
             client = Client(
-                address, timeout=seconds, set_as_default=False, name="napari-hep2"
+                address,
+                timeout=seconds,
+                set_as_default=False,
+                name="napari-hep2",
+                security=self._security(address),
             )
         except (OSError, TimeoutError) as fault:
             raise self._fault(
@@ -191,6 +198,23 @@ class DaskEngine:
                 f"start one with: dask worker {address} --nthreads 1",
             ) from fault
         return client
+
+    def _security(self, address: str) -> Security | None:
+        """Return the certificates of Dask's own settings; the loopback needs none.
+
+        Client and scheduler exchange pickles, which are code: who is at the other end
+        must be proved.
+        """
+        if address.startswith("tcp://"):
+            return None
+        found = Security(require_encryption=True)
+        needed = (found.tls_ca_file, found.tls_client_cert, found.tls_client_key)
+        if not all(needed):
+            raise self._fault(
+                "it is another machine, and Dask is given no certificates",
+                "set them as docs/deploy.md shows, or use a scheduler on 127.0.0.1",
+            )
+        return found
 
     def _ask(
         self, spool: Path | None = None, cells: Path | None = None
@@ -252,6 +276,15 @@ class _DaskJob:
     def cancel(self) -> None:
         if self._engine.alive():
             self._future.cancel()
+
+
+def _is_loopback(place: str) -> bool:
+    """Return whether HOST:PORT is an address of this machine alone."""
+    host = place.rpartition(":")[0].strip("[]")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def look(spool: Path | None, cells: Path | None, dask_worker: Worker) -> View:
