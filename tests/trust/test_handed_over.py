@@ -1,19 +1,34 @@
 """What is handed over decides nothing about trust: harmless stand-ins of each kind."""
 
+import json
 import shutil
 import socket
 import sqlite3
 from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
 import yaml
 from small_study import study, write_cells
 
+from training.config import SimulationSettings
+from training.data.simulation import simulate
 from training.decisions.applied import STORE
 from training.decisions.store import DecisionStore
-from training.errors import BadCellsError, BadRunError, StorageError
+from training.errors import (
+    BadCellsError,
+    BadRunError,
+    InterruptedRunError,
+    StorageError,
+)
+from training.reports.specimens.plans import ReportRequest, plan_reports
+from training.reports.specimens.stream import report_specimens
 from training.runs.execution import execute, start_run
+from training.runs.fold_result import ORIGIN
 from training.runs.folder import CONFIG
+from training.storage.writing import write_json
+
+SAMPLE = Path(__file__).parents[2] / "sample_data" / "model"
 
 pytestmark = pytest.mark.promise("handed-over")
 
@@ -154,4 +169,62 @@ def test_a_backup_over_an_open_store_is_noticed_before_the_next_decision(
         f"{noticed} of {len(ways)} ways to replace an open store noticed before the "
         "next decision",
         noticed == len(ways),
+    )
+
+
+def _finish(run):
+    for event in execute(run):
+        if event["kind"] == "fold-done":
+            run.request_stop()
+
+
+def test_folds_of_two_recipes_are_never_in_one_figure(unfinished_run, promise):
+    """One fold is finished, then the configuration or the fold itself is changed."""
+    run = unfinished_run
+    with pytest.raises(InterruptedRunError):
+        _finish(run)
+    (done,) = [one.parent for one in run.path.glob("folds/*/scores.npy")]
+    path, refused = run.path / CONFIG, []
+    whole, origin = path.read_text(), json.loads((done / ORIGIN).read_text())
+    for change in (("epochs: 3", "epochs: 4"), ("views: 1", "views: 8")):
+        assert change[0] in whole
+        path.write_text(whole.replace(*change))
+        with pytest.raises(BadRunError, match="trained with other settings or cells"):
+            list(execute(run))
+        refused.append(change)
+    path.write_text(whole)
+    for key in ("recipe", "cells"):
+        write_json(done / ORIGIN, {**origin, key: "another"})
+        with pytest.raises(BadRunError, match="put config.yaml back, or delete this"):
+            list(execute(run))
+        refused.append(key)
+    write_json(done / ORIGIN, {**origin, "versions": "Python 2.7"})
+    events = list(execute(run))
+    (notes,) = (one["notes"] for one in events if one["kind"] == "run-started")
+    shown = "1 finished folds were trained by Python 2.7" in notes
+    promise.reached(
+        f"folds of another recipe or other cells: {len(refused)} of 4 refused; of "
+        f"other versions: {'shown' if shown else 'not shown'}",
+        len(refused) == 4 and shown,
+    )
+
+
+def test_a_report_is_believed_where_this_user_made_it(tmp_path, monkeypatch, promise):
+    """Another user's is made anew, whatever it says of what it was made from."""
+    data, out = tmp_path / "data", tmp_path / "out"
+    small = {"specimens": "2", "cells_min": "9", "cells_max": "9"}
+    small |= {"height": "256", "width": "256"}
+    list(simulate(data, SimulationSettings.parse(small)))
+    request = ReportRequest(data, SAMPLE / "simulated.safetensors", out, device="cpu")
+
+    def skipped(user):
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / user))
+        return [step.skipped for step in report_specimens(plan_reports(request)[0])]
+
+    found = [skipped("theirs"), skipped("mine"), skipped("mine"), skipped("theirs")]
+    mine, believed = found[2], [*found[1], *found[3]]
+    promise.reached(
+        f"reports of another user: {sum(believed)} of {len(believed)} believed; one's "
+        f"own: {sum(mine)} of {len(mine)}",
+        all(mine) and not any(believed),
     )

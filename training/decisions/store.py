@@ -52,7 +52,7 @@ def now() -> datetime:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another of its name, or None where there is none."""
+    """Return what tells a file from another of its name, or None without one."""
     try:
         found = path.stat()
     except OSError:

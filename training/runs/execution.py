@@ -27,7 +27,7 @@ from training.runs.engines import (
     measure_speed,
     open_engine,
 )
-from training.runs.engines.base import fold_done
+from training.runs.engines.base import fold_done, is_done, notes_on_origins
 from training.runs.engines.spool import clear_spools
 from training.runs.events import Event, PlannedFold
 from training.runs.experiments import CORE_SECONDS, Forecast
@@ -234,6 +234,8 @@ def _train(
 ) -> Iterator[Event]:
     started = time.monotonic()
     resumed = bool(run.events())
+    tasks = fold_tasks(run, config, packed, plan, cells.fingerprint)
+    waiting = [one for one in tasks if not is_done(one)]
     yield run.append(
         "run-started",
         experiment=config.experiment,
@@ -247,7 +249,7 @@ def _train(
         resumed=resumed,
         cells=len(cells),
         source=cells.source,
-        notes=[cells.census, *cells.notes, *plan.notes],
+        notes=[cells.census, *cells.notes, *plan.notes, *notes_on_origins(tasks)],
         folds=folds,
     )
     metrics = RunningMetrics(run, cells, len(plan.folds))
@@ -263,8 +265,7 @@ def _train(
         views = config.training_set.views
         build_classifier(config.classifier, cells, config.device).prepare(views)
     failure, epochs = "", _ToldEpochs(run)
-    tasks = fold_tasks(run, config, packed, plan)
-    for event in engine.run([one for one in tasks if not has_result(one.folder)]):
+    for event in engine.run(waiting):
         yield from epochs.tell_kept(event["fold"], event.pop("history", ()))
         written = run.append(event.pop("kind"), **event)
         yield written
@@ -356,9 +357,9 @@ def _describe_folds(
 
 
 def fold_tasks(
-    run: RunFolder, config: RunConfig, packed: Path, plan: FoldPlan
+    run: RunFolder, config: RunConfig, packed: Path, plan: FoldPlan, data: str
 ) -> list[FoldTask]:
-    """Return what workers are given of the folds of a run.
+    """Return what workers are given of the folds of a run; `data` is a fingerprint.
 
     Workers elsewhere start in folders of their own, so that all paths are absolute.
     """
@@ -373,6 +374,7 @@ def fold_tasks(
             draw_seed=config.protocol.seed,
             device=config.device,
             stop_file=run.stop_file,
+            data=data,
         )
         for number, fold in enumerate(plan.folds)
     ]

@@ -37,6 +37,26 @@ class FoldResult:
     history: tuple[EpochRecord, ...]
 
 
+ORIGIN = "fold.json"
+"""What a fold is made from, in its folder."""
+
+
+def begin_fold(folder: Path, origin: dict[str, str]) -> None:
+    """Note what a fold is made from; checkpoints of anything else are dropped."""
+    if read_origin(folder) != origin:
+        drop_checkpoints(folder)
+        write_json(folder / ORIGIN, origin)
+
+
+def read_origin(folder: Path) -> dict[str, str]:
+    """Return what a fold is made from; empty where it does not say so."""
+    try:
+        content = read_json(folder / ORIGIN)
+    except (OSError, ValueError):
+        return {}
+    return {str(k): str(v) for k, v in content.items()} if type(content) is dict else {}
+
+
 def write_result(folder: Path, result: FoldResult) -> None:
     """Write a finished fold; `scores.npy` comes last and marks it as done."""
     write_json(folder / "history.json", [asdict(record) for record in result.history])

@@ -37,11 +37,11 @@ from training.reports.specimens.freshness import (
     CELLS,
     REPORT,
     VERDICT,
-    content_hash,
     file_states,
     folder_names,
     read_fresh,
     recipe_hash,
+    sealed_words,
 )
 from training.reports.specimens.page import specimen_page
 from training.reports.specimens.reviews import ReviewBook, hash_decisions, told_sayings
@@ -50,6 +50,7 @@ from training.reports.specimens.worklist import (
     worklist_row,
     write_worklist,
 )
+from training.storage.seals import seal_of
 from training.storage.shown_paths import shown_path
 from training.storage.writing import write_json, write_text
 
@@ -140,8 +141,10 @@ class ReportPlan:
 
     def known(self, specimen: Specimen) -> dict[str, Any] | None:
         """Return what was reported before, or None where it has to be done."""
-        folder = self.folder(specimen)
-        return read_fresh(folder, specimen, self.recipe, self.decisions_hash(specimen))
+        found = read_fresh(
+            self.folder(specimen), specimen, self.recipe, self.decisions_hash(specimen)
+        )
+        return found and {**found, "folder": self.folders[specimen.id]}
 
 
 @dataclass(frozen=True)
@@ -260,11 +263,11 @@ def _write(
             "files": states,
         },
     }
-    content["made_from"]["content"] = content_hash(content)
     folder = plan.folder(specimen)
     page = specimen_page(content, found, shown, reasons, vocabulary)
     write_text(folder / REPORT, page)
     write_text(folder / CELLS, cells_csv(found, decisions, vocabulary.names))
+    content["made_from"]["seal"] = seal_of(sealed_words(content, folder))
     write_json(folder / VERDICT, content)
     return content
 

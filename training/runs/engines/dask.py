@@ -6,7 +6,6 @@ the packed cells from the shared file system and write the fold's folder there.
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -18,7 +17,7 @@ from distributed import Client, Future, KilledWorker, Worker
 from distributed.security import Security
 
 from training.errors import EngineError
-from training.runs.engines.base import FoldTask, Message
+from training.runs.engines.base import FoldTask, Message, own_versions
 from training.runs.engines.remote import Job, RemoteRun
 from training.runs.engines.spool import FoldJob, Spool, what_is_unseen
 
@@ -28,7 +27,6 @@ CONNECT_SECONDS = 10.0
 GPU = "GPU"
 """The resource that a worker with a GPU offers, one for each."""
 
-_PACKAGES = ("napari-hep2", "torch", "numpy", "scikit-learn")
 _SPARE = 2
 """Folds given to the cluster for each that it can train: none waits for the next."""
 
@@ -298,9 +296,3 @@ def look(spool: Path | None, cells: Path | None, dask_worker: Worker) -> View:
     return View(
         dask_worker.state.nthreads, int(offered.get(GPU, 0)), own_versions(), unseen
     )
-
-
-def own_versions() -> str:
-    """Return the versions that decide numbers; how torch was built is left out."""
-    found = [f"{name} {version(name).partition('+')[0]}" for name in _PACKAGES]
-    return ", ".join([f"Python {platform.python_version()}", *found])
