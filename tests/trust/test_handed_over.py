@@ -195,7 +195,7 @@ def test_folds_of_two_recipes_are_never_in_one_figure(unfinished_run, promise):
     path.write_text(whole)
     for key in ("recipe", "cells"):
         write_json(done / ORIGIN, {**origin, key: "another"})
-        with pytest.raises(BadRunError, match="put config.yaml back, or delete this"):
+        with pytest.raises(BadRunError, match="delete this folder to train"):
             list(execute(run))
         refused.append(key)
     write_json(done / ORIGIN, {**origin, "versions": "Python 2.7"})

@@ -2,7 +2,8 @@
 
 Such a file may come from anywhere. Before the runtime sees it, its size, its card, its
 operators, its input and output are checked, and how large what it computes becomes; it
-may not reach for another file. The packages onnx and onnxruntime are an extra and imported when they are needed.
+may not reach for another file. The packages onnx and onnxruntime are an extra and
+imported when they are needed.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ _BATCH = 25
 _REMEDY = "export the model again"
 _FOREIGN = "use a file that python -m training export wrote"
 _OPERATORS = """
-    Add Cast Clip Concat Constant Conv Div Flatten Gather Gemm Identity MatMul MaxPool Mul
-    ReduceMax ReduceMean Relu Reshape Shape Slice Softmax Sub Tanh TopK Unsqueeze Where
+    Add Cast Clip Concat Constant Conv Div Flatten Gather Gemm Identity MatMul MaxPool
+    Mul ReduceMax ReduceMean Relu Reshape Shape Slice Softmax Sub Tanh TopK Unsqueeze
+    Where
 """
 
 

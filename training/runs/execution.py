@@ -123,7 +123,7 @@ def execute(
     Raises
     ------
     RunLockedError
-        If another trainer works in the folder.
+        If another process works in the folder.
     BadRunError
         If the data are not those the run was started with, or the engine is another's.
     EngineError

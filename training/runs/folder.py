@@ -11,7 +11,8 @@ import json
 import os
 import platform
 import re
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -33,7 +34,8 @@ from training.errors import BadRunError
 from training.runs.events import Event
 from training.runs.replay import RunState, observe, replay
 from training.runs.tail import EventTail
-from training.storage.locks import lock_holder, locked
+from training.storage.locks import Held, lock_holder, locked
+from training.storage.paths import own_path
 from training.storage.seals import is_sealed, seal_of
 from training.storage.shown_paths import end_of_way, way_from
 from training.storage.writing import storage_error, write_text
@@ -129,6 +131,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._held: Held | None = None
 
     @classmethod
     def create(cls, path: Path, config: RunConfig, fingerprint: str) -> RunFolder:
@@ -246,11 +249,11 @@ class RunFolder:
 
     def fold_folder(self, name: str) -> Path:
         """Return the folder of a fold; its name is safe on every file system."""
-        return self.path / "folds" / _safe(name)
+        return own_path(self.path, "folds", _safe(name))
 
     def left_out_folder(self, name: str) -> Path:
         """Return the folder of a fold that is trained once more without a pattern."""
-        return self.path / "left-out" / _safe(name)
+        return own_path(self.path, "left-out", _safe(name))
 
     # -- events ---------------------------------------------------------------
 
@@ -259,13 +262,17 @@ class RunFolder:
 
         Raises
         ------
+        RunLockedError
+            If the folder was held and is not any more: it was renamed or taken over.
         StorageError
             If the disk is full or the folder read-only.
         """
+        if self._held is not None:
+            self._held.check()
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         event = {"time": now, "kind": kind, **content}
         line = json.dumps(event, ensure_ascii=False, allow_nan=False) + "\n"
-        path = self.path / EVENTS
+        path = own_path(self.path, EVENTS)
         try:
             with path.open("ab") as stream:
                 stream.truncate(self._whole(path))
@@ -295,9 +302,14 @@ class RunFolder:
 
     # -- who works here -------------------------------------------------------
 
-    def lock(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def lock(self) -> Iterator[None]:
         """Hold the folder while training; see `training.storage.locks.locked`."""
-        return locked(self.path, stale=(STOP,))
+        with locked(self.path, stale=(STOP,)) as self._held:
+            try:
+                yield
+            finally:
+                self._held = None
 
     def is_running(self) -> bool:
         """Return whether a trainer that is alive works in this folder."""

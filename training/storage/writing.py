@@ -6,7 +6,7 @@ import errno
 import io
 import json
 import os
-import threading
+import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     StorageError
         If the disk is full or the folder cannot be written.
     """
-    owner = f"{os.getpid()}-{threading.get_ident()}"
-    part = path.with_name(f".{path.name}.{owner}.part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as stream:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import os
-import platform
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -25,6 +24,7 @@ from training.data.cells.files import HEADER_BYTES, npy_header
 from training.decisions.applied import ReviewManifest
 from training.errors import BadCellsError
 from training.patterns import VOCABULARIES, Vocabulary
+from training.storage.locks import this_machine
 from training.storage.reading import read_array, read_json
 from training.storage.writing import storage_error, write_array, write_json
 
@@ -47,7 +47,7 @@ class PackedWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        owner = f"{platform.node()}-{os.getpid()}"
+        owner = f"{this_machine()}-{os.getpid()}"
         self._part = folder.with_name(f".{folder.name}.{owner}.part")
         _clear_dead_parts(folder)
         self._images = _Stack(self._part / "images.npy", folder)
@@ -330,7 +330,7 @@ def _fit(cells: CellSet) -> bool:
 
 def _clear_dead_parts(folder: Path) -> None:
     """Remove what writers on this machine left that were killed."""
-    start = f".{folder.name}.{platform.node()}-"
+    start = f".{folder.name}.{this_machine()}-"
     for part in folder.parent.glob(f"{glob.escape(start)}*.part"):
         owner = part.name.removeprefix(start).removesuffix(".part")
         if owner.isdecimal() and len(owner) < 10 and not psutil.pid_exists(int(owner)):

@@ -7,7 +7,7 @@ was reported before from the same files by the same model is not done again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -50,9 +50,11 @@ from training.reports.specimens.worklist import (
     worklist_row,
     write_worklist,
 )
+from training.storage.locks import locked
+from training.storage.paths import own_path
 from training.storage.seals import seal_of
 from training.storage.shown_paths import shown_path
-from training.storage.writing import write_json, write_text
+from training.storage.writing import storage_error, write_json, write_text
 
 if TYPE_CHECKING:
     from training.inference.why.neighbours import NeighbourIndex
@@ -132,7 +134,25 @@ class ReportPlan:
 
     def folder(self, specimen: Specimen) -> Path:
         """Return the folder of a specimen's report."""
-        return self.out / self.folders[specimen.id]
+        return own_path(self.out, self.folders[specimen.id])
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder: reports and the worklist are of one model and one data.
+
+        Raises
+        ------
+        RunLockedError
+            If another process writes reports there.
+        StorageError
+            If it cannot be written.
+        """
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            raise storage_error(self.out, fault) from fault
+        with locked(self.out):
+            yield
 
     def decisions_hash(self, specimen: Specimen) -> str:
         """Return a hash of the decisions on a specimen and its cells."""

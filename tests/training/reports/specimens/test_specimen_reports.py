@@ -24,10 +24,9 @@ from training.reports.specimens.findings import (
     specimen_doubt,
     typical_cells,
 )
-from training.reports.specimens.freshness import folder_names
+from training.reports.specimens.freshness import folder_names, sealed_words
 from training.reports.specimens.page import heat
 from training.reports.specimens.reviews import find_store, read_reviews
-from training.reports.specimens.freshness import sealed_words
 from training.reports.specimens.stream import (
     ReportPlan,
     finish_worklist,
