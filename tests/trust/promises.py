@@ -297,6 +297,21 @@ PROMISES = (
         "test_a_store_that_is_not_made_as_ours_is_refused_and_left_alone",
     ),
     Promise(
+        "outside",
+        HANDED,
+        "No file outside the folder that was named is written, moved or removed",
+        "links at each place that a command writes to: 0 followed, what is not ours "
+        "stays",
+    ),
+    Promise(
+        "machines",
+        HANDED,
+        "Two machines or containers cannot write to one folder at the same time",
+        "run, extract, specimens and fit in two process namespaces on one folder, 50 "
+        "times each (long), 1 quick: 0 mixed, the other is told to wait",
+        "test_of_containers_that_lock_at_once_one_holds_the_folder",
+    ),
+    Promise(
         "floors",
         PACKAGE,
         "No dependency is older than the release that fixes a known vulnerability",

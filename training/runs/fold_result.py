@@ -13,7 +13,7 @@ from training.errors import BadRunError
 from training.models.base import EpochRecord, parse_history
 from training.models.networks.checkpoints import drop_checkpoints
 from training.storage.reading import read_array, read_json
-from training.storage.writing import write_array, write_json
+from training.storage.writing import check_there, write_array, write_json
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ def read_origin(folder: Path) -> dict[str, str]:
 
 def write_result(folder: Path, result: FoldResult) -> None:
     """Write a finished fold; `scores.npy` comes last and marks it as done."""
+    check_there(folder)
     write_json(folder / "history.json", [asdict(record) for record in result.history])
     write_array(folder / "rows.npy", result.rows)
     write_array(folder / "disagreement.npy", result.disagreement)

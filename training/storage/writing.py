@@ -40,6 +40,22 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise storage_error(path, fault) from fault
 
 
+def check_there(folder: Path) -> None:
+    """Raise where a folder has gone, which writing a file would make anew.
+
+    Raises
+    ------
+    StorageError
+        If it is not there.
+    """
+    if not folder.is_dir():
+        raise StorageError(
+            folder,
+            "it was renamed or removed while something worked in it",
+            "continue it where it is now",
+        )
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text as `write_bytes` does."""
     write_bytes(path, text.encode())
