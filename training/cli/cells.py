@@ -70,7 +70,7 @@ def extract(
     waiting = [pending_text(pending)] if pending else []
     notes = (*collection.notes, *read_as, *left_aside, *faults, *waiting)
     for note in (census, *notes):
-        console.print(note, highlight=False, soft_wrap=True, markup=False)
+        console.print(note, soft_wrap=True)
     tell(
         {
             "folder": str(out),

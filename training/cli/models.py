@@ -139,7 +139,7 @@ def predict(
     for step in steps:
         done.append(step)
         if step.fault:
-            console.print(step.fault, highlight=False, soft_wrap=True, markup=False)
+            console.print(step.fault, soft_wrap=True)
     found = [step.content for step in done]
     tell(found if as_json else {"verdicts": found}, as_json)
     if any(step.fault for step in done):

@@ -76,14 +76,14 @@ def specimens(
     )
     plan, note = plan_reports(request)
     if note:
-        console.print(note, highlight=False, markup=False)
+        console.print(note)
     done = []
     remedy = "repeat the command: finished reports are kept"
     with going_on(out, remedy), plan.lock():
         for step in progress(report_specimens(plan), len(plan.chosen), "specimens"):
             done.append(step)
             for fault in step.faults:
-                console.print(fault, highlight=False, soft_wrap=True, markup=False)
+                console.print(fault, soft_wrap=True)
         content = finish_worklist(plan, done)
     _answer(content, sum(step.skipped for step in done), out, as_json)
     if any(step.faults for step in done):

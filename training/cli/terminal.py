@@ -22,13 +22,35 @@ from rich.text import Text
 
 from training.runs.events import Event
 from training.runs.replay import RunState, replay
+from training.shown_words import shown
 
 if TYPE_CHECKING:
     from training.evaluation.comparison import Comparison
     from training.evaluation.metrics import Metrics
 
-console = Console(stderr=True)
+
+class Screen(Console):
+    """A terminal on which words are words: no markup in them, nothing that steers it."""
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """Return words as they are shown, in tables and lines alike."""
+        plain = {"markup": False, "emoji": False, "highlight": False}
+        return super().render_str(shown(text), **{**settings, **plain})
+
+
+console = Screen(stderr=True)
 """Progress and notes go to stderr, so that stdout holds the answer alone."""
+
+
+def say(words: object) -> None:
+    """Print a line of the answer."""
+    print(shown(words))
+
+
+def show_table(table: Table) -> None:
+    """Print a table of the answer."""
+    Screen().print(table)
+
 
 _AT_ONCE = 0.2
 """Seconds from the start in which steps were done before it."""
@@ -41,12 +63,12 @@ def print_metrics(metrics: "Metrics", patterns: list[str]) -> None:
         cells = int(metrics.confusion[k].sum())
         rate = f"{100 * metrics.rates[k]:.1f}" if cells else "not tested"
         table.add_row(name, rate, str(cells), str(metrics.specimens[k]))
-    Console().print(table)
+    show_table(table)
     interval = ""
     if metrics.interval:
         low, high = (100 * bound for bound in metrics.interval)
         interval = f" (95 % over specimens: {low:.1f} to {high:.1f})"
-    print(
+    say(
         f"mean class accuracy {100 * metrics.mean_class_accuracy:.2f} %{interval}, "
         f"{metrics.n} held-out cells"
     )
@@ -55,7 +77,7 @@ def print_metrics(metrics: "Metrics", patterns: list[str]) -> None:
 def print_comparison(title: str, one: "Comparison") -> None:
     """Print how much more or less a run recognises than another, and how sure."""
     low, high = (100 * bound for bound in one.interval or (math.nan, math.nan))
-    print(
+    say(
         f"{title}: {100 * one.difference:+.2f} points (95 % over specimens: "
         f"{low:+.1f} to {high:+.1f}), better on {one.second_better}, worse on "
         f"{one.first_better} of {one.specimens} specimens, p {one.p_value:.3f}"
@@ -74,7 +96,7 @@ def print_results(rows: list[dict[str, str]]) -> None:
             f"{float(row['paper']):.2f}" if row["paper"] else "-",
             row["specimens"],
         )
-    Console().print(table)
+    show_table(table)
 
 
 @contextmanager
@@ -103,7 +125,8 @@ class _RunBar:
             self._state = RunState()
             self.bar.reset(self._task, total=1.0)
         elif event["kind"] == "epoch" or event["kind"] == "progress":
-            self.bar.update(self._task, description=f"fold {event['fold']}")
+            fold = shown(f"fold {event['fold']}")
+            self.bar.update(self._task, description=fold)
         self._state = state = replay([event], self._state)
         self.bar.update(
             self._task,
@@ -112,7 +135,7 @@ class _RunBar:
             left=state.left,
         )
         for sentence in _sentences(event):
-            self.bar.console.print(sentence, highlight=False)
+            self.bar.console.print(sentence)
 
 
 class _LeftColumn(ProgressColumn):
@@ -194,7 +217,7 @@ class Pace:
 
 def _bar(count: ProgressColumn, left: ProgressColumn) -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         count,
         TimeElapsedColumn(),
@@ -210,5 +233,5 @@ def tell(content: Any, as_json: bool) -> None:
         print(json.dumps(content, indent=2))
         return
     for key, value in content.items():
-        shown = value if isinstance(value, (str, int, float)) else json.dumps(value)
-        print(f"{key}: {shown}")
+        text = value if isinstance(value, (str, int, float)) else json.dumps(value)
+        say(f"{key}: {text}")

@@ -19,6 +19,7 @@ from training.runs.deviations import changed_settings
 from training.runs.figures import compare_runs
 from training.runs.folder import RunConfig, RunFolder
 from training.runs.predictions import read_predictions
+from training.shown_words import shown
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def _cells(row: ChangeRow) -> list[str]:
         told += f" ({low:.1f} to {high:.1f})"
     rates = ["" if np.isnan(r) else f"{100 * r:.0f}" for r in metrics.rates]
     right = f"{row.specimens_right} of {row.specimens}"
-    return [row.name, told, _difference(row), *rates, right, f"`{row.command}`"]
+    return [shown(row.name), told, _difference(row), *rates, right, f"`{row.command}`"]
 
 
 def _difference(row: ChangeRow) -> str:
