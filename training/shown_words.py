@@ -24,4 +24,4 @@ def shown(words: object) -> str:
 def _visible(sign: str) -> str:
     if unicodedata.category(sign) not in _UNFIT:
         return sign
-    return sign.encode("unicode_escape").decode("ascii")
+    return repr(sign)[1:-1]

@@ -13,7 +13,7 @@ from training.shown_words import shown
 def test_whatever_is_shown_is_one_line_of_visible_characters(words):
     found = shown(words)
     assert len(found.splitlines()) <= 1
-    assert found.encode()
+    assert found.encode().decode() == found
     assert not {unicodedata.category(sign) for sign in found} & {"Cc", "Cf", "Cs"}
     assert shown(found) == found
 

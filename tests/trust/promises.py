@@ -312,6 +312,22 @@ PROMISES = (
         "test_of_containers_that_lock_at_once_one_holds_the_folder",
     ),
     Promise(
+        "screens",
+        HANDED,
+        "Words from outside cannot steer or forge what a screen shows",
+        "names with markup, controls and line ends in folders, files and decisions, "
+        "through every command that shows them: 0 tracebacks, 0 controls, 0 lines "
+        "forged",
+    ),
+    Promise(
+        "system",
+        HANDED,
+        "What the system refuses is one sentence, and the exit code reports it",
+        "unreadable files (as a user who is not root), full disks, a full output, an "
+        "early Ctrl-C: 0 tracebacks, 0 with exit code 0, nothing left half",
+        "test_what_may_not_be_read_is_one_sentence",
+    ),
+    Promise(
         "floors",
         PACKAGE,
         "No dependency is older than the release that fixes a known vulnerability",

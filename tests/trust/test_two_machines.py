@@ -77,7 +77,7 @@ def _words(kind, place, out, model):
 
 
 def _command(words):
-    """Return an act: a command, which ends with 0, or with 2 where it is told to wait."""
+    """Return an act: a command, which ends with 0, or with 2 if it is told to wait."""
 
     def act():
         torch.set_num_threads(1)

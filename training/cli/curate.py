@@ -34,7 +34,7 @@ def quality(
 
     limits = QualitySettings.parse(pairs(changes))
     folder = read_cell_folder(cells)
-    layout = folder.source["layout"]
+    layout = str(folder.source.get("layout", "auto"))
     masks = nucleus_masks(folder.crops, folder.table, folder.root, layout)
     steps = measure_quality_parts(folder.crops, masks, folder.table)
     measured = _joined(_drawn(steps, "% of cells measured"))

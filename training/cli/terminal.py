@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Screen(Console):
-    """A terminal on which words are words: no markup in them, nothing that steers it."""
+    """A terminal on which words are words: no markup in them, and no controls."""
 
     def render_str(self, text: str, **settings: Any) -> Text:
         """Return words as they are shown, in tables and lines alike."""

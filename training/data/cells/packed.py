@@ -10,7 +10,7 @@ import glob
 import os
 import shutil
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -206,7 +206,9 @@ class _Stack:
             raise storage_error(self._blamed, fault) from fault
 
     def close(self) -> None:
-        self._open.close()
+        """Close the file; of what could not be written it was told before."""
+        with suppress(OSError):
+            self._open.close()
 
 
 def write_cell_set(cells: CellSet, folder: Path) -> None:

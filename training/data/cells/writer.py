@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -119,7 +119,9 @@ class CellWriter:
             try:
                 yield writer
             finally:
-                writer.close()
+                # Of a disk that is full it was told when it was written to.
+                with suppress(OSError):
+                    writer.close()
 
     @property
     def n(self) -> int:
@@ -190,10 +192,10 @@ class CellWriter:
         self._done.add(frame)
 
     def close(self) -> None:
-        """Close the files."""
-        self._crops.close()
-        self._cells.close()
-        self._nuclei.close()
+        """Close the files, all of them whatever one raises."""
+        with ExitStack() as files:
+            for file in (self._crops, self._cells, self._nuclei):
+                files.callback(file.close)
 
     def commit(self, source: dict[str, Any]) -> None:
         """Replace the old files by the new ones.
