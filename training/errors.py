@@ -1,5 +1,7 @@
 """Expected faults, each as one sentence: which file, what is wrong, what to do."""
 
+from training.shown_words import shown
+
 _LONGEST = 500
 """Characters of a part of a sentence; it may quote a word out of a file."""
 
@@ -24,7 +26,7 @@ class Hep2Error(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.fault}; {self.remedy}."
+        return shown(f"{self.what}: {self.fault}; {self.remedy}.")
 
 
 def _shortened(words: str) -> str:

@@ -30,6 +30,7 @@ from training.storage.locks import (
     lives,
     read_lock,
 )
+from training.storage.paths import own_path
 
 StopStep = Literal["asked", "terminated", "killed"]
 
@@ -105,7 +106,7 @@ def start(command: list[str], run: Path) -> TrainerHandle:
     try:
         run.mkdir(parents=True, exist_ok=True)
         RunFolder(run).stop_file.unlink(missing_ok=True)
-        with (run / LOG).open("ab") as log:
+        with own_path(run, LOG).open("ab") as log:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -266,8 +267,9 @@ def stop(
 
 def _leader(run: Path, handle: TrainerHandle | None) -> tuple[int, float]:
     lock = read_lock(run)
-    if lock is not None:
-        return lock
+    # The lock of another user, or one that came with the folder, ends no process here.
+    if lock is not None and lock.is_here and lock.is_mine:
+        return lock.pid, lock.started
     if handle is None:
         return 0, 0.0
     try:

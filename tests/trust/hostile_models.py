@@ -28,6 +28,7 @@ from training.inference.onnx_export import export_onnx
 from training.inference.onnx_model import load_onnx_model
 from training.models.networks.architectures import blank_network
 from training.patterns import I3A
+from training.storage.writing import write_json
 
 SETTINGS = PaperNetworkSettings(input_size=32, width=0.04, epochs=1, vote_epochs=1)
 MARK = "was-run"
@@ -43,6 +44,7 @@ Files = Iterator[tuple[str, bytes | None, bytes | None]]
 
 def _card() -> ModelCard:
     return ModelCard(
+        format=2,
         name="small",
         vocabulary=I3A.name,
         patterns=I3A.names,
@@ -56,9 +58,13 @@ def _card() -> ModelCard:
 
 
 def write_good(path: Path) -> None:
-    """Write a model that is whole, as safetensors and as ONNX."""
+    """Write a model that is whole, as safetensors and as ONNX.
+
+    Its card names no weights: changed ones are then looked at themselves.
+    """
     network = blank_network(SETTINGS, len(I3A)).eval()
     save_model(path, _card(), [network.state_dict()])
+    write_json(path.with_suffix(".json"), _card().model_dump(mode="json"))
     export_onnx(Model(_card(), I3A, (network,)), path)
 
 

@@ -24,6 +24,7 @@ DETAILS = ROOT / "docs" / "reliability-figures.md"
 DECISIONS = "Decisions of the reviewers"
 TRAINING = "Training"
 INPUT = "Hostile or broken input"
+HANDED = "What is handed over or shared"
 PACKAGE = "What is installed"
 
 
@@ -286,6 +287,45 @@ PROMISES = (
         "one hour of `make fuzz` over all readers: 0 faults other than the documented "
         "messages",
         "run.py",
+    ),
+    Promise(
+        "handed-over",
+        HANDED,
+        "A folder that is handed over decides nothing about trust",
+        "engines, stores, models, folds and reports of others: 0 asked, run, believed "
+        "or mixed with one's own unseen",
+        "test_a_store_that_is_not_made_as_ours_is_refused_and_left_alone",
+    ),
+    Promise(
+        "outside",
+        HANDED,
+        "No file outside the folder that was named is written, moved or removed",
+        "links at each place that a command writes to: 0 followed, what is not ours "
+        "stays",
+    ),
+    Promise(
+        "machines",
+        HANDED,
+        "Two machines or containers cannot write to one folder at the same time",
+        "run, extract, specimens and fit in two process namespaces on one folder, 50 "
+        "times each (long), 1 quick: 0 mixed, the other is told to wait",
+        "test_of_containers_that_lock_at_once_one_holds_the_folder",
+    ),
+    Promise(
+        "screens",
+        HANDED,
+        "Words from outside cannot steer or forge what a screen shows",
+        "names with markup, controls and line ends in folders, files and decisions, "
+        "through every command that shows them: 0 tracebacks, 0 controls, 0 lines "
+        "forged",
+    ),
+    Promise(
+        "system",
+        HANDED,
+        "What the system refuses is one sentence, and the exit code reports it",
+        "unreadable files (as a user who is not root), full disks, a full output, an "
+        "early Ctrl-C: 0 tracebacks, 0 with exit code 0, nothing left half",
+        "test_what_may_not_be_read_is_one_sentence",
     ),
     Promise(
         "floors",

@@ -234,6 +234,7 @@ def test_a_learning_rate_of_a_million_marks_every_fold_as_diverged(
                 seed,
                 "cpu",
                 tmp_path / "stop",
+                "data",
             )
             for number, fold in enumerate(plan.folds)
         ]

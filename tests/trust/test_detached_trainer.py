@@ -122,7 +122,7 @@ def test_the_trainer_goes_on_without_its_window_and_stops_when_told(promise, aba
         for name, points in before.items()
     )
     running = controller.state.status == "running"
-    pid, _ = read_lock(abandoned)
+    pid = read_lock(abandoned).pid
     group = len(_processes_in(pid))
     started = time.monotonic()
     controller.stop()

@@ -224,7 +224,7 @@ def test_the_command_that_comes_second_ends_with_a_sentence(promise, tmp_path):
     )
     last = second.stderr.strip().splitlines()[-1]
     expected = (
-        f"{run.path}: another trainer (process {os.getpid()}) works in this folder; "
+        f"{run.path}: another process ({os.getpid()}) works in this folder; "
         "wait for it, or stop it first."
     )
     untouched = run.events() == before

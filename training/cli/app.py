@@ -1,15 +1,17 @@
 """The application that the commands belong to, and its exit codes."""
 
+import errno
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import typer
 
-from training.errors import Hep2Error, InterruptedRunError
+from training.errors import Hep2Error, InterruptedRunError, StorageError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -49,13 +51,38 @@ def main() -> None:
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except InterruptedRunError as stop:
-        print(stop, file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        _end(stop, INTERRUPTED)
     except Hep2Error as fault:
-        print(fault, file=sys.stderr)
-        sys.exit(BAD_INPUT)
+        _end(fault, BAD_INPUT)
+    except OSError as fault:
+        _end(_of_the_system(fault), BAD_INPUT)
+
+
+def _end(fault: Hep2Error, code: int) -> NoReturn:
+    """Exit with a sentence; what is left of an output that failed is given up."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            if stream is sys.stderr:
+                print(fault, file=stream)
+            stream.flush()
+            continue
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
+
+
+def _of_the_system(fault: OSError) -> Hep2Error:
+    """Return the sentence for what the system refused and nobody foresaw."""
+    if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "free some space and repeat the command"
+    else:
+        remedy = "check the disk, and who may read and write there"
+    what = fault.filename or "the output of this command"
+    return StorageError(what, f"the system refused it ({fault.strerror})", remedy)
 
 
 @contextmanager

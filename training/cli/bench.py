@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 import training
 from training.cli.app import app
 from training.cli.options import Json
-from training.cli.terminal import console, tell
+from training.cli.terminal import console, say, show_table, tell
 from training.errors import BadSettingError, BenchmarkError
 
 BENCHMARKS = {
@@ -58,7 +57,7 @@ def bench(
             )
     rows: list[dict[str, Any]] = []
     for name in names or BENCHMARKS:
-        console.print(f"{name}: {BENCHMARKS[name]}", highlight=False)
+        console.print(f"{name}: {BENCHMARKS[name]}")
         rows += _measure(folder, name)
     if as_json:
         tell(rows, as_json)
@@ -113,10 +112,10 @@ def _print(rows: list[dict[str, Any]]) -> None:
             _seconds(row["seconds"]),
             f"{_verdict(row)}{': ' if row['note'] else ''}{row['note']}",
         )
-    Console().print(table)
+    show_table(table)
     met = sum(row["met"] is True for row in rows)
     missing = sum(row["value"] is None for row in rows)
-    print(f"{met} of {len(rows)} goals met, {missing} not measured here")
+    say(f"{met} of {len(rows)} goals met, {missing} not measured here")
 
 
 def _verdict(row: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from training.cli.app import BAD_INPUT, app
 from training.cli.options import Changes, Json, Layout, cutting, pairs
-from training.cli.terminal import progress, say, tell
+from training.cli.terminal import progress, remark, tell
 
 if TYPE_CHECKING:
     from training.data.cells.folder import ExtractionProgress
@@ -57,7 +57,7 @@ def extract(
 
     extraction, segmentation = cutting(changes)
     collection = read_collection(specimens, layout)
-    say(f"{collection.census}.", *collection.notes)
+    remark(f"{collection.census}.", *collection.notes)
     steps = write_cell_folder(
         collection, out, extraction, segmentation, original_masks=original_masks
     )
@@ -68,7 +68,7 @@ def extract(
     read_as = _read_as(done)
     pending = pending_decisions(out)
     waiting = [pending_text(pending)] if pending else []
-    say(*read_as, *left_aside, *faults, *waiting)
+    remark(*read_as, *left_aside, *faults, *waiting)
     tell(
         {
             "folder": str(out),

@@ -7,7 +7,7 @@ import typer
 
 from training.cli.app import app
 from training.cli.options import Changes, Device, DeviceOption, Json, Layout, pairs
-from training.cli.terminal import console, progress, tell
+from training.cli.terminal import console, progress, say, tell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,13 +34,13 @@ def quality(
 
     limits = QualitySettings.parse(pairs(changes))
     folder = read_cell_folder(cells)
-    layout = folder.source["layout"]
+    layout = str(folder.source.get("layout", "auto"))
     masks = nucleus_masks(folder.crops, folder.table, folder.root, layout)
     steps = measure_quality_parts(folder.crops, masks, folder.table)
     measured = _joined(_drawn(steps, "% of cells measured"))
     proposed = propose_rejections(measured, limits, folder.table)
     if masks.made:
-        console.print(f"{masks.made} masks were made from the crops", highlight=False)
+        console.print(f"{masks.made} masks were made from the crops")
     names = folder.table[["id", "specimen", "frame", "dropped"]]
     if out is not None:
         wanted = proposed.set_index("row")[["reason", "why"]]
@@ -83,7 +83,7 @@ def copies(
     limits = NearCopySettings.parse(pairs(changes))
     cells = cells_to_compare(data, layout)
     for note in cells.notes:
-        console.print(note, highlight=False)
+        console.print(note)
     steps = named_copies(data, cells, within, limits)
     found = in_order(_drawn(steps, "% of pairs compared"))
     table = found.assign(view=[VIEWS[view] for view in found["view"]])
@@ -99,7 +99,7 @@ def _tell_pairs(cells: int, table: "pd.DataFrame", as_json: bool) -> None:
         return
     tell(answer, as_json)
     for pair in table.itertuples(index=False):
-        print(
+        say(
             f"{pair.first} of {pair.first_specimen} and {pair.second} of "
             f"{pair.second_specimen}: {pair.correlation:.3f}, {pair.view}"
         )
@@ -141,12 +141,12 @@ def views(
         tell({"cells": len(table), "seen": int(found.seen.sum()), "queue": rows}, True)
         return
     for row in table.head(top).itertuples(index=False):
-        print(
+        say(
             f"{row.id} (specimen {row.specimen}): orientations differ "
             f"{row.view_spread:.2f}"
         )
     if found.seen.any():
-        print(f"the model trained on the specimens of {int(found.seen.sum())} cells")
+        say(f"the model trained on the specimens of {int(found.seen.sum())} cells")
 
 
 def _with_last(steps: Any) -> Any:

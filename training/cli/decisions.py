@@ -12,7 +12,7 @@ import typer
 
 from training.cli.app import Commands, app
 from training.cli.options import Json
-from training.cli.terminal import tell
+from training.cli.terminal import say, tell
 from training.errors import BadCellsError, BadSettingError
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ def history(
         tell([_plain(event) for event in events], as_json)
         return
     for event in events:
-        print(event_text(event))
+        say(event_text(event))
     if not events:
-        print(f"There are no decisions on {cell}.")
+        say(f"There are no decisions on {cell}.")
 
 
 @decisions.command()
@@ -127,8 +127,8 @@ def pending(cells: Cells, as_json: Json = False) -> None:
     for one in found:
         said = ", ".join(f"{d.reviewer} {decision_text(d)}" for d in one.decisions)
         asked = f": decide on {', '.join(one.candidates)}" if one.is_asked else ""
-        print(f"{one.cell} ({said}){asked or ': held back'}")
-    print(pending_text(found) or "Every decision is on a nucleus.")
+        say(f"{one.cell} ({said}){asked or ': held back'}")
+    say(pending_text(found) or "Every decision is on a nucleus.")
 
 
 @decisions.command()
@@ -167,7 +167,7 @@ def at(
         flagged = sum(mark.flagged for mark in marks[name].values())
         notes = sum(bool(mark.note) for mark in marks[name].values())
         words = [f"{n} {verdict}" for verdict, n in sorted(counts.items())]
-        print(f"{name}: {', '.join([*words, f'{flagged} flagged', f'{notes} notes'])}")
+        say(f"{name}: {', '.join([*words, f'{flagged} flagged', f'{notes} notes'])}")
 
 
 @decisions.command()
@@ -204,13 +204,14 @@ def agreement(
         tell(answer, as_json)
         return
     for names, result in found.items():
-        print("\n".join(agreement_text(*names, result)))
+        for line in agreement_text(*names, result):
+            say(line)
     if not found:
-        print("There are fewer than two reviewers.")
+        say("There are fewer than two reviewers.")
     settled = sum(one.together == "settled" for one in apart.values())
-    print(apart_text(settled, len(apart) - settled))
+    say(apart_text(settled, len(apart) - settled))
     for cell, together in apart.items() if show else ():
-        print(f"{cell}: {settled_text(together)}")
+        say(f"{cell}: {settled_text(together)}")
 
 
 def _by_cell(

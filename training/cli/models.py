@@ -19,7 +19,7 @@ from training.cli.options import (
     cutting,
     pairs,
 )
-from training.cli.terminal import progress, say, tell
+from training.cli.terminal import progress, remark, tell
 from training.errors import BadSettingError
 
 
@@ -131,7 +131,7 @@ def predict(
 
     extraction, segmentation = cutting(changes)
     loaded = load_scorer(model, backend.value, device.value)
-    frames = find_frames(images, mask or (), layout, say)
+    frames = find_frames(images, mask or (), layout, remark)
     steps = predict_frames(frames, loaded, out, extraction, segmentation)
     if len(frames) > 1:
         steps = progress(steps, len(frames), "frames")
@@ -139,7 +139,7 @@ def predict(
     for step in steps:
         done.append(step)
         if step.fault:
-            say(step.fault)
+            remark(step.fault)
     found = [step.content for step in done]
     tell(found if as_json else {"verdicts": found}, as_json)
     if any(step.fault for step in done):

@@ -20,7 +20,7 @@ from training.cli.options import (
     Workers,
     pairs,
 )
-from training.cli.terminal import console, print_results, run_progress, tell
+from training.cli.terminal import console, print_results, run_progress, say, tell
 from training.config.commands import command_line
 from training.errors import BadSettingError
 
@@ -85,7 +85,7 @@ def reproduce(
             "--extra", "it goes with --data", "give Task-1 to --data as well"
         )
     else:
-        console.print("simulating specimens", highlight=False)
+        console.print("simulating specimens")
         words += ["--specimens", str(specimens)]
         words += ["--extra-specimens", str(extra_specimens)]
         data, extra = simulate_tasks(out, specimens, extra_specimens)
@@ -103,13 +103,13 @@ def reproduce(
     _follow(out, study)
     page = write_reproduction(out, study, _command(words, only or [], given))
     for name, reason in study.left_out.items():
-        console.print(f"{name}: {reason}; it was left out", highlight=False)
+        console.print(f"{name}: {reason}; it was left out")
     figures = read_results(out)
     if as_json:
         tell({"page": str(page), "results": figures}, as_json)
         return
     print_results(figures)
-    print(f"page: {page}")
+    say(f"page: {page}")
 
 
 def _follow(out: Path, study: "Study") -> None:
@@ -122,7 +122,7 @@ def _follow(out: Path, study: "Study") -> None:
         for name, event in events:
             if name != running:
                 running = name
-                console.print(f"{name}: {EXPERIMENTS[name].title}", highlight=False)
+                console.print(f"{name}: {EXPERIMENTS[name].title}")
             show(event)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from training.cli.app import app
@@ -24,7 +23,14 @@ from training.cli.options import (
     Workers,
     pairs,
 )
-from training.cli.terminal import console, print_metrics, run_progress, tell
+from training.cli.terminal import (
+    console,
+    print_metrics,
+    run_progress,
+    say,
+    show_table,
+    tell,
+)
 
 if TYPE_CHECKING:
     from training.runs.staleness import Staleness
@@ -56,21 +62,21 @@ _SHOWN = 20
 
 
 def _print_stale(one: "Staleness") -> None:
-    print(f"{one.run}: {one.state}; {one.reason}.")
+    say(f"{one.run}: {one.state}; {one.reason}.")
     if not one.cells:
         return
     table = Table("cell", "specimen", "before", "now", box=SIMPLE_HEAD)
     for cell in one.cells[:_SHOWN]:
         words = (cell.before or "left out", cell.now or "left out")
         table.add_row(cell.id, cell.specimen, *words)
-    Console().print(table)
+    show_table(table)
     if len(one.cells) > _SHOWN:
-        print(f"and {len(one.cells) - _SHOWN} more; --json has them all")
+        say(f"and {len(one.cells) - _SHOWN} more; --json has them all")
     folds = Table("fold", "trained on", "holds out", "", box=SIMPLE_HEAD)
     for fold in one.folds:
         word = "stale" if fold.stale else "only its metrics" if fold.holds_out else ""
         folds.add_row(fold.name, str(fold.trains_on), str(fold.holds_out), word)
-    Console().print(folds)
+    show_table(folds)
 
 
 @app.command()
@@ -93,8 +99,8 @@ def rescore(
     measured = content["measured"]
     before, bounds = 100 * measured["mean_class_accuracy"], measured["interval"]
     words = f" (95 % {percent_range(bounds)})" if bounds else ""
-    print(f"with the labels it was trained on: {before:.2f} %{words}")
-    print(
+    say(f"with the labels it was trained on: {before:.2f} %{words}")
+    say(
         f"{content['relabelled']} cells have another label, {content['left_out']} are "
         f"left out, {content['not_scored']} have no score; "
         f"{content['stale_folds']} of {content['folds']} folds trained on old labels"
@@ -145,7 +151,7 @@ def label_errors(
         tell(content, as_json)
         return
     _print_queue(rows)
-    print(
+    say(
         f"{int(queue.candidate.sum())} of {len(queue.ids)} held-out cells are "
         "candidates (*); 'of specimen' is their share of its cells"
     )
@@ -161,7 +167,7 @@ def _print_queue(rows: list[dict[str, Any]]) -> None:
         ]
         if "view_spread" in row:
             words.append(f"orientations differ {row['view_spread']:.2f}")
-        print(
+        say(
             f"{row['id']} (specimen {row['specimen']}): "
             f"{row['label']} {row['label_score']:.2f} or "
             f"{row['proposed']} {row['proposed_score']:.2f}; {', '.join(words)}"
@@ -243,8 +249,8 @@ def learning_curve(
         tell({"page": str(page), **content}, as_json)
         return
     _print_points(content["points"])
-    print(content["sentence"])
-    print(f"page: {page}")
+    say(content["sentence"])
+    say(f"page: {page}")
 
 
 def _run_planned(out: Path, planned: dict[str, Any]) -> "CurveStudy":
@@ -257,7 +263,7 @@ def _run_planned(out: Path, planned: dict[str, Any]) -> "CurveStudy":
         for name, event in events:
             if name != running:
                 running = name
-                console.print(name, highlight=False)
+                console.print(name)
             show(event)
     return study_runs([RunFolder.open(out / "runs" / name) for name in planned])
 
@@ -275,4 +281,4 @@ def _print_points(points: list[dict[str, Any]]) -> None:
             f"{100 * point['mean_class_accuracy']:.1f}",
             percent_range(interval) if interval else "too few specimens",
         )
-    Console().print(table)
+    show_table(table)

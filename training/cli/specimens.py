@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from training.cli.app import BAD_INPUT, app
+from training.cli.app import BAD_INPUT, app, going_on
 from training.cli.options import (
     Backend,
     Changes,
@@ -17,7 +17,7 @@ from training.cli.options import (
     Layout,
     pairs,
 )
-from training.cli.terminal import progress, say, tell
+from training.cli.terminal import progress, remark, tell
 
 
 @app.command()
@@ -55,7 +55,6 @@ def specimens(
         VerdictSettings,
         parse_together,
     )
-    from training.errors import InterruptedRunError
     from training.reports.specimens.plans import ReportRequest, plan_reports
     from training.reports.specimens.stream import finish_worklist, report_specimens
 
@@ -77,17 +76,14 @@ def specimens(
     )
     plan, note = plan_reports(request)
     collection = plan.collection
-    say(f"{collection.census}.", *collection.notes, *([note] if note else []))
+    remark(f"{collection.census}.", *collection.notes, *([note] if note else []))
     done = []
-    try:
+    remedy = "repeat the command: finished reports are kept"
+    with going_on(out, remedy), plan.lock():
         for step in progress(report_specimens(plan), len(plan.chosen), "specimens"):
             done.append(step)
-            say(*step.faults)
-    except InterruptedRunError as stop:
-        raise InterruptedRunError(
-            out, "it was interrupted", "repeat the command: finished reports are kept"
-        ) from stop
-    content = finish_worklist(plan, done)
+            remark(*step.faults)
+        content = finish_worklist(plan, done)
     _answer(content, sum(step.skipped for step in done), out, as_json)
     if any(step.faults for step in done):
         raise typer.Exit(BAD_INPUT)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Column, Table
 
 from training.cli.app import app
@@ -31,6 +30,8 @@ from training.cli.terminal import (
     print_comparison,
     print_metrics,
     run_progress,
+    say,
+    show_table,
     tell,
 )
 from training.errors import BadSettingError
@@ -77,13 +78,13 @@ def list_experiments(as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    Console().print(table)
-    print(
+    show_table(table)
+    say(
         "On the official data. Images: training images processed in all folds and "
         "epochs."
     )
-    print("Hours: on one CPU core, roughly. Paper: mean class accuracy in per cent.")
-    print("Cost on this machine: python -m training run EXPERIMENT ... --forecast")
+    say("Hours: on one CPU core, roughly. Paper: mean class accuracy in per cent.")
+    say("Cost on this machine: python -m training run EXPERIMENT ... --forecast")
 
 
 @app.command()
@@ -137,7 +138,7 @@ def run(
     prepared = prepare(config)
     started = start_run(out, config, prepared)
     if offer := pilot_offer(run_forecast(config, prepared)):
-        console.print(offer, highlight=False)
+        console.print(offer)
     _follow(started, as_json, prepared=prepared)
 
 
@@ -219,7 +220,8 @@ def changes(
     if as_json:
         tell([change_content(row) for row in rows], as_json)
         return
-    print(markdown_table(rows, read_predictions(opened[0]).patterns), end="")
+    for line in markdown_table(rows, read_predictions(opened[0]).patterns).split("\n"):
+        say(line)
 
 
 def _follow(
@@ -233,6 +235,7 @@ def _follow(
     from training.runs.execution import execute
     from training.runs.figures import load_metrics
     from training.runs.folder import METRICS
+    from training.storage.reading import read_json
 
     with run_progress() as show, closing(execute(run, engine, prepared)) as events:
         for event in events:
@@ -240,7 +243,7 @@ def _follow(
     write_report(run)
     metrics, patterns = load_metrics(run)
     if as_json:
-        print((run.path / METRICS).read_text(encoding="utf-8"))
+        tell(read_json(run.path / METRICS), as_json)
         return
     print_metrics(metrics, patterns)
-    print(f"report: {run.path / 'report.html'}")
+    say(f"report: {run.path / 'report.html'}")

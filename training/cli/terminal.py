@@ -21,22 +21,44 @@ from rich.text import Text
 
 from training.runs.events import Event
 from training.runs.replay import RunState, replay
+from training.shown_words import shown
 
 if TYPE_CHECKING:
     from training.evaluation.comparison import Comparison
     from training.evaluation.metrics import Metrics
 
-console = Console(stderr=True)
+
+class Screen(Console):
+    """A terminal on which words are words: no markup in them, and no controls."""
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """Return words as they are shown, in tables and lines alike."""
+        plain = {"markup": False, "emoji": False, "highlight": False}
+        return super().render_str(shown(text), **{**settings, **plain})
+
+
+console = Screen(stderr=True)
 """Progress and notes go to stderr, so that stdout holds the answer alone."""
+
+
+def say(words: object) -> None:
+    """Print a line of the answer."""
+    print(shown(words))
+
+
+def show_table(table: Table) -> None:
+    """Print a table of the answer."""
+    Screen().print(table)
+
 
 _AT_ONCE = 0.2
 """Seconds from the start in which steps were done before it."""
 
 
-def say(*sentences: str) -> None:
-    """Print sentences, each in one line and as it stands."""
+def remark(*sentences: str) -> None:
+    """Print sentences beside the answer, each in one line."""
     for sentence in sentences:
-        console.print(sentence, highlight=False, soft_wrap=True, markup=False)
+        console.print(sentence, soft_wrap=True)
 
 
 def print_metrics(metrics: "Metrics", patterns: list[str]) -> None:
@@ -51,18 +73,18 @@ def print_metrics(metrics: "Metrics", patterns: list[str]) -> None:
         bounds = metrics.rate_intervals[k]
         words = percent_range(bounds) if bounds else ""
         table.add_row(name, rate, words, str(cells), str(metrics.specimens[k]))
-    Console().print(table)
+    show_table(table)
     over = (
         f"95 % over specimens: {percent_range(metrics.interval)}"
-        if (metrics.interval)
+        if metrics.interval
         else f"no interval: {NEEDED}"
     )
-    print(
+    say(
         f"mean class accuracy {100 * metrics.mean_class_accuracy:.2f} % ({over}), "
         f"{metrics.n} held-out cells"
     )
     if lone := borrowed_words(metrics, patterns):
-        print(lone)
+        say(lone)
 
 
 def print_comparison(title: str, one: "Comparison") -> None:
@@ -70,7 +92,7 @@ def print_comparison(title: str, one: "Comparison") -> None:
     from training.evaluation.intervals import percent_range
 
     bounds = percent_range(one.interval, "+") if one.interval else "too few"
-    print(
+    say(
         f"{title}: {100 * one.difference:+.2f} points (95 % over specimens: {bounds}), "
         f"better on {one.second_better}, worse on {one.first_better} of "
         f"{one.specimens} specimens, p {one.p_value:.3f}, {one.p_holm:.3f} adjusted "
@@ -90,7 +112,7 @@ def print_results(rows: list[dict[str, str]]) -> None:
             f"{float(row['paper']):.2f}" if row["paper"] else "-",
             row["specimens"],
         )
-    Console().print(table)
+    show_table(table)
 
 
 def _range(row: dict[str, str]) -> str:
@@ -125,7 +147,8 @@ class _RunBar:
             self._state = RunState()
             self.bar.reset(self._task, total=1.0)
         elif event["kind"] == "epoch" or event["kind"] == "progress":
-            self.bar.update(self._task, description=f"fold {event['fold']}")
+            fold = shown(f"fold {event['fold']}")
+            self.bar.update(self._task, description=fold)
         self._state = state = replay([event], self._state)
         self.bar.update(
             self._task,
@@ -134,7 +157,7 @@ class _RunBar:
             left=state.left,
         )
         for sentence in _sentences(event):
-            self.bar.console.print(sentence, highlight=False)
+            self.bar.console.print(sentence)
 
 
 class _LeftColumn(ProgressColumn):
@@ -216,7 +239,7 @@ class Pace:
 
 def _bar(count: ProgressColumn, left: ProgressColumn) -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         count,
         TimeElapsedColumn(),
@@ -232,5 +255,5 @@ def tell(content: Any, as_json: bool) -> None:
         print(json.dumps(content, indent=2))
         return
     for key, value in content.items():
-        shown = value if isinstance(value, (str, int, float)) else json.dumps(value)
-        print(f"{key}: {shown}")
+        text = value if isinstance(value, (str, int, float)) else json.dumps(value)
+        say(f"{key}: {text}")

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from training.cli.app import app, going_on
 from training.cli.options import Changes, Json, pairs
-from training.cli.terminal import progress, tell
+from training.cli.terminal import progress, say, show_table, tell
 
 if TYPE_CHECKING:
     from training.evaluation.verdict_fit import FittedVerdict
@@ -62,7 +61,7 @@ def verdicts(
         tell({"specimens": specimen_rows(fitted), "verdict": content}, as_json)
         return
     _print(fitted)
-    print(f"report: {report}")
+    say(f"report: {report}")
 
 
 def _print(fitted: "FittedVerdict") -> None:
@@ -87,15 +86,15 @@ def _print(fitted: "FittedVerdict") -> None:
             verdict.second.name if verdict.second else "",
             str(verdict.n_cells),
         )
-    Console().print(table)
-    print("track: specimen (each judged by constants fitted without it)")
+    show_table(table)
+    say("track: specimen (each judged by constants fitted without it)")
     for sentence in verdict_sentences(fitted.calibration):
-        print(sentence)
+        say(sentence)
     for name, away in fitted.calibration.left_out.items():
-        print(
+        say(
             f"{name} left out of {fitted.calibration.left_out_by}: area under the "
             f"curve {away.area:.2f}, {away.not_one_of_these} turned away, "
             f"{away.withheld} withheld in all, of {away.specimens} specimens"
         )
-    print("track: transductive")
-    print(transductive_sentence(fitted.calibration))
+    say("track: transductive")
+    say(transductive_sentence(fitted.calibration))

@@ -1,11 +1,17 @@
-"""The SQLite file of decisions: how it is made, opened and told from others."""
+"""The SQLite file of decisions: how it is made, opened and told from others.
+
+The file, and the journal beside it, may come from anybody. SQLite acts on a journal as
+soon as the file is opened, so that a journal is looked at first; what else the file
+holds is compared whole with what we make before anything of it is read or written.
+"""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 from training.errors import BadCellsError, StorageError
@@ -62,8 +68,9 @@ CREATE TEMP TABLE marks (
     sequence INTEGER, step INTEGER, cell TEXT, flag INTEGER, note TEXT
 );
 """
-_TABLES = {1: {"steps", "decisions"}, 2: {"steps", "decisions", "marks"}}
-
+_SCRIPTS = {1: _SCHEMA, 2: _SCHEMA + _MARKS}
+_JOURNAL = bytes.fromhex("d9d505f920a163d7")
+"""First bytes of a rollback journal, and last ones of a journal of several files."""
 
 STORE_FAULTS = (sqlite3.Error, UnicodeDecodeError)
 """What SQLite raises of a file; the second where its own message holds damaged text."""
@@ -95,6 +102,7 @@ def open_file(path: Path, read_only: bool) -> sqlite3.Connection:
             "copy the file itself here",
         )
     try:
+        _check_journal(path)
         db = _connected(path, read_only)
         try:
             _set_up(db, path, read_only)
@@ -152,6 +160,48 @@ def _connected(path: Path, read_only: bool) -> sqlite3.Connection:
     return db
 
 
+def _check_journal(path: Path) -> None:
+    """Refuse what lies beside a store and is no journal of this one file.
+
+    Ours is a rollback journal that names no other file, and is of pages of one size.
+
+    Raises
+    ------
+    BadCellsError
+        If there is another.
+    """
+    for kind in ("journal", "wal", "shm"):
+        beside = path.with_name(f"{path.name}-{kind}")
+        if os.path.lexists(beside) and not (
+            kind == "journal" and _is_ours(beside, path)
+        ):
+            raise BadCellsError(
+                beside,
+                "it is not a journal of these decisions",
+                "move it away, or put back a copy of both files",
+            )
+
+
+def _is_ours(journal: Path, path: Path) -> bool:
+    """Return whether a journal is of one file, whose pages have the size of ours.
+
+    One that SQLite has just removed was.
+    """
+    if journal.is_symlink() or (journal.exists() and not journal.is_file()):
+        return False
+    try:
+        with journal.open("rb") as stream:
+            head = stream.read(28)
+            stream.seek(max(8, stream.seek(0, os.SEEK_END) - 8))
+            names_others = stream.read() == _JOURNAL
+        with path.open("rb") as stream:
+            page = stream.read(18)[16:]
+    except OSError:
+        return not os.path.lexists(journal)
+    same = not page or int.from_bytes(head[24:], "big") == int.from_bytes(page, "big")
+    return not names_others and (head[:8] != _JOURNAL or same)
+
+
 def _create(db: sqlite3.Connection) -> None:
     _run(db, _SCHEMA)
     _upgrade(db)
@@ -181,7 +231,7 @@ def _set_up(db: sqlite3.Connection, path: Path, read_only: bool) -> None:
     if _version(db) == 0 and not read_only:
         with transaction(db):
             # Another process may have made it while this one waited for the lock.
-            if _version(db) == 0 and not _tables(db):
+            if _version(db) == 0 and not _made_of(db):
                 _create(db)
     if _version(db) > SCHEMA_VERSION:
         raise BadCellsError(
@@ -189,7 +239,7 @@ def _set_up(db: sqlite3.Connection, path: Path, read_only: bool) -> None:
             "its decisions were written by a newer version",
             "update this program; the file was left as it is",
         )
-    if not _TABLES.get(_version(db), {""}) <= _tables(db):
+    if _version(db) < 1 or _made_of(db) != _ours(_version(db)):
         raise no_store(path)
     if _version(db) < SCHEMA_VERSION:
         _bring_up(db, read_only)
@@ -210,9 +260,17 @@ def _version(db: sqlite3.Connection) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _tables(db: sqlite3.Connection) -> set[str]:
-    names = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-    return {name for (name,) in names if not name.startswith("sqlite_")}
+def _made_of(db: sqlite3.Connection) -> set[tuple[str, ...]]:
+    """Return the schema: kind, name, table and text of all that there is."""
+    return set(db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
+
+
+@cache
+def _ours(version: int) -> set[tuple[str, ...]]:
+    """Return the schema that a store of some version has."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(_SCRIPTS[version])
+        return _made_of(db)
 
 
 def no_store(path: Path) -> BadCellsError:

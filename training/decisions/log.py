@@ -100,10 +100,16 @@ class Reader:
 
 
 class DecisionLog:
-    """The steps of all reviewers, added in the order of their numbers."""
+    """The steps of all reviewers, added in the order of their numbers.
+
+    Attributes
+    ----------
+    newest
+        The last step, or None where there is none.
+    """
 
     def __init__(self) -> None:
-        self.last = 0
+        self.newest: Step | None = None
         self._readers: dict[str, Reader] = {}
         self._cells: dict[int, tuple[str, ...]] = {}
         self._touches: list[tuple[int, int]] = []
@@ -113,7 +119,8 @@ class DecisionLog:
     ) -> None:
         """Add new steps with the decisions and the marks they made."""
         made, put = _by_step(rows), _by_step(marks)
-        for step, reviewer, kind, target, _ in steps:
+        for self.newest in steps:
+            step, reviewer, kind, target, _ = self.newest
             reader = self._readers.setdefault(reviewer, Reader())
             reader.apply(step, kind, target)
             decided, marked = made.get(step, ()), put.get(step, ())
@@ -123,7 +130,11 @@ class DecisionLog:
                 cells = (*(row[1] for row in decided), *(row[1] for row in marked))
                 self._cells[step] = cells
             self._touches.append((step, step if target is None else target))
-            self.last = step
+
+    @property
+    def last(self) -> int:
+        """The number of the last step; 0 where there is none."""
+        return 0 if self.newest is None else self.newest[0]
 
     def reader(self, reviewer: str) -> Reader:
         """Return a reviewer's steps, none for one who is not known."""

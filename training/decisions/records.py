@@ -113,6 +113,14 @@ def new_rows(
     return found
 
 
+def read_step(db: sqlite3.Connection, step: int) -> Step | None:
+    """Return one step, or None where there is none of that number."""
+    row: Step | None = db.execute(
+        "SELECT step, reviewer, kind, target, time FROM steps WHERE step = ?", (step,)
+    ).fetchone()
+    return row
+
+
 _STEP_KINDS = {(int, str, str, target, str) for target in (int, NoneType)}
 _ROW_KINDS = {
     (int, str, str, pattern, reason, str)

@@ -37,6 +37,7 @@ from training.decisions.records import (
     missing_steps,
     new_rows,
     read_records,
+    read_step,
     write_content,
     write_records,
 )
@@ -48,6 +49,15 @@ __all__ = ["VERDICTS", "Decision", "DecisionStore", "Event", "Mark", "Verdict", 
 def now() -> datetime:
     """Return the time in UTC."""
     return datetime.now(UTC)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another of its name, or None without one."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class DecisionStore:
@@ -92,6 +102,7 @@ class DecisionStore:
         self._clock = clock
         self._log = DecisionLog()
         self._db = open_file(path, self.read_only)
+        self._file = _identity(path)
         try:
             self._refresh()
         except BaseException:
@@ -373,8 +384,23 @@ class DecisionStore:
                 "copy the cell folder to where you can write",
             )
         with self._faults(), transaction(self._db):
+            self._check_unchanged()
             self._refresh()
             yield
+
+    def _check_unchanged(self) -> None:
+        """Notice a backup that was put over the file since it was opened.
+
+        In its place, or renamed onto its name: then this file has no name any more.
+        """
+        newest = self._log.newest
+        same_file = self._file == _identity(self.path)
+        if not same_file or (newest and read_step(self._db, newest[0]) != newest):
+            raise StorageError(
+                self.path,
+                "another file was put in its place, so the decision was not saved",
+                "open the folder again to see what is in it",
+            )
 
     def _refresh(self) -> None:
         """Read the steps that were added since, by whomever."""

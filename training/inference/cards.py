@@ -1,7 +1,16 @@
-"""The card of a model: what it is, readable without torch and without the weights."""
+"""The card of a model: what it is, readable without torch.
+
+The card names its weights by their SHA-256. Both are replaced in three steps: the new
+card is put beside the old one, the weights are renamed into place, then the card. The
+second step is the commit: whichever of the two cards names the weights that are there
+is the card of the model, so that a writer killed anywhere leaves the old model or the
+new one.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -12,14 +21,22 @@ from training.data.cells.crop_size import SHARES
 from training.errors import BadModelError
 from training.evaluation.verdict_figures import VerdictCalibration
 from training.patterns import VOCABULARIES, Vocabulary
+from training.storage.fingerprints import sha256_of
 from training.storage.reading import parse_json
-from training.storage.writing import write_json
+from training.storage.writing import (
+    storage_error,
+    sync_folder,
+    write_bytes,
+    write_json,
+)
 
 NOTICE = "Research use only, not for diagnosis."
 _OLDEST, _FORMAT = 2, 3
-"""Cards of format 2 have no confidence in their verdict and are still read."""
-
+"""Cards of format 2 have neither the confidence of their verdict nor the hash of their
+weights; they are still read."""
+_COMING = ".json.new"
 _MAX_CARD = 1_000_000
+_REMEDY = "copy both files again"
 
 
 class ModelCard(Settings):
@@ -47,6 +64,11 @@ class ModelCard(Settings):
     measured: str = Field(
         "not measured", description="Held-out figures with n and protocol."
     )
+    weights_sha256: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="Of the weights; null in format 2, which did not have it.",
+    )
     licence: str = Field("BSD-3-Clause", description="Of the weights.")
     notice: str = Field(NOTICE, description="What it must not be used for.")
     verdict: VerdictCalibration | None = Field(
@@ -61,13 +83,61 @@ class ModelCard(Settings):
 
 
 def read_card(path: Path) -> ModelCard:
-    """Read a model's card.
+    """Read the card of the weights that lie beside it.
 
     Raises
     ------
     BadModelError
-        If it is missing or damaged.
+        If it is missing or damaged, or is of other weights than those.
     """
+    card, weights = _read(path), path.with_suffix(".safetensors")
+    if card.weights_sha256 is None or not weights.is_file():
+        return card
+    try:
+        there = sha256_of(weights)
+    except OSError as fault:
+        raise BadModelError(weights, "the file cannot be read", _REMEDY) from fault
+    coming = path.with_suffix(_COMING)
+    for one in (card, *((_read(coming),) if coming.is_file() else ())):
+        if one.weights_sha256 == there:
+            return one
+    raise BadModelError(path, "it is the card of other weights", _REMEDY)
+
+
+def replace_model(path: Path, card: ModelCard, weights: bytes) -> None:
+    """Write the weights and the card of a model, both or neither.
+
+    Raises
+    ------
+    StorageError
+        If they cannot be written.
+    """
+    digest = hashlib.sha256(weights).hexdigest()
+    content = card.model_copy(update={"format": _FORMAT, "weights_sha256": digest})
+    coming = path.with_suffix(_COMING)
+    _finish(path, coming)
+    write_json(coming, content.model_dump(mode="json"))
+    write_bytes(path.with_suffix(".safetensors"), weights)
+    _rename(coming, path.with_suffix(".json"))
+
+
+def _finish(path: Path, coming: Path) -> None:
+    """Rename a card that a killed writer left, where its weights are in place."""
+    weights = path.with_suffix(".safetensors")
+    with suppress(BadModelError, OSError):
+        if weights.is_file() and _read(coming).weights_sha256 == sha256_of(weights):
+            _rename(coming, path.with_suffix(".json"))
+
+
+def _rename(coming: Path, card: Path) -> None:
+    try:
+        coming.replace(card)
+        sync_folder(card.parent)
+    except OSError as fault:
+        raise storage_error(card, fault) from fault
+
+
+def _read(path: Path) -> ModelCard:
     if not path.is_file():
         raise BadModelError(
             path, "the card of the model is missing", "copy it beside the weights"
@@ -113,9 +183,12 @@ def parse_card(text: str, path: Path) -> ModelCard:
     if len(text) > _MAX_CARD:
         raise BadModelError(path, "the card is too large", "use another model")
     try:
-        return ModelCard.model_validate(parse_json(text))
+        card = ModelCard.model_validate(parse_json(text))
     except ValueError as fault:
         raise _damaged(path) from fault
+    if card.format > _OLDEST and card.weights_sha256 is None:
+        raise _damaged(path)
+    return card
 
 
 def known_vocabulary(card: ModelCard, path: Path) -> Vocabulary:
@@ -135,6 +208,4 @@ def known_vocabulary(card: ModelCard, path: Path) -> Vocabulary:
 
 
 def _damaged(path: Path) -> BadModelError:
-    return BadModelError(
-        path, "the card of the model is damaged", "copy both files again"
-    )
+    return BadModelError(path, "the card of the model is damaged", _REMEDY)

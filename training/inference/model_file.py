@@ -22,13 +22,17 @@ from torch import Tensor, nn
 
 from training.data.cells.cell_set import pack_images
 from training.errors import BadModelError
-from training.inference.cards import ModelCard, known_vocabulary, read_card
+from training.inference.cards import (
+    ModelCard,
+    known_vocabulary,
+    read_card,
+    replace_model,
+)
 from training.models.networks.architectures import blank_network
 from training.models.networks.devices import choose_device, place
 from training.models.networks.scoring import score_with
 from training.models.networks.weights import StoredTensor, read_header
 from training.patterns import Vocabulary
-from training.storage.writing import write_bytes, write_json
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def mean_vote(voters: Iterable[nn.Module], images: Tensor) -> Tensor:
 
 
 def save_model(path: Path, card: ModelCard, voters: list[dict[str, Tensor]]) -> None:
-    """Write the weights of the voters and the card.
+    """Write the weights of the voters and the card, both or neither.
 
     Raises
     ------
@@ -101,8 +105,7 @@ def save_model(path: Path, card: ModelCard, voters: list[dict[str, Tensor]]) -> 
         for number, voter in enumerate(voters)
         for name, tensor in voter.items()
     }
-    write_bytes(path.with_suffix(".safetensors"), save(weights))
-    write_json(path.with_suffix(".json"), card.model_dump(mode="json"))
+    replace_model(path, card, save(weights))
 
 
 def load_model(path: Path, device: str = "auto") -> Model:

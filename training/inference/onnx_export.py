@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from training.errors import BadModelError
 from training.inference.model_file import Model, mean_vote
 from training.inference.onnx_model import CARD, INPUT, OUTPUT, load_onnx_model, need
-from training.models.augmentation import normalise, turn
+from training.models.augmentation import normalise, places_of_views
 from training.storage.writing import write_bytes
 
 _OPSET = 17
@@ -29,6 +29,9 @@ class _Whole(nn.Module):
         self.voters = nn.ModuleList(model.voters)
         self.normalisation = model.card.classifier.normalisation
         self.views = model.card.classifier.test_views
+        # Made before the graph is traced: how they are made is no part of it.
+        side = model.card.classifier.input_size
+        self.places = places_of_views(side, torch.device("cpu"))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the scores, (N, K) float32, of images, (N, S, S) uint8."""
@@ -38,13 +41,12 @@ class _Whole(nn.Module):
         ]
         return torch.stack(of_views).mean(0)
 
-    @staticmethod
-    def _view(images: Tensor, view: int) -> Tensor:
+    def _view(self, images: Tensor, view: int) -> Tensor:
         """Return images in one view; the first needs nothing of the graph."""
         if view == 0:
             return images
-        views = torch.full_like(images[:, 0, 0], view, dtype=torch.int64)
-        return turn(images, views)
+        pixels = images.flatten(1).index_select(1, self.places[view])
+        return pixels.view(-1, *images.shape[1:])
 
 
 def export_onnx(model: Model, path: Path) -> Path:

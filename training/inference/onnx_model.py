@@ -1,15 +1,18 @@
 """Models in the ONNX format, scored by ONNX Runtime without torch.
 
 Such a file may come from anywhere. Before the runtime sees it, its size, its card, its
-operators, its input and output are checked; it may not reach for another file. The
-packages onnx and onnxruntime are an extra and imported when they are needed.
+operators, its input and output are checked, and how large what it computes becomes; it
+may not reach for another file. The packages onnx and onnxruntime are an extra and
+imported when they are needed.
 """
 
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,12 +31,17 @@ CARD = "napari-hep2 card"
 INPUT, OUTPUT = "images", "scores"
 
 _MAX_FILE = 1_000_000_000
+_MAX_NUMBERS = 2**28
+"""Of all that a graph holds at one time beside its weights: 1 GB of float32."""
+
 _BATCH = 25
+"""Crops computed together; the rest one by one, so that two sizes are to be checked."""
 _REMEDY = "export the model again"
 _FOREIGN = "use a file that python -m training export wrote"
 _OPERATORS = """
-    Add Cast Clip Concat Constant Conv Div Flatten Gather Gemm Identity MaxPool Mul
-    ReduceMean Relu Reshape Shape Slice Softmax Sub Tanh TopK Unsqueeze Where
+    Add Cast Clip Concat Constant Conv Div Flatten Gather Gemm Identity MatMul MaxPool
+    Mul ReduceMax ReduceMean Relu Reshape Shape Slice Softmax Sub Tanh TopK Unsqueeze
+    Where
 """
 
 
@@ -72,8 +80,9 @@ class OnnxModel:
         if len(crops):
             size = self.card.classifier.input_size
             packed = pack_images(crops, size)
-            for start in range(0, len(packed), _BATCH):
-                parts.append(self._run(packed[start : start + _BATCH]))
+            whole = len(packed) - len(packed) % _BATCH
+            parts += map(self._run, packed[:whole].reshape(-1, _BATCH, size, size))
+            parts += map(self._run, packed[whole:, None])
         return np.concatenate(parts)
 
     def _run(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -168,7 +177,7 @@ def _check(path: Path, onnx: ModuleType, content: bytes) -> ModelCard:
     if len(cards) != 1:
         raise BadModelError(path, "it has no card in it", _FOREIGN)
     card = parse_card(cards[0], path)
-    found = next(_foreign(onnx, model, card), None)
+    found = next(chain(_foreign(onnx, model, card), _oversized(onnx, model)), None)
     if found is not None:
         raise BadModelError(path, found, _FOREIGN)
     return card
@@ -198,6 +207,48 @@ def _foreign(onnx: ModuleType, model: Any, card: ModelCard) -> Iterator[str]:
     ]
     if ports != ours:
         yield "its input and output do not fit its card"
+
+
+def _oversized(onnx: ModuleType, model: Any) -> Iterator[str]:
+    """Yield that a graph computes too much at one time, where it does.
+
+    The sizes are derived, for each number of crops that it is ever given; those that
+    the file declares do not count.
+    """
+    del model.graph.value_info[:]
+    infer = onnx.shape_inference
+    for crops in (1, _BATCH):
+        for port in (*model.graph.input, *model.graph.output):
+            port.type.tensor_type.shape.dim[0].dim_value = crops
+        try:
+            graph = infer.infer_shapes(
+                model, check_type=True, strict_mode=True, data_prop=True
+            ).graph
+        except (infer.InferenceError, RuntimeError, ValueError):
+            yield "its sizes do not fit together"
+            return
+        if not _most_at_once(graph) <= _MAX_NUMBERS:
+            yield "it computes more at one time than fits in memory"
+
+
+def _most_at_once(graph: Any) -> float:
+    """Return how many numbers live at one time; infinite where a size is not known."""
+    sizes = {
+        one.name: math.prod(
+            axis.dim_value if axis.HasField("dim_value") else math.inf
+            for axis in one.type.tensor_type.shape.dim
+        )
+        for one in (*graph.value_info, *graph.input, *graph.output)
+        if one.type.tensor_type.HasField("shape")
+    }
+    last = {name: k for k, node in enumerate(graph.node) for name in node.input}
+    live: dict[str, float] = {}
+    most = 0.0
+    for k, node in enumerate(graph.node):
+        live |= {name: sizes.get(name, math.inf) for name in filter(None, node.output)}
+        most = max(most, sum(live.values()))
+        live = {name: size for name, size in live.items() if last.get(name, 0) > k}
+    return most
 
 
 def _port(onnx: ModuleType, port: Any) -> tuple[str, str, tuple[int | None, ...]]:

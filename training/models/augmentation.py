@@ -38,12 +38,12 @@ def turn(images: Tensor, views: Tensor) -> Tensor:
     turned : (N, S, S)
         Bit for bit the pixels of `images`, moved.
     """
-    places = _places(images.shape[1], images.device).index_select(0, views)
+    places = places_of_views(images.shape[1], images.device).index_select(0, views)
     return images.flatten(1).gather(1, places).view_as(images)
 
 
 @functools.cache
-def _places(side: int, device: torch.device) -> Tensor:
+def places_of_views(side: int, device: torch.device) -> Tensor:
     """Return where the pixels of each view stand in the image, (8, S * S) int64."""
     image = torch.arange(side**2).view(side, side)
     views = [

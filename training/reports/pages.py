@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from PIL import Image
 
+from training.shown_words import shown
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -30,8 +32,16 @@ def render(template: str, content: Mapping[str, Any]) -> str:
         loader=jinja2.PackageLoader("training.reports"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_fit,
     )
     return environment.get_template(template).render(content)
+
+
+def _fit(value: object) -> object:
+    """Return words as they are shown; what is HTML of ours, or no word, as it is."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return "\n".join(map(shown, value.split("\n")))
 
 
 def svg(figure: Figure) -> str:

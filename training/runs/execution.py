@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.config import NetworkSettings, known_engine
+from training.config import NetworkSettings
 from training.data.cells.cell_set import CellSet
 from training.data.cells.loading import load_packed
 from training.errors import BadRunError, Hep2Error, InterruptedRunError
@@ -28,7 +28,7 @@ from training.runs.engines import (
     measure_speed,
     open_engine,
 )
-from training.runs.engines.base import fold_done
+from training.runs.engines.base import fold_done, is_done, notes_on_origins
 from training.runs.engines.spool import clear_spools
 from training.runs.events import Event, PlannedFold
 from training.runs.experiments import CORE_SECONDS, Forecast
@@ -111,7 +111,7 @@ def execute(
     run
         Its folder.
     engine
-        Where folds run this time; None takes the engine it was started with.
+        Where folds run this time; None takes the engine that this user started it with.
     prepared
         Cells and folds, where `prepare` made them already.
 
@@ -124,17 +124,15 @@ def execute(
     Raises
     ------
     RunLockedError
-        If another trainer works in the folder.
+        If another process works in the folder.
     BadRunError
-        If the data are not those the run was started with.
+        If the data are not those the run was started with, or the engine is another's.
     EngineError
         If the engine does not answer or its workers cannot train.
     InterruptedRunError
         If the run was asked to stop; it can be resumed.
     """
-    config = run.config()
-    if engine is not None:
-        config = config.model_copy(update={"engine": known_engine(engine)})
+    config = run.config().model_copy(update={"engine": run.engine(engine)})
     prepared = prepared or prepare(config)
     cells, packed, plan = prepared.cells, prepared.packed, prepared.plan
     _same_data(run, cells)
@@ -237,6 +235,8 @@ def _train(
 ) -> Iterator[Event]:
     started = time.monotonic()
     resumed = bool(run.events())
+    tasks = fold_tasks(run, config, packed, plan, cells.fingerprint)
+    waiting = [one for one in tasks if not is_done(one)]
     yield run.append(
         "run-started",
         experiment=config.experiment,
@@ -250,7 +250,13 @@ def _train(
         resumed=resumed,
         cells=len(cells),
         source=cells.source,
-        notes=[*changes_note(config), cells.census, *cells.notes, *plan.notes],
+        notes=[
+            *changes_note(config),
+            cells.census,
+            *cells.notes,
+            *plan.notes,
+            *notes_on_origins(tasks),
+        ],
         folds=folds,
     )
     awaited = np.unique([k for fold in plan.folds for k in cells.patterns[fold.test]])
@@ -267,8 +273,7 @@ def _train(
         views = config.training_set.views
         build_classifier(config.classifier, cells, config.device).prepare(views)
     failure, epochs = "", _ToldEpochs(run)
-    tasks = fold_tasks(run, config, packed, plan)
-    for event in engine.run([one for one in tasks if not has_result(one.folder)]):
+    for event in engine.run(waiting):
         yield from epochs.tell_kept(event["fold"], event.pop("history", ()))
         written = run.append(event.pop("kind"), **event)
         yield written
@@ -360,9 +365,9 @@ def _describe_folds(
 
 
 def fold_tasks(
-    run: RunFolder, config: RunConfig, packed: Path, plan: FoldPlan
+    run: RunFolder, config: RunConfig, packed: Path, plan: FoldPlan, data: str
 ) -> list[FoldTask]:
-    """Return what workers are given of the folds of a run.
+    """Return what workers are given of the folds of a run; `data` is a fingerprint.
 
     Workers elsewhere start in folders of their own, so that all paths are absolute.
     """
@@ -377,6 +382,7 @@ def fold_tasks(
             draw_seed=config.protocol.seed,
             device=config.device,
             stop_file=run.stop_file,
+            data=data,
         )
         for number, fold in enumerate(plan.folds)
     ]

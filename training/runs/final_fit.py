@@ -29,6 +29,7 @@ from training.models.networks.devices import ResidentCells, choose_device
 from training.models.networks.loop import begin, fit
 from training.splits.sampling import choose_samples
 from training.storage.locks import locked
+from training.storage.paths import own_path
 from training.storage.reading import read_json
 from training.storage.writing import storage_error, write_json
 
@@ -59,7 +60,7 @@ def kept_fit(model: Path, what: dict[str, object]) -> Iterator[Path]:
     StorageError
         If the folder cannot be written.
     """
-    folder = model.with_suffix(".fit")
+    folder = own_path(model.parent, f"{model.stem}.fit")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
@@ -69,7 +70,7 @@ def kept_fit(model: Path, what: dict[str, object]) -> Iterator[Path]:
             drop_checkpoints(folder)
             write_json(folder / _WHAT, what)
         yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def describe_fit(

@@ -13,7 +13,7 @@ from training.errors import BadRunError
 from training.models.base import EpochRecord, parse_history
 from training.models.networks.checkpoints import drop_checkpoints
 from training.storage.reading import read_array, read_json
-from training.storage.writing import write_array, write_json
+from training.storage.writing import check_there, write_array, write_json
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,29 @@ class FoldResult:
     history: tuple[EpochRecord, ...]
 
 
+ORIGIN = "fold.json"
+"""What a fold is made from, in its folder."""
+
+
+def begin_fold(folder: Path, origin: dict[str, str]) -> None:
+    """Note what a fold is made from; checkpoints of anything else are dropped."""
+    if read_origin(folder) != origin:
+        drop_checkpoints(folder)
+        write_json(folder / ORIGIN, origin)
+
+
+def read_origin(folder: Path) -> dict[str, str]:
+    """Return what a fold is made from; empty where it does not say so."""
+    try:
+        content = read_json(folder / ORIGIN)
+    except (OSError, ValueError):
+        return {}
+    return {str(k): str(v) for k, v in content.items()} if type(content) is dict else {}
+
+
 def write_result(folder: Path, result: FoldResult) -> None:
     """Write a finished fold; `scores.npy` comes last and marks it as done."""
+    check_there(folder)
     write_json(folder / "history.json", [asdict(record) for record in result.history])
     write_array(folder / "rows.npy", result.rows)
     write_array(folder / "disagreement.npy", result.disagreement)

@@ -11,7 +11,8 @@ import json
 import os
 import platform
 import re
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -33,7 +34,9 @@ from training.errors import BadRunError
 from training.runs.events import Event
 from training.runs.replay import RunState, observe, replay
 from training.runs.tail import EventTail
-from training.storage.locks import lock_holder, locked
+from training.storage.locks import Held, lock_holder, locked
+from training.storage.paths import own_path
+from training.storage.seals import is_sealed, seal_of
 from training.storage.shown_paths import end_of_way, way_from
 from training.storage.writing import storage_error, write_text
 
@@ -128,6 +131,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._held: Held | None = None
 
     @classmethod
     def create(cls, path: Path, config: RunConfig, fingerprint: str) -> RunFolder:
@@ -152,6 +156,7 @@ class RunFolder:
         content = {
             "config": {**kept, **ways},
             "from_run_folder": list(ways),
+            "engine_seal": seal_of(_engine_words(config.engine)),
             "data_fingerprint": fingerprint,
             "versions": {name: version(name) for name in _PACKAGES},
             "python": platform.python_version(),
@@ -213,13 +218,42 @@ class RunFolder:
         except _CONFIG_FAULTS as fault:
             raise _damaged(self.path / CONFIG) from fault
 
+    def engine(self, typed: str | None = None) -> str:
+        """Return the engine that folds of this run may train on.
+
+        A run folder may come from anybody, and an engine runs the code of whoever owns
+        it: other than `LOCAL` it is typed, or named by a run that this user started.
+
+        Parameters
+        ----------
+        typed
+            What the person at the command line named, if anything.
+
+        Raises
+        ------
+        BadSettingError
+            If there is no such engine.
+        BadRunError
+            If only the folder names it.
+        """
+        if typed is not None:
+            return known_engine(typed)
+        named, seal = self.config().engine, self.description().get("engine_seal")
+        if named == LOCAL or is_sealed(_engine_words(named), seal):
+            return named
+        raise BadRunError(
+            self.path,
+            f"it names the engine {named}, on which you started no run yet",
+            f"give --engine {LOCAL}, or --engine {named} if you trust whoever owns it",
+        )
+
     def fold_folder(self, name: str) -> Path:
         """Return the folder of a fold; its name is safe on every file system."""
-        return self.path / "folds" / _safe(name)
+        return own_path(self.path, "folds", _safe(name))
 
     def left_out_folder(self, name: str) -> Path:
         """Return the folder of a fold that is trained once more without a pattern."""
-        return self.path / "left-out" / _safe(name)
+        return own_path(self.path, "left-out", _safe(name))
 
     # -- events ---------------------------------------------------------------
 
@@ -228,13 +262,17 @@ class RunFolder:
 
         Raises
         ------
+        RunLockedError
+            If the folder was held and is not any more: it was renamed or taken over.
         StorageError
             If the disk is full or the folder read-only.
         """
+        if self._held is not None:
+            self._held.check()
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         event = {"time": now, "kind": kind, **content}
         line = json.dumps(event, ensure_ascii=False, allow_nan=False) + "\n"
-        path = self.path / EVENTS
+        path = own_path(self.path, EVENTS)
         try:
             with path.open("ab") as stream:
                 stream.truncate(self._whole(path))
@@ -264,9 +302,14 @@ class RunFolder:
 
     # -- who works here -------------------------------------------------------
 
-    def lock(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def lock(self) -> Iterator[None]:
         """Hold the folder while training; see `training.storage.locks.locked`."""
-        return locked(self.path, stale=(STOP,))
+        with locked(self.path, stale=(STOP,)) as self._held:
+            try:
+                yield
+            finally:
+                self._held = None
 
     def is_running(self) -> bool:
         """Return whether a trainer that is alive works in this folder."""
@@ -306,6 +349,10 @@ class RunFolder:
             dict(metrics[-1]) if metrics else None,
             round(left, 1) if running and left is not None else None,
         )
+
+
+def _engine_words(engine: str) -> str:
+    return f"engine {engine}"
 
 
 def _safe(name: str) -> str:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile
 
 from training.errors import BadImageError
+from training.storage.reading import not_read
 
 MAX_PIXELS = 100_000_000
 """Largest frame that is decoded; a specimen frame has about 1.4 million pixels."""
@@ -202,8 +203,11 @@ def _kind(path: Path) -> str:
         return "zarr"
     if not path.is_file():
         raise BadImageError(path, "there is no such file", "check its name and folder")
-    with path.open("rb") as stream:
-        start = stream.read(max(map(len, _MAGIC)))
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(max(map(len, _MAGIC)))
+    except OSError as fault:
+        raise BadImageError(path, *not_read(fault)) from fault
     for magic, kind in _MAGIC.items():
         if start.startswith(magic):
             return kind

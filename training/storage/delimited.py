@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.errors import BadLayoutError
+from training.storage.reading import not_read
 
 MAX_TABLE_BYTES = 64 * 2**20
 """Largest table that is read; the official ones have under 1 MB."""
@@ -85,7 +86,10 @@ def table_text(path: Path) -> str:
         raise BadLayoutError(
             path, "the table is over 64 MB", "give the table of this data set"
         )
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as fault:
+        raise BadLayoutError(path, *not_read(fault)) from fault
     for encoding in _encodings(content):
         with suppress(UnicodeDecodeError):
             return content.decode(encoding)

@@ -14,13 +14,21 @@ from training.storage.paths import is_inside
 
 
 def fingerprint(root: Path, path: Path) -> dict[str, Any]:
-    """Return what tells later whether a file has changed."""
+    """Return what tells later whether a file has changed.
+
+    One that may not be read has no hash and no time: once it is read, it has changed.
+    """
     size, modified = state_of(path)
+    digest = None
+    try:
+        digest = sha256_of(path)
+    except PermissionError:
+        modified = 0
     return {
         "name": path.relative_to(root).as_posix(),
         "bytes": size,
         "modified": modified,
-        "sha256": sha256_of(path),
+        "sha256": digest,
     }
 
 

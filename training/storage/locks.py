@@ -1,23 +1,34 @@
-"""A folder that one process at a time works in.
+"""A folder that one process at a time writes, on this machine and on any other.
 
-The lock names its holder by process id *and* start time, so that the lock of a killed
-process clears itself.
+The lock names its holder by machine, process id and start time. On its own machine the
+lock of a killed process clears itself. Elsewhere a process id means nothing: a live
+lock is written to every `REFRESH` seconds, and one that nobody touched for `STALE`
+seconds, by the clock of whoever watches it, is taken over. No two clocks are compared.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import platform
+import re
 import sys
+import threading
+import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
 from training.errors import RunLockedError
 from training.storage.reading import parse_json
-from training.storage.writing import write_text
+from training.storage.seals import is_sealed, seal_of
+from training.storage.writing import storage_error, write_text
 
 if sys.platform != "win32":
     import fcntl
@@ -25,11 +36,67 @@ if sys.platform != "win32":
 SAME_START = 1.0
 """Seconds by which a start time may differ and still be of the same process."""
 
+REFRESH, STALE = 5.0, 60.0
+"""Seconds; network folders may show a change only after half a minute."""
+
 _FILE = "lock"
+_PART = re.compile(r"\..+\.([0-9a-f]{16}|\d+-\d+)\.part")
+"""Names of `training.storage.writing.write_bytes`, also of earlier versions."""
+
+
+class Lock(NamedTuple):
+    """What a lock says of its holder.
+
+    Attributes
+    ----------
+    machine
+        As `this_machine` returns it there; empty in locks of earlier versions.
+    is_mine
+        Whether this user wrote it: a lock may have been handed over with its folder.
+    """
+
+    machine: str
+    pid: int
+    started: float
+    is_mine: bool
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its process id is one of this machine."""
+        return self.machine in ("", this_machine())
+
+
+class Held:
+    """A folder that this process holds."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = _identity(folder)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the lock is still there, and still this one."""
+        return self._lock is not None and _identity(self._folder) == self._lock
+
+    def check(self) -> None:
+        """Raise where the folder is not this process's any more.
+
+        Raises
+        ------
+        RunLockedError
+            If it was moved or removed, or another process took it over.
+        """
+        if not self.is_ours:
+            raise RunLockedError(
+                self._folder,
+                "it was renamed or removed, or another process took it over, while "
+                "this one worked in it",
+                "continue it where it is now",
+            )
 
 
 @contextmanager
-def locked(folder: Path, stale: tuple[str, ...] = ()) -> Iterator[None]:
+def locked(folder: Path, stale: tuple[str, ...] = ()) -> Iterator[Held]:
     """Hold a folder that exists; clear what killed writers left half.
 
     Parameters
@@ -46,45 +113,78 @@ def locked(folder: Path, stale: tuple[str, ...] = ()) -> Iterator[None]:
     StorageError
         If the lock cannot be written.
     """
+    dead = _watched_to_its_end(folder)
     with _one_at_a_time(folder):
-        holder = lock_holder(folder)
-        if holder is not None:
-            raise RunLockedError(
-                folder,
-                f"another trainer (process {holder}) works in this folder",
-                "wait for it, or stop it first",
-            )
+        lock = read_lock(folder)
+        if lock is not None and lock != dead and (not lock.is_here or _lives(lock)):
+            raise _taken(folder, lock)
         for name in stale:
             (folder / name).unlink(missing_ok=True)
-        me = psutil.Process()
-        content = {"pid": me.pid, "started": me.create_time()}
-        write_text(folder / _FILE, json.dumps(content))
+        write_text(folder / _FILE, json.dumps(own_lock()))
+        held = Held(folder)
+    ended = threading.Event()
+    threading.Thread(
+        target=_refresh, args=(folder, held, ended), name="lock", daemon=True
+    ).start()
     try:
-        yield
+        yield held
     finally:
-        for torn in folder.rglob(".*.part"):
-            torn.unlink(missing_ok=True)
-        (folder / _FILE).unlink(missing_ok=True)
+        ended.set()
+        if held.is_ours:
+            _clear_parts(folder)
+            (folder / _FILE).unlink(missing_ok=True)
 
 
-def lock_holder(folder: Path) -> int | None:
-    """Return the process that holds a folder, or None where none that is alive does.
+def lock_holder(folder: Path) -> Lock | None:
+    """Return the lock of a folder, or None where none that is alive holds it.
 
-    A process that got the same id later started at another time and is not it.
+    A process that got the same id later started at another time and is not it. Of
+    another machine's lock the file's age is taken; `locked` itself watches it.
     """
     lock = read_lock(folder)
-    process = None if lock is None else find_process(*lock)
-    return None if process is None else process.pid
-
-
-def read_lock(folder: Path) -> tuple[int, float] | None:
-    """Return process id and start time of a folder's lock, or None where none is."""
-    try:
-        content = parse_json((folder / _FILE).read_bytes()[:4096])
-        pid, started = int(content["pid"]), float(content["started"])
-    except (OSError, ValueError, LookupError, TypeError, OverflowError):
+    if lock is None:
         return None
-    return (pid, started) if pid > 0 else None
+    if lock.is_here:
+        return lock if _lives(lock) else None
+    with suppress(OSError):
+        if abs(time.time() - (folder / _FILE).stat().st_mtime) < STALE:
+            return lock
+    return None
+
+
+def read_lock(folder: Path) -> Lock | None:
+    """Return a folder's lock, or None where there is none."""
+    try:
+        with (folder / _FILE).open("rb") as stream:
+            content = parse_json(stream.read(4096))
+        pid, started = int(content["pid"]), float(content["started"])
+        machine = str(content.get("machine", ""))
+        words = _words(machine, pid, started)
+        mine = is_sealed(words, content.get("seal"))
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, AttributeError):
+        return None
+    return Lock(machine, pid, started, mine) if pid > 0 else None
+
+
+def own_lock() -> dict[str, object]:
+    """Return what a lock of this process says, as JSON content."""
+    me = psutil.Process()
+    machine, pid, started = this_machine(), me.pid, me.create_time()
+    seal = seal_of(_words(machine, pid, started))
+    return {"machine": machine, "pid": pid, "started": started, "seal": seal}
+
+
+@cache
+def this_machine() -> str:
+    """Return a name of this start of this machine; of a container, one of its own.
+
+    Processes that share it see each other's process ids.
+    """
+    parts = [platform.node(), f"{uuid.getnode()}"]
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        parts = [boot, str(Path("/proc/self/ns/pid").readlink())]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def find_process(pid: int, started: float) -> psutil.Process | None:
@@ -105,6 +205,71 @@ def lives(process: psutil.Process) -> bool:
         return False
 
 
+def _lives(lock: Lock) -> bool:
+    return find_process(lock.pid, lock.started) is not None
+
+
+def _words(machine: str, pid: int, started: float) -> str:
+    return f"lock {machine} {pid} {started}"
+
+
+def _taken(folder: Path, lock: Lock) -> RunLockedError:
+    where = "" if lock.is_here else " of another machine or container"
+    return RunLockedError(
+        folder,
+        f"another process ({lock.pid}{where}) works in this folder",
+        "wait for it, or stop it first",
+    )
+
+
+def _watched_to_its_end(folder: Path) -> Lock | None:
+    """Return another machine's lock that is stale; None where there is none.
+
+    Raises
+    ------
+    RunLockedError
+        If it is refreshed while this watches.
+    """
+    lock, first = read_lock(folder), _touched(folder)
+    if lock is None or lock.is_here:
+        return None
+    until = time.monotonic() + STALE
+    while time.monotonic() < until:
+        time.sleep(min(REFRESH / 5, STALE / 5))
+        if read_lock(folder) != lock:
+            return None
+        if _touched(folder) != first:
+            raise _taken(folder, lock)
+    return lock
+
+
+def _touched(folder: Path) -> int | None:
+    """Return when a lock was last written to; it is opened, lest a cache answers."""
+    with suppress(OSError), (folder / _FILE).open("rb") as stream:
+        return os.fstat(stream.fileno()).st_mtime_ns
+    return None
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    with suppress(OSError):
+        found = (folder / _FILE).stat()
+        return found.st_dev, found.st_ino
+    return None
+
+
+def _refresh(folder: Path, held: Held, ended: threading.Event) -> None:
+    while not ended.wait(REFRESH) and held.is_ours:
+        with suppress(OSError):
+            os.utime(folder / _FILE)
+
+
+def _clear_parts(folder: Path) -> None:
+    """Remove what our writers left half; files of any other name stay."""
+    for torn in folder.rglob(".*.part"):
+        if _PART.fullmatch(torn.name) and not torn.is_dir():
+            torn.unlink(missing_ok=True)
+
+
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
     """Let no second process look at the lock of a folder while one takes it.
@@ -115,7 +280,10 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
-    guard = os.open(folder, os.O_RDONLY)
+    try:
+        guard = os.open(folder, os.O_RDONLY)
+    except OSError as fault:
+        raise storage_error(folder, fault) from fault
     try:
         with suppress(OSError):
             fcntl.flock(guard, fcntl.LOCK_EX)

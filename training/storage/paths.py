@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from training.errors import BadLayoutError
+from training.errors import BadLayoutError, StorageError
 
 
 def is_inside(root: Path, path: Path) -> bool:
@@ -31,6 +31,29 @@ def checked(root: Path, path: Path) -> Path:
         raise BadLayoutError(
             path, "it is not a regular file", "remove it from the folder"
         )
+    return path
+
+
+def own_path(folder: Path, *names: str) -> Path:
+    """Return the path of what is written in a folder of ours, at or below it.
+
+    The folder itself may be a link, since the user named it. A link inside it may have
+    come with it, and would lead what is written, moved or removed to elsewhere.
+
+    Raises
+    ------
+    StorageError
+        If one of `names`, each in the one before, is a link.
+    """
+    path = folder
+    for name in names:
+        path = path / name
+        if path.is_symlink():
+            raise StorageError(
+                path,
+                "it is a link, through which nothing is written",
+                "remove it, or put what it leads to in its place",
+            )
     return path
 
 

@@ -24,6 +24,14 @@ _FAULTS = (
 )
 
 
+def not_read(fault: OSError) -> tuple[str, str]:
+    """Return what is wrong with a file that the system does not give, and a remedy."""
+    return (
+        f"it cannot be read ({fault.strerror or fault})",
+        "check who may read it, and the disk it is on",
+    )
+
+
 def parse_json(text: str | bytes) -> Any:
     """Return what JSON says.
 

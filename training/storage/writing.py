@@ -6,7 +6,7 @@ import errno
 import io
 import json
 import os
-import threading
+import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     StorageError
         If the disk is full or the folder cannot be written.
     """
-    owner = f"{os.getpid()}-{threading.get_ident()}"
-    part = path.with_name(f".{path.name}.{owner}.part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as stream:
@@ -39,6 +38,22 @@ def write_bytes(path: Path, content: bytes) -> None:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise storage_error(path, fault) from fault
+
+
+def check_there(folder: Path) -> None:
+    """Raise where a folder has gone, which writing a file would make anew.
+
+    Raises
+    ------
+    StorageError
+        If it is not there.
+    """
+    if not folder.is_dir():
+        raise StorageError(
+            folder,
+            "it was renamed or removed while something worked in it",
+            "continue it where it is now",
+        )
 
 
 def write_text(path: Path, text: str) -> None:

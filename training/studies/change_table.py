@@ -24,6 +24,7 @@ from training.runs.deviations import changed_settings
 from training.runs.figures import compare_runs
 from training.runs.folder import RunConfig, RunFolder
 from training.runs.predictions import read_predictions
+from training.shown_words import shown
 
 TOGETHER = (
     "p is of a sign-flip test over specimens, adjusted for all rows by Holm's method. "
@@ -144,7 +145,15 @@ def _cells(row: ChangeRow) -> list[str]:
     rates = ["" if np.isnan(r) else f"{100 * r:.0f}" for r in metrics.rates]
     right = f"{row.specimens_right} of {row.specimens}"
     p = "" if row.difference is None else f"{row.difference.p_holm:.3f}"
-    return [row.name, told, _difference(row), p, *rates, right, f"`{row.command}`"]
+    return [
+        shown(row.name),
+        told,
+        _difference(row),
+        p,
+        *rates,
+        right,
+        f"`{row.command}`",
+    ]
 
 
 def _difference(row: ChangeRow) -> str:

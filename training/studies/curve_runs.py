@@ -12,6 +12,7 @@ from training.runs.events import Event
 from training.runs.execution import execute, start_run
 from training.runs.experiments import configure
 from training.runs.folder import RunConfig, RunFolder
+from training.storage.paths import own_path
 
 
 def plan_curves(
@@ -91,7 +92,7 @@ def run_planned(
         As `training.runs.execution.execute`.
     """
     for name, config in planned.items():
-        path = out / "runs" / name
+        path = own_path(out, "runs", name)
         if not RunFolder.is_at(path):
             run = start_run(path, config)
         else:

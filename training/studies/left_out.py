@@ -17,6 +17,7 @@ from training.data.cells.cell_set import CellSet
 from training.errors import BadRunError
 from training.runs.classifiers import build_classifier, needs_masks
 from training.runs.engines import FoldTask, open_engine
+from training.runs.engines.base import is_done
 from training.runs.engines.spool import clear_spools
 from training.runs.execution import fold_tasks, load_cells
 from training.runs.fold_result import (
@@ -65,7 +66,8 @@ class LeftOutFits:
             raise BadRunError(
                 run.path, "its cells have changed since", "repeat the run"
             )
-        folds = fold_tasks(run, config, packed, make_folds(cells, config.protocol))
+        plan = make_folds(cells, config.protocol)
+        folds = fold_tasks(run, config, packed, plan, cells.fingerprint)
         tasks = {
             pattern: [_without(pattern, task, run, cells) for task in folds]
             for pattern in np.unique(cells.patterns[cells.own]).tolist()
@@ -93,7 +95,7 @@ class LeftOutFits:
             If the run was asked to stop; called again, it goes on.
         """
         tasks = [task for folds in self.tasks.values() for task in folds]
-        done = [task.fold.name for task in tasks if has_result(task.folder)]
+        done = [task.fold.name for task in tasks if is_done(task)]
         yield from done
         if len(done) == len(tasks):
             return
@@ -116,7 +118,7 @@ class LeftOutFits:
             classifier = build_classifier(config.classifier, self.cells, config.device)
             classifier.prepare(config.training_set.views)
         engine = open_engine(
-            config.engine, config.device, config.workers, config.classifier
+            self.run.engine(), config.device, config.workers, config.classifier
         )
         with engine as where:
             where.check(self.run.path, self.packed)

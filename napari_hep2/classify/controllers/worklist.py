@@ -249,9 +249,10 @@ def _reporting(
     yield Progress("loading the model")
     plan, _ = plan_reports(request)
     steps, total = [], len(plan.chosen)
-    for step in report_specimens(plan):
-        steps.append(step)
-        arrived.append({**step.row, "of": total})
-        yield Progress(f"{len(steps)} of {total} specimens", len(steps) / total)
-    yield Progress("writing the worklist", 1.0)
-    return finish_worklist(plan, steps)
+    with plan.lock():
+        for step in report_specimens(plan):
+            steps.append(step)
+            arrived.append({**step.row, "of": total})
+            yield Progress(f"{len(steps)} of {total} specimens", len(steps) / total)
+        yield Progress("writing the worklist", 1.0)
+        return finish_worklist(plan, steps)

@@ -6,13 +6,14 @@ Run as a script by the tests: fake_trainer.py RUN [--folds N] [--epochs N] [--pa
 
 import argparse
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+
+from training.storage.locks import own_lock
 
 PATTERNS = ["Homogeneous", "Speckled", "Nucleolar", "Centromere", "NuMem", "Golgi"]
 
@@ -84,12 +85,6 @@ def line(event: dict) -> str:
     return json.dumps({"time": datetime.now(UTC).isoformat(), **event}) + "\n"
 
 
-def started_now() -> float:
-    import psutil
-
-    return psutil.Process().create_time()
-
-
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("run", type=Path)
@@ -109,8 +104,7 @@ def main() -> int:
         code = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
         child = subprocess.Popen([sys.executable, "-c", code])
         (run / "child").write_text(str(child.pid))
-    lock = {"pid": os.getpid(), "started": started_now()}
-    (run / "lock").write_text(json.dumps(lock))
+    (run / "lock").write_text(json.dumps(own_lock()))
     with (run / "events.jsonl").open("a", buffering=1) as log:
         for event in events(options.folds, options.epochs, options.fail_first):
             if (run / "stop").exists() and not options.stubborn:

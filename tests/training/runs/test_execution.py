@@ -301,3 +301,19 @@ def test_what_is_not_trained_in_steps_is_forecast_from_figures(config):
     assert cost.image_steps == 24 * 2
     assert cost.images_per_second == 1 / CORE_SECONDS["shape-index"]
     assert run_forecast(config).measured
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_run_that_is_renamed_while_it_trains_stops_in_a_sentence(tmp_path, config):
+    run = start_run(tmp_path / "run", config)
+    events = execute(run)
+    next(event for event in events if event["kind"] == "epoch")
+    run.path.rename(tmp_path / "moved")
+    with pytest.raises(Hep2Error, match="continue it where it is now"):
+        list(events)
+    assert not run.path.exists()
+    # The trainer would have ended by now, and its lock with it.
+    (tmp_path / "moved" / "lock").unlink()
+    moved = RunFolder.open(tmp_path / "moved")
+    list(execute(moved))
+    assert moved.status().state == "done"

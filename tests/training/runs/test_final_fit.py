@@ -88,7 +88,7 @@ def test_a_damaged_description_begins_anew(path, cells, network):
 def test_one_fits_a_model_at_a_time(path, cells, network):
     folder = path.with_suffix(".fit")
     folder.mkdir(parents=True)
-    with locked(folder), pytest.raises(RunLockedError, match="another trainer"):
+    with locked(folder), pytest.raises(RunLockedError, match="another process"):
         next(fit_model("tiny", cells, network, path, device="cpu"))
 
 

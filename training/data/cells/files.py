@@ -14,6 +14,7 @@ import pandas as pd
 from training.errors import BadCellsError
 from training.patterns import VOCABULARIES
 from training.storage.csv_tables import plain_word
+from training.storage.paths import own_path
 from training.storage.reading import read_array, read_json
 from training.storage.writing import sync_folder
 
@@ -145,7 +146,7 @@ def _check_shape(path: Path) -> None:
 
 def put_in_place(out: Path) -> None:
     """Move what was made ready to its place, or end a move that was cut off."""
-    ready = out / READY
+    ready = own_path(out, READY)
     if not ready.is_dir():
         return
     for name in (*FILES, NUCLEI):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -325,7 +326,9 @@ def _cache_key(
     digest.update(repr((layout, ExtractionSettings(), SegmentationSettings())).encode())
     for folder, _, names in sorted(os.walk(path)):
         for name in sorted(names):
-            status = (Path(folder) / name).stat()
-            digest.update(repr((folder, name, status.st_size)).encode())
-            digest.update(str(status.st_mtime_ns).encode())
+            # A link to nowhere is not data, nor is a journal that has just gone.
+            with suppress(FileNotFoundError):
+                status = (Path(folder) / name).stat()
+                digest.update(repr((folder, name, status.st_size)).encode())
+                digest.update(str(status.st_mtime_ns).encode())
     return digest.hexdigest()

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import glob
 import os
-import platform
 import shutil
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -25,6 +24,7 @@ from training.data.cells.files import HEADER_BYTES, npy_header
 from training.decisions.applied import ReviewManifest
 from training.errors import BadCellsError
 from training.patterns import VOCABULARIES, Vocabulary
+from training.storage.locks import this_machine
 from training.storage.reading import read_array, read_json
 from training.storage.writing import storage_error, write_array, write_json
 
@@ -47,7 +47,7 @@ class PackedWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        owner = f"{platform.node()}-{os.getpid()}"
+        owner = f"{this_machine()}-{os.getpid()}"
         self._part = folder.with_name(f".{folder.name}.{owner}.part")
         _clear_dead_parts(folder)
         self._images = _Stack(self._part / "images.npy", folder)
@@ -206,7 +206,9 @@ class _Stack:
             raise storage_error(self._blamed, fault) from fault
 
     def close(self) -> None:
-        self._open.close()
+        """Close the file; of what could not be written it was told before."""
+        with suppress(OSError):
+            self._open.close()
 
 
 def write_cell_set(cells: CellSet, folder: Path) -> None:
@@ -330,7 +332,7 @@ def _fit(cells: CellSet) -> bool:
 
 def _clear_dead_parts(folder: Path) -> None:
     """Remove what writers on this machine left that were killed."""
-    start = f".{folder.name}.{platform.node()}-"
+    start = f".{folder.name}.{this_machine()}-"
     for part in folder.parent.glob(f"{glob.escape(start)}*.part"):
         owner = part.name.removeprefix(start).removesuffix(".part")
         if owner.isdecimal() and len(owner) < 10 and not psutil.pid_exists(int(owner)):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +16,6 @@ from typing import Any, BinaryIO, Self, TextIO
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import psutil
 
 from training.data.cells.extraction import TABLE_COLUMNS, FrameCells, cell_id
 from training.data.cells.files import (
@@ -37,9 +38,13 @@ from training.data.masks.history import STEPS
 from training.errors import BadCellsError, BadImageError
 from training.storage.csv_tables import csv_rows, plain_word, safe_word
 from training.storage.fingerprints import is_data
+from training.storage.locks import locked
 from training.storage.writing import storage_error, sync_folder, write_json
 
 _AT_ONCE = 4096
+_PART = re.compile(r"\.part-([0-9a-f]{16}|\d{1,9})")
+"""Name of a folder of ours, also of earlier versions."""
+
 _FRAME = CELL_COLUMNS.index("frame")
 
 
@@ -99,25 +104,24 @@ class CellWriter:
         ------
         BadCellsError
             If what is known of the nuclei, or the store of decisions, is damaged.
+        RunLockedError
+            If another process writes cells into the folder.
         StorageError
             If the disk is full or the folder cannot be written.
         """
         with storage_faults(out):
             out.mkdir(parents=True, exist_ok=True)
-            _clear_dead_parts(out)
-        before = _state_of(out)
-        known = known_cells(out)
-        part = out / f".part-{os.getpid()}"
-        try:
+        with locked(out), _own_part(out) as part:
+            before = _state_of(out)
+            known = known_cells(out)
             with storage_faults(out):
-                part.mkdir(exist_ok=True)
                 writer = cls(part, out, size, known, before, original_masks)
             try:
                 yield writer
             finally:
-                writer.close()
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+                # Of a disk that is full it was told when it was written to.
+                with suppress(OSError):
+                    writer.close()
 
     @property
     def n(self) -> int:
@@ -188,10 +192,10 @@ class CellWriter:
         self._done.add(frame)
 
     def close(self) -> None:
-        """Close the files."""
-        self._crops.close()
-        self._cells.close()
-        self._nuclei.close()
+        """Close the files, all of them whatever one raises."""
+        with ExitStack() as files:
+            for file in (self._crops, self._cells, self._nuclei):
+                files.callback(file.close)
 
     def commit(self, source: dict[str, Any]) -> None:
         """Replace the old files by the new ones.
@@ -259,11 +263,18 @@ def _state_of(out: Path) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_ino
 
 
-def _clear_dead_parts(out: Path) -> None:
-    for part in out.glob(".part-*"):
-        owner = part.name.removeprefix(".part-")
-        if owner.isdecimal() and len(owner) < 10 and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(part, ignore_errors=True)
+@contextmanager
+def _own_part(out: Path) -> Iterator[Path]:
+    """Make a folder for what is written; remove it, and those of killed writers."""
+    part = out / f".part-{secrets.token_hex(8)}"
+    try:
+        with storage_faults(out):
+            part.mkdir()
+        yield part
+    finally:
+        for one in out.glob(".part-*"):
+            if _PART.fullmatch(one.name):
+                shutil.rmtree(one, ignore_errors=True)
 
 
 @contextmanager

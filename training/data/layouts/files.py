@@ -30,6 +30,7 @@ from training.data.masks.appearance import file_looks_like_mask
 from training.errors import BadLayoutError
 from training.storage.images import IMAGE_SUFFIXES
 from training.storage.paths import checked, is_inside
+from training.storage.reading import not_read
 from training.storage.zarr_metadata import is_image_folder, label_folders
 
 MENDED = "mended"
@@ -334,7 +335,7 @@ def files_in(root: Path, folder: Path, suffixes: Iterable[str]) -> list[Path]:
     """
     wanted = set(suffixes)
     found = []
-    with os.scandir(checked(root, folder)) as entries:
+    with _entries(checked(root, folder)) as entries:
         for entry in entries:
             path = folder / entry.name
             hidden = entry.name.startswith(".")
@@ -347,14 +348,23 @@ def files_in(root: Path, folder: Path, suffixes: Iterable[str]) -> list[Path]:
     return sorted(found)
 
 
+def _entries(folder: Path) -> os._ScandirIterator[str]:
+    try:
+        return os.scandir(folder)
+    except OSError as fault:
+        raise BadLayoutError(folder, *not_read(fault)) from fault
+
+
 def folders_in(root: Path, folder: Path) -> list[Path]:
     """Return the visible subfolders that lie in `root`, sorted by name.
 
     The folder of mended masks and folders that are one image are left out.
     """
+    with _entries(folder) as entries:
+        paths = [folder / entry.name for entry in entries]
     return sorted(
         path
-        for path in folder.iterdir()
+        for path in paths
         if not path.name.startswith(".") and path.is_dir() and is_inside(root, path)
         if not (path.name == MENDED and (path / MENDED_ABOUT).is_file())
         if not is_image_folder(path)

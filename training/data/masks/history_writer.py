@@ -24,6 +24,7 @@ from training.decisions.store import now
 from training.errors import BadMaskError, StorageError
 from training.storage.fingerprints import fingerprint
 from training.storage.images import label_bytes
+from training.storage.paths import own_path
 from training.storage.writing import write_bytes, write_json
 
 _ABOUT = {
@@ -141,6 +142,7 @@ class MendWriter:
         return tuple(fingerprint(self._root, path) for path in files if path)
 
     def _check(self, before: MendHistory) -> None:
+        own_path(self._root, MENDED, before.folder.name)
         now_there = read_mends(self._root, self._frame.name)
         if now_there.steps != before.steps:
             raise StorageError(

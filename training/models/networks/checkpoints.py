@@ -21,7 +21,7 @@ from torch import Tensor
 from training.models.base import parse_history
 from training.models.networks.loop import FitState
 from training.storage.reading import parse_json
-from training.storage.writing import write_bytes
+from training.storage.writing import check_there, write_bytes
 
 CHECKPOINT = "checkpoint.safetensors"
 PREVIOUS = "checkpoint.previous.safetensors"
@@ -50,6 +50,7 @@ def save_checkpoint(folder: Path, state: FitState) -> None:
     contiguous = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     history = json.dumps([asdict(record) for record in state.history])
     metadata = {"epoch": str(state.epoch), "history": history, "digest": _UNSEALED}
+    check_there(folder)
     current = folder / CHECKPOINT
     if current.is_file():
         current.replace(folder / PREVIOUS)

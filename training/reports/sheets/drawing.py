@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from training.config import SheetSettings
 from training.curation.crop_measures import stretched
 from training.patterns import Pattern, Vocabulary
+from training.shown_words import shown
 
 PAPER, INK, DIM, BOARD = "#ffffff", "#161616", "#5a5a5a", "#e4e6ea"
 GOOD, BAD, FLAG = "#009e73", "#d55e00", "#f0e442"
@@ -192,7 +193,7 @@ def _above() -> int:
 
 
 def _draw_top(pen: ImageDraw.ImageDraw, sheet: Sheet) -> None:
-    pen.text((_MARGIN, _MARGIN - 6), sheet.title, INK, font(22, bold=True))
+    pen.text((_MARGIN, _MARGIN - 6), shown(sheet.title), INK, font(22, bold=True))
     x, y = _MARGIN, _MARGIN + 27
     for pattern in sheet.vocabulary:
         x = _legend(pen, x, y, pattern.letter, pattern.colour, pattern.title)
@@ -218,7 +219,7 @@ def _legend(
 
 def _draw_heading(pen: ImageDraw.ImageDraw, width: int, y: int, text: str) -> None:
     pen.rectangle((_MARGIN, y, width - _MARGIN, y + _HEADING - 7), BOARD)
-    pen.text((_MARGIN + 8, y + 3), text, INK, font(15, bold=True))
+    pen.text((_MARGIN + 8, y + 3), shown(text), INK, font(15, bold=True))
 
 
 def _draw_tile(
@@ -252,17 +253,18 @@ def _draw_caption(
     x, y = at
     small = font(10)
     # The end of an id tells cells apart: what it has in common stands before.
-    name = shortened(tile.cell[::-1], width, small)[::-1]
+    name = shortened(shown(tile.cell)[::-1], width, small)[::-1]
+    specimen = shown(tile.specimen)
     pen.text((x, y), name, INK, small)
     indent = 0
     if tile.pattern is not None:
         _draw_chip(pen, (x, y + _LINE), 12, tile.pattern.letter, tile.pattern.colour)
         indent = 16
-    words = shortened(f"specimen {tile.specimen}", width - indent, small)
+    words = shortened(f"specimen {specimen}", width - indent, small)
     if words.endswith("\u2026"):
-        words = shortened(tile.specimen, width - indent, small)
+        words = shortened(specimen, width - indent, small)
     pen.text((x + indent, y + _LINE), words, INK, small)
-    pen.text((x, y + 2 * _LINE), shortened(tile.words, width, small), DIM, small)
+    pen.text((x, y + 2 * _LINE), shortened(shown(tile.words), width, small), DIM, small)
 
 
 def _draw_chip(
@@ -291,7 +293,7 @@ def _ink_on(colour: str) -> str:
 
 def _footer_lines(sheet: Sheet, settings: SheetSettings) -> list[str]:
     room = int((settings.width - 2 * _MARGIN) / font(14).getlength("n"))
-    return [part for line in sheet.lines for part in textwrap.wrap(line, room)]
+    return [part for line in sheet.lines for part in textwrap.wrap(shown(line), room)]
 
 
 def _below(sheet: Sheet, settings: SheetSettings) -> int:

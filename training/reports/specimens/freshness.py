@@ -1,4 +1,8 @@
-"""Check of an earlier report: same data, same model, same decisions."""
+"""Check of an earlier report: same data, same model, same decisions, made by this user.
+
+A folder of reports may have been handed over, and whoever made it can write any hash:
+a report is taken as it is only where it bears the seal of this user, over all of it.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from training.data.layouts import Frame, Specimen
 from training.errors import BadModelError
 from training.storage.fingerprints import fingerprint, is_data, sha256_of, state_of
 from training.storage.reading import read_json
+from training.storage.seals import is_sealed
 
 FORMAT = 2
 REPORT, CELLS, VERDICT = "report.html", "cells.csv", "verdict.json"
@@ -101,10 +106,11 @@ def _state(path: Path) -> dict[str, Any]:
     return fingerprint(path.parent, path)
 
 
-def content_hash(content: dict[str, Any]) -> str:
-    """Return a hash of all that is found, by which a changed file is told."""
-    found = {key: value for key, value in content.items() if key != "made_from"}
-    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+def sealed_words(content: dict[str, Any], folder: Path) -> str:
+    """Return what is sealed: the content, and the page and table beside it."""
+    made_from = {k: v for k, v in content["made_from"].items() if k != "seal"}
+    files = [file_hash(folder / name) for name in (REPORT, CELLS)]
+    return json.dumps([{**content, "made_from": made_from}, files], sort_keys=True)
 
 
 def read_fresh(
@@ -128,9 +134,9 @@ def read_fresh(
         made = content["made_from"]
         same = (
             content["specimen"] == specimen.id
-            and made["content"] == content_hash(content)
             and made["recipe"] == recipe
             and made["decisions"] == decisions
+            and is_sealed(sealed_words(content, folder), made["seal"])
             and _unchanged(specimen, made["files"])
         )
     except (OSError, ValueError, LookupError, TypeError, RecursionError):

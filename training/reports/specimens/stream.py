@@ -7,7 +7,7 @@ was reported before from the same files by the same model is not done again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -37,11 +37,11 @@ from training.reports.specimens.freshness import (
     CELLS,
     REPORT,
     VERDICT,
-    content_hash,
     file_states,
     folder_names,
     read_fresh,
     recipe_hash,
+    sealed_words,
 )
 from training.reports.specimens.page import specimen_page
 from training.reports.specimens.reviews import ReviewBook, hash_decisions, told_sayings
@@ -50,8 +50,11 @@ from training.reports.specimens.worklist import (
     worklist_row,
     write_worklist,
 )
+from training.storage.locks import locked
+from training.storage.paths import own_path
+from training.storage.seals import seal_of
 from training.storage.shown_paths import shown_path
-from training.storage.writing import write_json, write_text
+from training.storage.writing import storage_error, write_json, write_text
 
 if TYPE_CHECKING:
     from training.inference.why.neighbours import NeighbourIndex
@@ -131,7 +134,25 @@ class ReportPlan:
 
     def folder(self, specimen: Specimen) -> Path:
         """Return the folder of a specimen's report."""
-        return self.out / self.folders[specimen.id]
+        return own_path(self.out, self.folders[specimen.id])
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder: reports and the worklist are of one model and one data.
+
+        Raises
+        ------
+        RunLockedError
+            If another process writes reports there.
+        StorageError
+            If it cannot be written.
+        """
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            raise storage_error(self.out, fault) from fault
+        with locked(self.out):
+            yield
 
     def decisions_hash(self, specimen: Specimen) -> str:
         """Return a hash of the decisions on a specimen and its cells."""
@@ -140,8 +161,10 @@ class ReportPlan:
 
     def known(self, specimen: Specimen) -> dict[str, Any] | None:
         """Return what was reported before, or None where it has to be done."""
-        folder = self.folder(specimen)
-        return read_fresh(folder, specimen, self.recipe, self.decisions_hash(specimen))
+        found = read_fresh(
+            self.folder(specimen), specimen, self.recipe, self.decisions_hash(specimen)
+        )
+        return found and {**found, "folder": self.folders[specimen.id]}
 
 
 @dataclass(frozen=True)
@@ -260,11 +283,11 @@ def _write(
             "files": states,
         },
     }
-    content["made_from"]["content"] = content_hash(content)
     folder = plan.folder(specimen)
     page = specimen_page(content, found, shown, reasons, vocabulary)
     write_text(folder / REPORT, page)
     write_text(folder / CELLS, cells_csv(found, decisions, vocabulary.names))
+    content["made_from"]["seal"] = seal_of(sealed_words(content, folder))
     write_json(folder / VERDICT, content)
     return content
 

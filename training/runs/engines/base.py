@@ -6,16 +6,21 @@ goes on from its checkpoint, wherever it is tried.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import platform
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
 from training.config import ClassifierSettings, NetworkSettings, TrainingSetSettings
 from training.data.cells.cell_set import CellSet
 from training.data.cells.loading import read_cell_set
-from training.errors import Hep2Error
+from training.errors import BadRunError, Hep2Error
 from training.models.base import (
     Classifier,
     EpochRecord,
@@ -27,9 +32,19 @@ from training.models.base import (
 from training.models.networks.devices import choose_device
 from training.models.networks.parallel_folds import can_train_together
 from training.runs.classifiers import build_classifier
-from training.runs.fold_result import FoldResult, has_result, read_result, write_result
+from training.runs.fold_result import (
+    FoldResult,
+    begin_fold,
+    has_result,
+    read_origin,
+    read_result,
+    write_result,
+)
 from training.splits.protocols import Fold
 from training.splits.sampling import choose_samples
+
+_PACKAGES = ("napari-hep2", "torch", "numpy", "scikit-learn")
+_DECIDING = ("recipe", "cells")
 
 ATTEMPTS = 3
 """How often a fold is tried whose worker dies."""
@@ -58,6 +73,8 @@ class FoldTask:
         Of the draw of cells from specimens, the same in all folds.
     stop_file
         In the run folder; training stops when it exists.
+    data
+        Fingerprint of the cells.
     """
 
     fold: Fold
@@ -69,6 +86,65 @@ class FoldTask:
     draw_seed: int
     device: str
     stop_file: Path
+    data: str
+
+    def origin(self) -> dict[str, str]:
+        """Return hashes of all that decides its scores, and the versions that do."""
+        settings = [
+            self.classifier.model_dump(mode="json"),
+            self.training_set.model_dump(mode="json"),
+            [self.seed, self.draw_seed],
+        ]
+        rows = [part.tobytes() for part in (self.fold.train, self.fold.test)]
+        return {
+            "recipe": _hash(json.dumps(settings, sort_keys=True).encode()),
+            "cells": _hash(self.data.encode(), *rows),
+            "versions": own_versions(),
+        }
+
+
+def _hash(*parts: bytes) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.hexdigest()
+
+
+def own_versions() -> str:
+    """Return the versions that decide numbers; how torch was built is left out."""
+    found = [f"{name} {version(name).partition('+')[0]}" for name in _PACKAGES]
+    return ", ".join([f"Python {platform.python_version()}", *found])
+
+
+def is_done(task: FoldTask) -> bool:
+    """Return whether a fold is finished; folds of two recipes have no one figure.
+
+    Raises
+    ------
+    BadRunError
+        If it was trained by another recipe or on other cells than the task names.
+    """
+    found, wanted = read_origin(task.folder), task.origin()
+    done = has_result(task.folder)
+    if done and any(found.get(key, wanted[key]) != wanted[key] for key in _DECIDING):
+        raise BadRunError(
+            task.folder,
+            "this fold was trained with other settings or cells than config.yaml names",
+            "put config.yaml back, or delete this folder to train the fold again",
+        )
+    return done
+
+
+def notes_on_origins(tasks: Sequence[FoldTask]) -> list[str]:
+    """Return a sentence on finished folds of other versions than this process has."""
+    own = own_versions()
+    found = [read_origin(task.folder) for task in tasks if has_result(task.folder)]
+    others = Counter(one.get("versions", "versions not recorded") for one in found)
+    return [
+        f"{count} finished folds were trained by {versions}"
+        for versions, count in others.items()
+        if versions != own
+    ]
 
 
 class Engine(Protocol):
@@ -200,6 +276,7 @@ class _FoldInTraining:
     def __init__(self, task: FoldTask, cells: CellSet, classifier: Classifier) -> None:
         self._task = task
         self._cells = cells
+        begin_fold(task.folder, task.origin())
         self._history = classifier.history(task.folder)
 
     def request(self) -> FitRequest:

@@ -6,17 +6,18 @@ the packed cells from the shared file system and write the fold's folder there.
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from distributed import Client, Future, KilledWorker, Worker
+from distributed.security import Security
 
 from training.errors import EngineError
-from training.runs.engines.base import FoldTask, Message
+from training.runs.engines.base import FoldTask, Message, own_versions
 from training.runs.engines.remote import Job, RemoteRun
 from training.runs.engines.spool import FoldJob, Spool, what_is_unseen
 
@@ -26,7 +27,6 @@ CONNECT_SECONDS = 10.0
 GPU = "GPU"
 """The resource that a worker with a GPU offers, one for each."""
 
-_PACKAGES = ("napari-hep2", "torch", "numpy", "scikit-learn")
 _SPARE = 2
 """Folds given to the cluster for each that it can train: none waits for the next."""
 
@@ -173,10 +173,15 @@ class DaskEngine:
     # -- the cluster -----------------------------------------------------------
 
     def _connect(self, seconds: float) -> Client:
-        address = "tcp://" + self._word.removeprefix("dask://").rstrip("/")
+        place = self._word.removeprefix("dask://").rstrip("/")
+        address = ("tcp://" if _is_loopback(place) else "tls://") + place
         try:
             client = Client(
-                address, timeout=seconds, set_as_default=False, name="napari-hep2"
+                address,
+                timeout=seconds,
+                set_as_default=False,
+                name="napari-hep2",
+                security=self._security(address),
             )
         except (OSError, TimeoutError) as fault:
             raise self._fault(
@@ -191,6 +196,23 @@ class DaskEngine:
                 f"start one with: dask worker {address} --nthreads 1",
             ) from fault
         return client
+
+    def _security(self, address: str) -> Security | None:
+        """Return the certificates of Dask's own settings; the loopback needs none.
+
+        Client and scheduler exchange pickles, which are code: who is at the other end
+        must be proved.
+        """
+        if address.startswith("tcp://"):
+            return None
+        found = Security(require_encryption=True)
+        needed = (found.tls_ca_file, found.tls_client_cert, found.tls_client_key)
+        if not all(needed):
+            raise self._fault(
+                "it is another machine, and Dask is given no certificates",
+                "set them as docs/deploy.md shows, or use a scheduler on 127.0.0.1",
+            )
+        return found
 
     def _ask(
         self, spool: Path | None = None, cells: Path | None = None
@@ -254,6 +276,15 @@ class _DaskJob:
             self._future.cancel()
 
 
+def _is_loopback(place: str) -> bool:
+    """Return whether HOST:PORT is an address of this machine alone."""
+    host = place.rpartition(":")[0].strip("[]")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def look(spool: Path | None, cells: Path | None, dask_worker: Worker) -> View:
     """Return what this worker is, and what it does not see."""
     offered: dict[str, Any] = dask_worker.state.total_resources
@@ -265,9 +296,3 @@ def look(spool: Path | None, cells: Path | None, dask_worker: Worker) -> View:
     return View(
         dask_worker.state.nthreads, int(offered.get(GPU, 0)), own_versions(), unseen
     )
-
-
-def own_versions() -> str:
-    """Return the versions that decide numbers; how torch was built is left out."""
-    found = [f"{name} {version(name).partition('+')[0]}" for name in _PACKAGES]
-    return ", ".join([f"Python {platform.python_version()}", *found])

@@ -16,6 +16,7 @@ from training.errors import BadSettingError, EngineError
 from training.runs.engines.base import FoldTask, Message
 from training.runs.engines.remote import Job, RemoteRun
 from training.runs.engines.spool import FoldJob, Spool
+from training.storage.paths import own_path
 
 VARIABLE = "HEP2_SLURM"
 """Environment variable with submitit's parameters, ``NAME=VALUE,NAME=VALUE``."""
@@ -96,7 +97,7 @@ class SlurmEngine:
         """
         self._spool = Spool(run)
         self._executor = AutoExecutor(
-            run.absolute() / FOLDER,
+            own_path(run.absolute(), FOLDER),
             cluster=self._cluster,
             slurm_max_num_timeout=_TIMEOUTS,
             local_max_num_timeout=_TIMEOUTS,

@@ -26,6 +26,7 @@ from training.errors import Hep2Error, InterruptedRunError
 from training.models.networks.loop import interrupted
 from training.runs.engines.base import FoldTask, Message, bind, fold_failed, train_folds
 from training.runs.folder import RunFolder
+from training.storage.paths import own_path
 from training.storage.reading import parse_json
 from training.storage.shown_paths import shown_fault
 from training.storage.writing import storage_error
@@ -53,7 +54,7 @@ class Spool:
     """
 
     def __init__(self, run: Path) -> None:
-        self.path = run.absolute() / SPOOL / secrets.token_hex(8)
+        self.path = own_path(run.absolute(), SPOOL) / secrets.token_hex(8)
         try:
             self.path.mkdir(parents=True)
         except OSError as fault:

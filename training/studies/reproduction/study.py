@@ -26,6 +26,7 @@ from training.runs.events import Event, RunFailed
 from training.runs.execution import execute, start_run
 from training.runs.experiments import EXPERIMENTS, configure, find_experiment
 from training.runs.folder import RunConfig, RunFolder
+from training.storage.paths import own_path
 from training.storage.writing import write_json
 
 TRAINING_SETS = (
@@ -139,7 +140,7 @@ def simulate_tasks(
         ("task-1", SIMULATED_SEEDS[0], specimens),
         ("task-2", SIMULATED_SEEDS[1], extra_specimens),
     ):
-        path = folder / "simulated" / name
+        path = own_path(folder, "simulated", name)
         if simulated_specimens(path) != count:
             shutil.rmtree(path, ignore_errors=True)
             list(simulate(path, SimulationSettings(specimens=count, seed=seed)))
@@ -184,7 +185,7 @@ def run_study(folder: Path, study: Study) -> Generator[tuple[str, Event], None, 
 
 def run_path(folder: Path, name: str) -> Path:
     """Return the run folder of an experiment of a study."""
-    return folder / "runs" / name
+    return own_path(folder, "runs", name)
 
 
 def finished_runs(folder: Path, study: Study) -> dict[str, RunFolder]:

@@ -1,4 +1,3 @@
-import platform
 import tracemalloc
 from dataclasses import replace
 from hashlib import blake2b
@@ -9,6 +8,7 @@ import pytest
 from training.data.cells.packed import PackedWriter, read_cell_set, write_cell_set
 from training.errors import BadCellsError, StorageError
 from training.patterns import I3A
+from training.storage.locks import this_machine
 
 
 def add(writer, images, masks=None, first=0):
@@ -67,7 +67,7 @@ def test_what_was_not_finished_leaves_nothing(tmp_path):
 
 
 def test_what_a_killed_writer_left_is_removed_and_a_living_one_left_alone(tmp_path):
-    start = f".pack.{platform.node()}-"
+    start = f".pack.{this_machine()}-"
     dead, alive = tmp_path / f"{start}{2**22 + 1}.part", tmp_path / f"{start}1.part"
     other = tmp_path / ".pack.elsewhere-4194305.part"
     for part in (dead, alive, other):

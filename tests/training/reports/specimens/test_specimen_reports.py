@@ -24,7 +24,7 @@ from training.reports.specimens.findings import (
     specimen_doubt,
     typical_cells,
 )
-from training.reports.specimens.freshness import folder_names
+from training.reports.specimens.freshness import folder_names, sealed_words
 from training.reports.specimens.page import heat
 from training.reports.specimens.reviews import find_store, read_reviews
 from training.reports.specimens.stream import (
@@ -33,6 +33,7 @@ from training.reports.specimens.stream import (
     report_specimens,
 )
 from training.reports.specimens.worklist import rank
+from training.storage import seals
 
 SAMPLE = Path(__file__).parents[4] / "sample_data" / "model" / "simulated.safetensors"
 NINE = [(40 + 50 * k, 40 + 60 * m) for k in range(3) for m in range(4)]
@@ -244,6 +245,8 @@ def test_what_is_done_is_not_done_again(tmp_path, write_task2):
     assert again()[0] == [False, True]
     (out / "1" / "cells.csv").unlink()
     assert again()[0] == [False, True]
+    (out / "2" / "report.html").write_text("<p>another page")
+    assert again()[0] == [True, False]
     changed = stream.VerdictSettings(minimum_cells=3)
     assert again(verdict=changed)[0] == [False, False]
 
@@ -334,3 +337,25 @@ def test_a_report_that_was_changed_by_hand_is_made_again(tmp_path, write_task2):
         assert done.exit_code == 0
         skipped.append(json.loads(done.stdout)["skipped"])
     assert skipped == [0, 0, 1]
+
+
+def test_a_report_of_somebody_else_is_made_again_and_names_no_folder(
+    tmp_path, write_task2
+):
+    folder = write_task2(tmp_path / "in", {"1": "golgi"})
+    plan = plan_of(folder, tmp_path / "out", Scripted())
+    (first,) = report_specimens(plan)
+    path = tmp_path / "out" / "1" / "verdict.json"
+    theirs = json.loads(path.read_text())
+    theirs |= {"pattern": "NuMem", "folder": "../elsewhere"}
+    for seal in ("0" * 64, None, seals.seal_of("other words")):
+        theirs["made_from"]["seal"] = seal
+        path.write_text(json.dumps(theirs))
+        (step,) = report_specimens(plan)
+        assert (step.skipped, step.row) == (False, first.row)
+    # One's own, copied to where the folder is called otherwise.
+    theirs["folder"] = "../elsewhere"
+    theirs["made_from"]["seal"] = seals.seal_of(sealed_words(theirs, path.parent))
+    path.write_text(json.dumps(theirs))
+    (step,) = report_specimens(plan)
+    assert (step.skipped, step.row["folder"]) == (True, "1")

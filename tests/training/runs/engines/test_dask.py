@@ -78,6 +78,27 @@ def test_no_scheduler_is_one_sentence_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+def test_another_machine_must_prove_who_it_is(monkeypatch):
+    """Nothing is sent to it before: the address is of no machine."""
+    monkeypatch.setattr(engine_module, "Client", Mock(side_effect=AssertionError))
+    with pytest.raises(EngineError, match="Dask is given no certificates; set them"):
+        DaskEngine("dask://192.0.2.1:8786")
+
+
+@pytest.mark.parametrize(
+    ("place", "here"),
+    [
+        ("127.0.0.1:1", True),
+        ("[::1]:1", True),
+        ("localhost:1", True),
+        ("localhost.lab:1", False),
+        ("10.0.0.1:1", False),
+    ],
+)
+def test_which_addresses_are_of_this_machine_alone(place, here):
+    assert engine_module._is_loopback(place) == here
+
+
 def test_what_workers_do_not_see_is_told_before_the_first_fold(tmp_path, a_worker):
     with open_engine(a_worker, "cpu", 0, NETWORK) as engine:
         (tmp_path / "config.yaml").touch()

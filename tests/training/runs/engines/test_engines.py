@@ -11,7 +11,7 @@ from training.config import (
     ShapeIndexSettings,
     engine_kind,
 )
-from training.errors import BadSettingError, EngineError
+from training.errors import BadRunError, BadSettingError, EngineError
 from training.runs.engines import base, default_workers, open_engine
 from training.runs.experiments import configure
 from training.runs.folder import RunConfig, RunFolder
@@ -68,9 +68,24 @@ def test_a_run_of_before_there_were_engines_is_local(tmp_path, config):
     run = RunFolder.create(tmp_path / "run", config, "fingerprint")
     path = run.path / "config.yaml"
     path.write_text(path.read_text().replace("  engine: local\n", ""))
-    assert "engine" not in path.read_text()
+    assert "engine:" not in path.read_text()
     assert run.config() == config
     assert RunConfig.model_fields["engine"].default == "local"
+
+
+def test_an_engine_is_typed_or_of_a_run_that_this_user_started(tmp_path, config):
+    mine = RunFolder.create(
+        tmp_path / "run", config.model_copy(update={"engine": "slurm"}), "fingerprint"
+    )
+    assert mine.engine() == "slurm"
+    path = mine.path / "config.yaml"
+    path.write_text(path.read_text().replace("engine: slurm", "engine: dask://a:1"))
+    with pytest.raises(BadRunError, match="give --engine local, or --engine dask://a"):
+        mine.engine()
+    assert mine.engine("dask://a:1") == "dask://a:1"
+    assert mine.engine("local") == "local"
+    with pytest.raises(BadSettingError):
+        mine.engine("elsewhere")
 
 
 def test_how_many_folds_train_at_once(monkeypatch):

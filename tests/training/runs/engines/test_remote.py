@@ -77,7 +77,7 @@ def follow(tmp_path):
         tasks = [
             FoldTask(
                 *(Fold(name, rows, rows, 2), tmp_path / "folds" / name, Path("cells")),
-                *(None, TrainingSetSettings(), 0, 0, "cpu", tmp_path / "stop"),
+                *(None, TrainingSetSettings(), 0, 0, "cpu", tmp_path / "stop", "data"),
             )
             for name in cluster.outcomes
         ]

@@ -102,6 +102,7 @@ def task(tmp_path, config) -> FoldTask:
         0,
         "cpu",
         tmp_path / "stop",
+        cells.fingerprint,
     )
 
 
