@@ -18,6 +18,7 @@ from training.config.evaluation import (
 )
 from training.config.features import (
     FeatureSettings,
+    KernelRidgeSettings,
     LocalPatternsSettings,
     ScaleSpaceSettings,
     ShapeIndexSettings,
@@ -38,6 +39,7 @@ __all__ = [
     "ExtractionSettings",
     "FeatureSettings",
     "ImageNetSettings",
+    "KernelRidgeSettings",
     "LeNetSettings",
     "LocalPatternsSettings",
     "NearCopySettings",

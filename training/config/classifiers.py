@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from training.config.features import (
+    KernelRidgeSettings,
     LocalPatternsSettings,
     ScaleSpaceSettings,
     ShapeIndexSettings,
@@ -33,6 +34,7 @@ ClassifierSettings = Annotated[
     | ShapeIndexSettings
     | LocalPatternsSettings
     | ScaleSpaceSettings
+    | KernelRidgeSettings
     | StackSettings,
     Field(discriminator="name"),
 ]

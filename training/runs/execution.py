@@ -13,9 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from training.config import NetworkSettings, known_engine
+from training.config import (
+    NetworkSettings,
+    SimulationSettings,
+    TrainingSetSettings,
+    known_engine,
+)
 from training.data.cells.cell_set import CellSet
 from training.data.cells.loading import load_packed
+from training.data.simulation import PROPORTIONS
 from training.errors import BadRunError, Hep2Error, InterruptedRunError
 from training.models.networks.checkpoints import drop_checkpoints
 from training.runs.classifiers import build_classifier, needs_masks
@@ -180,6 +186,22 @@ def load_cells(config: RunConfig) -> tuple[CellSet, Path]:
         extra=Path(config.extra) if config.extra else None,
         masks=needs_masks(config.classifier),
         reviewed=config.training_set.reviewed,
+        simulated=simulation_of(config.training_set),
+    )
+
+
+def simulation_of(settings: TrainingSetSettings) -> SimulationSettings | None:
+    """Return what is simulated for training cells; None where nothing is.
+
+    The patterns take turns: where real specimens are rare, most are needed.
+    """
+    if not settings.simulated:
+        return None
+    return SimulationSettings(
+        specimens=settings.simulated,
+        seed=settings.simulated_seed,
+        patterns=tuple(PROPORTIONS),
+        cells_max=90,
     )
 
 

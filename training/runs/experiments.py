@@ -8,6 +8,7 @@ from training.config import (
     LOCAL,
     ClassifierSettings,
     ImageNetSettings,
+    KernelRidgeSettings,
     LeNetSettings,
     LocalPatternsSettings,
     PaperNetworkSettings,
@@ -40,6 +41,7 @@ CORE_SECONDS = {
     "shape-index": 0.002,
     "local-patterns": 0.23,
     "scale-space": 0.021,
+    "kernel-ridge": 0.0001,
 }
 """Seconds that a training image costs one core (x86-64, AVX2, torch 2.13) with a
 classifier's default settings: measured once, right to a factor of two elsewhere."""
@@ -135,6 +137,12 @@ _EXPERIMENTS = (
         "scale-space",
         "Gaussian scale space before binary local codes and an SVM (Qi et al.)",
         ScaleSpaceSettings(),
+    ),
+    Experiment(
+        "kernel-ridge",
+        "fixed features, random Fourier features and least squares, solved anew in "
+        "each fold",
+        KernelRidgeSettings(),
     ),
     Experiment(
         "imagenet",

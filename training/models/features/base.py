@@ -41,8 +41,8 @@ class Bag:
         return len(self.images)
 
 
-class FeatureSystem(ABC):
-    """One system: what it computes of a cell, and what it fits in a fold.
+class Features:
+    """What is computed of a cell and not fitted.
 
     Attributes
     ----------
@@ -62,6 +62,10 @@ class FeatureSystem(ABC):
         A system that works from the images themselves has none (D is 0).
         """
         return np.zeros((len(images), 0), np.float32)
+
+
+class FeatureSystem(Features, ABC):
+    """One system: what it computes of a cell, and what it fits in a fold."""
 
     @abstractmethod
     def fit(self, train: Bag, seed: int, should_stop: Callable[[], bool]) -> None:

@@ -16,7 +16,7 @@ import torch
 
 from training.data.cells.cell_set import CellSet
 from training.models.augmentation import turn
-from training.models.features.base import FeatureSystem, Floats
+from training.models.features.base import Features, Floats
 from training.splits.samples import Rows, Samples
 from training.storage.reading import read_array
 from training.storage.writing import write_array
@@ -40,7 +40,7 @@ class FeatureStore:
     """
 
     def __init__(
-        self, system: FeatureSystem, recipe: str, cells: CellSet, folder: Path
+        self, system: Features, recipe: str, cells: CellSet, folder: Path
     ) -> None:
         self._system = system
         self._cells = cells
@@ -95,7 +95,7 @@ def turned(
     return turn(images, turns).numpy(), turn(masks, turns).numpy()
 
 
-def _source_hash(system: FeatureSystem) -> str:
+def _source_hash(system: Features) -> str:
     """Hash the code of the module, or of the whole package, of a system."""
     file = Path(inspect.getfile(type(system)))
     package = file.parent.name != "classifiers"
