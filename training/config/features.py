@@ -217,12 +217,12 @@ class KernelRidgeSettings(FeatureSettings):
 
     name: Literal["kernel-ridge"] = "kernel-ridge"
     families: tuple[str, ...] = Field(
-        ("shape-index", "intensities"),
+        ("shape-index", "intensities", "scattering"),
         min_length=1,
-        description="Families of features: shape-index, intensities.",
+        description="Families of features: shape-index, intensities, scattering.",
     )
     family_weights: tuple[float, ...] = Field(
-        (0.0, 0.5),
+        (0.0, 0.3),
         min_length=1,
         description=(
             "Weights of the kernel of each family but the first, which weighs 1; "
@@ -239,7 +239,7 @@ class KernelRidgeSettings(FeatureSettings):
         ),
     )
     penalties: tuple[float, ...] = Field(
-        (3e-5, 1e-4, 3e-4),
+        (1e-4, 3e-4),
         min_length=1,
         description=(
             "Penalties of the squared coefficients, where the weights of all training "
@@ -247,7 +247,7 @@ class KernelRidgeSettings(FeatureSettings):
         ),
     )
     simulated_cells: tuple[float, ...] = Field(
-        (300.0, 1000.0, 3000.0),
+        (300.0, 1000.0),
         min_length=1,
         description=(
             "As many real cells of a pattern as its simulated ones count for together; "
@@ -258,7 +258,7 @@ class KernelRidgeSettings(FeatureSettings):
         700, ge=2, le=4000, multiple_of=2, description="Fourier features of a family."
     )
     chosen_on: int = Field(
-        200,
+        150,
         ge=2,
         le=4000,
         multiple_of=2,
@@ -299,7 +299,7 @@ class KernelRidgeSettings(FeatureSettings):
     @field_validator("families")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        known = ("shape-index", "intensities")
+        known = ("shape-index", "intensities", "scattering")
         if unknown := set(names) - set(known):
             raise ValueError(f"unknown: {', '.join(unknown)}; known: {known}")
         if len(set(names)) < len(names):

@@ -107,7 +107,11 @@ def test_a_held_out_specimen_changes_nothing_of_its_fold(bind, drawn, change):
 def test_the_choice_is_the_best_of_all_inner_refits(bind, drawn):
     """Each inner fold refitted from its cells, in double precision, by hand."""
     settings = SMALL.model_copy(
-        update={"family_weights": (0.0, 2.0), "penalties": (1e-4, 3.0)}
+        update={
+            "families": ("shape-index", "intensities"),
+            "family_weights": (0.0, 2.0),
+            "penalties": (1e-4, 3.0),
+        }
     )
     cells = drawn.take(np.flatnonzero(drawn.own))
     rng = np.random.default_rng(3)
