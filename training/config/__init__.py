@@ -1,7 +1,11 @@
 """Every tunable of the project, once: typed, with range, unit, help and default."""
 
 from training.config.base import Settings, as_typed, parse_together
-from training.config.classifiers import AnyNetworkSettings, ClassifierSettings
+from training.config.classifiers import (
+    AnyNetworkSettings,
+    ClassifierSettings,
+    ModelSettings,
+)
 from training.config.data import (
     ExtractionSettings,
     NearCopySettings,
@@ -42,6 +46,7 @@ __all__ = [
     "KernelRidgeSettings",
     "LeNetSettings",
     "LocalPatternsSettings",
+    "ModelSettings",
     "NearCopySettings",
     "NetworkSettings",
     "PaperNetworkSettings",

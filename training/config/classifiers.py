@@ -24,7 +24,17 @@ AnyNetworkSettings = Annotated[
     PaperNetworkSettings | LeNetSettings | ImageNetSettings | RadialNetworkSettings,
     Field(discriminator="name"),
 ]
-"""Settings of a network, which a model file can hold."""
+"""Settings of a network."""
+
+ModelSettings = Annotated[
+    PaperNetworkSettings
+    | LeNetSettings
+    | ImageNetSettings
+    | RadialNetworkSettings
+    | KernelRidgeSettings,
+    Field(discriminator="name"),
+]
+"""Settings of a classifier that a model file can hold."""
 
 ClassifierSettings = Annotated[
     PaperNetworkSettings

@@ -15,6 +15,9 @@ class FeatureSettings(Settings):
     epochs: ClassVar[int] = 1
     """They are not fitted in epochs; a fit tells of itself once."""
 
+    test_views: ClassVar[int] = 1
+    """Held-out cells are scored as they came."""
+
     input_size: int = Field(
         60,
         ge=32,
@@ -255,10 +258,10 @@ class KernelRidgeSettings(FeatureSettings):
         ),
     )
     fourier: int = Field(
-        700, ge=2, le=4000, multiple_of=2, description="Fourier features of a family."
+        500, ge=2, le=4000, multiple_of=2, description="Fourier features of a family."
     )
     chosen_on: int = Field(
-        150,
+        120,
         ge=2,
         le=4000,
         multiple_of=2,

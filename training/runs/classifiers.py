@@ -54,7 +54,8 @@ def build_classifier(
     if isinstance(settings, StackSettings):
         return StackClassifier(settings, cells)
     if isinstance(settings, KernelRidgeSettings):
-        from training.models.features.kernel_ridge import FamilyFeatures, KernelRidge
+        from training.models.features.families import FamilyFeatures
+        from training.models.features.kernel_ridge import KernelRidge
 
         families = FamilyFeatures(settings)
         folder = cache or cache_folder()

@@ -162,9 +162,10 @@ def _load_simulated(
             tempfile.TemporaryDirectory() as folder,
             PackedWriter(cached) as writer,
         ):
-            for _ in simulate(Path(folder), settings):
+            path = Path(folder) / f"{settings.specimens} simulated specimens"
+            for _ in simulate(path, settings):
                 pass
-            _pack(Path(folder), input_size, "auto", masks, "not-rejected", writer)
+            _pack(path, input_size, "auto", masks, "not-rejected", writer)
     return read_cell_set(cached), cached
 
 

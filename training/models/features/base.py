@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -48,9 +49,12 @@ class Features:
     ----------
     invariant
         Whether all eight views of a cell have the same features, so that one will do.
+    rests_on
+        Packages beside its own whose code decides the features.
     """
 
     invariant = False
+    rests_on: tuple[ModuleType, ...] = ()
 
     def compute(
         self,

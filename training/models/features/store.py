@@ -96,11 +96,10 @@ def turned(
 
 
 def _source_hash(system: Features) -> str:
-    """Hash the code of the module, or of the whole package, of a system."""
-    file = Path(inspect.getfile(type(system)))
-    package = file.parent.name != "classifiers"
-    files = sorted(file.parent.glob("*.py")) if package else [file]
+    """Hash the code of the packages that decide the features of a system."""
+    modules = (type(system), *system.rests_on)
     digest = hashlib.blake2b(digest_size=12)
-    for one in files:
-        digest.update(one.read_bytes())
+    for module in modules:
+        for one in sorted(Path(inspect.getfile(module)).parent.glob("*.py")):
+            digest.update(one.read_bytes())
     return digest.hexdigest()

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from training.config import KernelRidgeSettings
 from training.data.cells.cell_set import CellSet
@@ -22,7 +23,7 @@ from training.models.base import (
 )
 from training.models.features.base import Floats
 from training.models.features.kernel_ridge.choice import Choice, choose, recipes
-from training.models.features.kernel_ridge.families import draw_fourier
+from training.models.features.kernel_ridge.fourier import draw_fourier
 from training.models.features.kernel_ridge.summed import SummedCells
 from training.models.features.kernel_ridge.sums import (
     Equations,
@@ -52,7 +53,7 @@ class Fitted:
         What it was fitted with.
     """
 
-    coefficients: Floats
+    coefficients: npt.NDArray[np.float64]
     patterns: Rows
     choice: Choice
 
@@ -109,10 +110,10 @@ class KernelRidge(Classifier):
         rows = np.unique(train.rows)
         choice = self.choose(rows, lambda: ask(should_stop))
         fitted = self.solve(rows, choice)
-        yield self._tell(fitted, rows, started)
+        yield self.record(fitted, rows, started)
         scores = fitted.scores(self._summed.lifted[test])
         alone = np.zeros(len(test), np.float32)
-        return HeldOutScores(scores, alone, self._chosen(choice))
+        return HeldOutScores(scores, alone, self.chosen(choice))
 
     def choose(self, rows: Rows, check: Callable[[], None] = lambda: None) -> Choice:
         """Choose by the specimens of training cells, each left out in turn.
@@ -167,8 +168,8 @@ class KernelRidge(Classifier):
         few = self.fourier.first(self._settings.chosen_on)
         return SummedCells(few, self._store.view(0), self._cells)
 
-    def _chosen(self, choice: Choice) -> dict[str, float]:
-        """Return a choice as it is told."""
+    def chosen(self, choice: Choice) -> dict[str, float]:
+        """Return a choice as reports and cards show it."""
         recipe = choice.recipe
         weights = zip(self._settings.families, recipe.weights, strict=True)
         return {
@@ -178,7 +179,8 @@ class KernelRidge(Classifier):
             "inner accuracy": round(choice.accuracy, 4),
         }
 
-    def _tell(self, fitted: Fitted, rows: Rows, started: float) -> EpochRecord:
+    def record(self, fitted: Fitted, rows: Rows, started: float) -> EpochRecord:
+        """Return loss and accuracy on some training cells, and the seconds since."""
         chosen = np.unique(np.linspace(0, len(rows) - 1, _TOLD).astype(np.int64))
         some = rows[chosen]
         scores = fitted.scores(self._summed.lifted[some])

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from training.config import KernelRidgeSettings
 from training.models.features.base import Floats
+from training.models.features.families import FAMILIES
 from training.splits.samples import Rows
 
 _SEED = 20_140_709
@@ -119,3 +121,14 @@ class FourierMap:
         columns.append(np.array([len(weights) * self.size]))
         shares.append(np.ones(1))
         return np.concatenate(columns), np.concatenate(shares)
+
+
+def draw_fourier(settings: KernelRidgeSettings) -> FourierMap:
+    """Return the map of the families' features to Fourier features."""
+    families = [FAMILIES[name] for name in settings.families]
+    return FourierMap.draw(
+        tuple(family.length for family in families),
+        tuple(family.spread for family in families),
+        settings.width,
+        settings.fourier,
+    )

@@ -7,7 +7,8 @@ from training.config import KernelRidgeSettings
 from training.data.cells.cell_set import SIMULATED
 from training.errors import BadSettingError, InterruptedRunError, SpecimensError
 from training.models.base import EpochRecord
-from training.models.features.kernel_ridge import FamilyFeatures, KernelRidge
+from training.models.features.families import FamilyFeatures
+from training.models.features.kernel_ridge import KernelRidge
 from training.models.features.kernel_ridge.sums import Equations, sum_cells
 from training.models.features.store import FeatureStore
 from training.splits.protocols import leave_one_specimen_out

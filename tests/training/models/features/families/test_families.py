@@ -4,7 +4,7 @@ import torch
 
 from training.config import KernelRidgeSettings
 from training.models.augmentation import turn
-from training.models.features.kernel_ridge.families import FAMILIES, FamilyFeatures
+from training.models.features.families import FAMILIES, FamilyFeatures
 from training.models.features.kernel_ridge.fourier import FourierMap
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -1,4 +1,4 @@
-"""Families of features that need no fit and are the same in all eight orientations."""
+"""The families by name, and several of them beside each other."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch import Tensor
 
 from training.config import KernelRidgeSettings, ShapeIndexSettings
 from training.models.augmentation import normalise
+from training.models.features import shape_index
 from training.models.features.base import Features, Floats
-from training.models.features.kernel_ridge.fourier import FourierMap
-from training.models.features.kernel_ridge.scattering import LENGTH, scattering
+from training.models.features.families.scattering import LENGTH, scattering
 from training.models.features.shape_index.features import (
     derivatives,
     describe,
@@ -93,6 +93,7 @@ class FamilyFeatures(Features):
     """The families of the settings beside each other, for the feature store."""
 
     invariant = True
+    rests_on = (shape_index,)
 
     def __init__(self, settings: KernelRidgeSettings) -> None:
         self.families = [FAMILIES[name] for name in settings.families]
@@ -110,14 +111,3 @@ class FamilyFeatures(Features):
             parts = [one.compute(*part) for one in self.families]
             found[rows] = torch.cat(parts, dim=1).numpy()
         return found
-
-
-def draw_fourier(settings: KernelRidgeSettings) -> FourierMap:
-    """Return the map of the families' features to Fourier features."""
-    families = [FAMILIES[name] for name in settings.families]
-    return FourierMap.draw(
-        tuple(family.length for family in families),
-        tuple(family.spread for family in families),
-        settings.width,
-        settings.fourier,
-    )
