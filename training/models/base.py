@@ -58,6 +58,10 @@ class Progress:
     share: float
 
 
+INNER_ACCURACY = "inner accuracy"
+"""Name, beside the choices of a fold, of the accuracy that decided them."""
+
+
 @dataclass(frozen=True)
 class HeldOutScores:
     """Scores of a fitted classifier for the held-out cells of its fold.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -97,7 +98,7 @@ def turned(
 
 def _source_hash(system: Features) -> str:
     """Hash the code of the packages that decide the features of a system."""
-    modules = (type(system), *system.rests_on)
+    modules: tuple[type | ModuleType, ...] = (type(system), *system.rests_on)
     digest = hashlib.blake2b(digest_size=12)
     for module in modules:
         for one in sorted(Path(inspect.getfile(module)).parent.glob("*.py")):

@@ -15,6 +15,7 @@ from training.config import KernelRidgeSettings
 from training.data.cells.cell_set import CellSet
 from training.errors import BadSettingError, SpecimensError
 from training.models.base import (
+    INNER_ACCURACY,
     Classifier,
     EpochRecord,
     Fit,
@@ -176,7 +177,7 @@ class KernelRidge(Classifier):
             "penalty": recipe.penalty,
             "simulated cells": recipe.simulated,
             **dict(weights),
-            "inner accuracy": round(choice.accuracy, 4),
+            INNER_ACCURACY: round(choice.accuracy, 4),
         }
 
     def record(self, fitted: Fitted, rows: Rows, started: float) -> EpochRecord:
