@@ -1,8 +1,8 @@
 """Random Fourier features: inner products that approximate a Gaussian kernel.
 
-Rahimi and Recht, NIPS 2007; frequencies are orthogonal in blocks, which approximates the
-kernel better (Yu et al., NIPS 2016, arXiv:1610.09072). Each family of features is lifted by itself, so that its
-weight is a factor on its columns.
+Rahimi and Recht, NIPS 2007. Frequencies are orthogonal in blocks, which approximates
+the kernel better (Yu et al., NIPS 2016, arXiv:1610.09072). Each family of features is
+lifted by itself, so that its weight is a factor on its columns.
 """
 
 from __future__ import annotations
