@@ -25,6 +25,7 @@ BENCHMARKS = {
     "training_step": "training a fold, and its input",
     "folds": "folds side by side, on a GPU where there is one",
     "shape_index": "the shape-index features",
+    "closed_form": "leave-one-specimen-out solved from sums",
     "growth": "time and memory to 500,000 cells",
     "gallery": "the gallery of 50,000 cells",
     "curate": "1,000 decisions by keys, and kill -9",

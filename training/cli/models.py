@@ -16,6 +16,7 @@ from training.cli.options import (
     Extra,
     Json,
     Layout,
+    Simulated,
     cutting,
     pairs,
 )
@@ -30,6 +31,7 @@ def fit(
     ],
     data: Data,
     extra: Extra = None,
+    simulated: Simulated = None,
     *,
     out: Annotated[Path, typer.Option(help="Model to write, NAME.safetensors.")],
     epochs: Epochs = None,
@@ -43,7 +45,7 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Train one model on all cells, for the plugin and for predict."""
-    from training.config import NetworkSettings
+    from training.config import KernelRidgeSettings, NetworkSettings
     from training.data.cells.nucleus_share import nucleus_share
     from training.inference.cards import add_verdict, read_card
     from training.runs.execution import load_cells
@@ -53,7 +55,9 @@ def fit(
     from training.runs.folder import RunFolder
     from training.runs.verdicts import read_verdict
 
-    given = pairs(changes) | ({"epochs": str(epochs)} if epochs else {})
+    given = pairs(changes)
+    options = {"epochs": epochs, "simulated": simulated}
+    given |= {key: str(value) for key, value in options.items() if value is not None}
     config = configure(
         experiment,
         str(data),
@@ -61,9 +65,12 @@ def fit(
         layout=layout,
         changes=given,
     )
-    if not isinstance(config.classifier, NetworkSettings):
+    settings = config.classifier
+    if not isinstance(settings, NetworkSettings | KernelRidgeSettings):
         raise BadSettingError(
-            experiment, "a model file holds networks only", "fit a network, as set-1"
+            experiment,
+            "a model file holds networks and kernel ridge regressions only",
+            "fit a network, as set-1, or kernel-ridge",
         )
     cells, _ = load_cells(config)
     figures, verdict = "not measured", None
@@ -74,7 +81,7 @@ def fit(
     records = fit_model(
         out.stem,
         cells,
-        config.classifier,
+        settings,
         out,
         config.training_set,
         seed=config.protocol.seed,
@@ -83,7 +90,7 @@ def fit(
         nucleus_share=nucleus_share(Path(config.data), config.layout),
     )
     with going_on(out, "repeat the command to continue from its last epoch"):
-        list(progress(records, config.classifier.epochs, "epochs"))
+        list(progress(records, settings.epochs, "epochs"))
     card = read_card(out.with_suffix(".json"))
     if verdict is not None:
         card = add_verdict(out.with_suffix(".json"), verdict)

@@ -69,6 +69,14 @@ Extra = Annotated[
     Path | None,
     typer.Option("--extra", help="Folder of extra cells, for training only."),
 ]
+Simulated = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=1000,
+        help="Train also on so many simulated specimens, which are never tested.",
+    ),
+]
 Pilot = Annotated[
     int | None,
     typer.Option(min=1, help="Train only this many folds, drawn over all patterns."),

@@ -22,6 +22,7 @@ from training.cli.options import (
     Layout,
     Pilot,
     Protocol,
+    Simulated,
     Workers,
     pairs,
 )
@@ -102,6 +103,7 @@ def run(
         int | None, typer.Option(min=2, help="Number of folds; not for loso.")
     ] = None,
     pilot: Pilot = None,
+    simulated: Simulated = None,
     epochs: Epochs = None,
     device: DeviceOption = Device.auto,
     workers: Workers = 0,
@@ -118,7 +120,13 @@ def run(
     from training.runs.experiments import configure, forecast_content, pilot_offer
 
     given = pairs(changes)
-    options = {"protocol": protocol, "folds": folds, "epochs": epochs, "pilot": pilot}
+    options = {
+        "protocol": protocol,
+        "folds": folds,
+        "epochs": epochs,
+        "pilot": pilot,
+        "simulated": simulated,
+    }
     given |= {key: str(value) for key, value in options.items() if value is not None}
     config = configure(
         experiment,

@@ -1,7 +1,11 @@
 """Every tunable of the project, once: typed, with range, unit, help and default."""
 
 from training.config.base import Settings, as_typed, parse_together
-from training.config.classifiers import AnyNetworkSettings, ClassifierSettings
+from training.config.classifiers import (
+    AnyNetworkSettings,
+    ClassifierSettings,
+    ModelSettings,
+)
 from training.config.data import (
     ExtractionSettings,
     NearCopySettings,
@@ -18,6 +22,7 @@ from training.config.evaluation import (
 )
 from training.config.features import (
     FeatureSettings,
+    KernelRidgeSettings,
     LocalPatternsSettings,
     ScaleSpaceSettings,
     ShapeIndexSettings,
@@ -38,8 +43,10 @@ __all__ = [
     "ExtractionSettings",
     "FeatureSettings",
     "ImageNetSettings",
+    "KernelRidgeSettings",
     "LeNetSettings",
     "LocalPatternsSettings",
+    "ModelSettings",
     "NearCopySettings",
     "NetworkSettings",
     "PaperNetworkSettings",

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from training.config.features import (
+    KernelRidgeSettings,
     LocalPatternsSettings,
     ScaleSpaceSettings,
     ShapeIndexSettings,
@@ -23,7 +24,17 @@ AnyNetworkSettings = Annotated[
     PaperNetworkSettings | LeNetSettings | ImageNetSettings | RadialNetworkSettings,
     Field(discriminator="name"),
 ]
-"""Settings of a network, which a model file can hold."""
+"""Settings of a network."""
+
+ModelSettings = Annotated[
+    PaperNetworkSettings
+    | LeNetSettings
+    | ImageNetSettings
+    | RadialNetworkSettings
+    | KernelRidgeSettings,
+    Field(discriminator="name"),
+]
+"""Settings of a classifier that a model file can hold."""
 
 ClassifierSettings = Annotated[
     PaperNetworkSettings
@@ -33,6 +44,7 @@ ClassifierSettings = Annotated[
     | ShapeIndexSettings
     | LocalPatternsSettings
     | ScaleSpaceSettings
+    | KernelRidgeSettings
     | StackSettings,
     Field(discriminator="name"),
 ]

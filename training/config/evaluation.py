@@ -30,6 +30,18 @@ class TrainingSetSettings(Settings):
         False,
         description="Train also on the cells of --extra, which are never tested.",
     )
+    simulated: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description=(
+            "Train also on so many simulated specimens, which are never tested; as "
+            "many of each pattern."
+        ),
+    )
+    simulated_seed: int = Field(
+        777, ge=0, description="Seed of the simulated specimens."
+    )
     extra_views: Literal["as-views", "paper"] = Field(
         "as-views",
         description=(

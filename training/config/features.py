@@ -15,6 +15,9 @@ class FeatureSettings(Settings):
     epochs: ClassVar[int] = 1
     """They are not fitted in epochs; a fit tells of itself once."""
 
+    test_views: ClassVar[int] = 1
+    """Held-out cells are scored as they came."""
+
     input_size: int = Field(
         60,
         ge=32,
@@ -206,3 +209,102 @@ class ScaleSpaceSettings(FeatureSettings):
     )
 
     _numbers = field_validator("sigmas", "radii", mode="before")(as_numbers)
+
+
+class KernelRidgeSettings(FeatureSettings):
+    """Weighted least squares on random Fourier features of features without a fit.
+
+    Several values of a setting are chosen among inside each fold, by leaving out its
+    training specimens in turn.
+    """
+
+    name: Literal["kernel-ridge"] = "kernel-ridge"
+    families: tuple[str, ...] = Field(
+        ("shape-index", "intensities", "scattering"),
+        min_length=1,
+        description="Families of features: shape-index, intensities, scattering.",
+    )
+    family_weights: tuple[float, ...] = Field(
+        (0.0, 0.3),
+        min_length=1,
+        description=(
+            "Weights of the kernel of each family but the first, which weighs 1; "
+            "chosen among."
+        ),
+    )
+    width: float = Field(
+        1.0,
+        gt=0,
+        le=100,
+        description=(
+            "Standard deviation of the Gaussian kernel of a family, in roots of the "
+            "median squared distance of two cells."
+        ),
+    )
+    penalties: tuple[float, ...] = Field(
+        (1e-4, 3e-4),
+        min_length=1,
+        description=(
+            "Penalties of the squared coefficients, where the weights of all training "
+            "cells sum to 1; chosen among."
+        ),
+    )
+    simulated_cells: tuple[float, ...] = Field(
+        (300.0, 1000.0),
+        min_length=1,
+        description=(
+            "As many real cells of a pattern as its simulated ones count for together; "
+            "chosen among, where there are simulated cells."
+        ),
+    )
+    fourier: int = Field(
+        500, ge=2, le=4000, multiple_of=2, description="Fourier features of a family."
+    )
+    chosen_on: int = Field(
+        120,
+        ge=2,
+        le=4000,
+        multiple_of=2,
+        description="Fourier features of a family that are taken to choose by.",
+    )
+    inner_specimens: int = Field(
+        100,
+        ge=2,
+        le=10_000,
+        description=(
+            "Training specimens that are left out in turn to choose by; of more, so "
+            "many are drawn over all patterns."
+        ),
+    )
+
+    _typed = field_validator(
+        "families",
+        "family_weights",
+        "penalties",
+        "simulated_cells",
+        mode="before",
+    )(as_numbers)
+
+    @field_validator("family_weights", "simulated_cells")
+    @classmethod
+    def _not_negative(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if wrong := [value for value in values if not 0 <= value <= 1e6]:
+            raise ValueError(f"{wrong[0]:g} is not in 0..1000000")
+        return values
+
+    @field_validator("penalties")
+    @classmethod
+    def _solvable(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if wrong := [value for value in values if not 1e-6 <= value <= 100]:
+            raise ValueError(f"{wrong[0]:g} is not in 0.000001..100")
+        return values
+
+    @field_validator("families")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = ("shape-index", "intensities", "scattering")
+        if unknown := set(names) - set(known):
+            raise ValueError(f"unknown: {', '.join(unknown)}; known: {known}")
+        if len(set(names)) < len(names):
+            raise ValueError("a family is named twice")
+        return names

@@ -16,7 +16,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from training.config import AnyNetworkSettings, Settings, TrainingSetSettings
+from training.config import ModelSettings, Settings, TrainingSetSettings
 from training.data.cells.crop_size import SHARES
 from training.errors import BadModelError
 from training.evaluation.verdict_figures import VerdictCalibration
@@ -46,7 +46,11 @@ class ModelCard(Settings):
     name: str = Field(min_length=1, max_length=200, description="Of the model.")
     vocabulary: str = Field(description="Name of the vocabulary.")
     patterns: tuple[str, ...] = Field(description="In the order of the scores.")
-    classifier: AnyNetworkSettings = Field(description="Architecture and recipe.")
+    classifier: ModelSettings = Field(description="Architecture and recipe.")
+    chosen: dict[str, float] = Field(
+        default_factory=dict,
+        description="What was chosen among the settings, by leaving specimens out.",
+    )
     training_set: TrainingSetSettings = Field(description="What it was fitted on.")
     trained_on: str = Field(description="The cells, for people.")
     cells: int = Field(ge=0, description="Training cells.")

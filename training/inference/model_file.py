@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from training.config import NetworkSettings
 from training.data.cells.cell_set import pack_images
 from training.errors import BadModelError
 from training.inference.cards import (
@@ -53,6 +54,11 @@ class Model:
     vocabulary: Vocabulary
     voters: tuple[nn.Module, ...]
 
+    @property
+    def settings(self) -> NetworkSettings:
+        """Settings of the network."""
+        return network_settings(self.card)
+
     def scores(self, crops: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return the mean of the voters' softmax scores, over the card's views.
 
@@ -67,7 +73,7 @@ class Model:
         """
         if len(crops) == 0:
             return np.zeros((0, len(self.vocabulary)), np.float32)
-        settings = self.card.classifier
+        settings = self.settings
         packed = pack_images(crops, settings.input_size)
         device = next(self.voters[0].parameters()).device
         images = torch.from_numpy(packed).to(device)
@@ -77,6 +83,23 @@ class Model:
             settings.normalisation,
             views=settings.test_views,
         )
+
+
+def network_settings(card: ModelCard) -> NetworkSettings:
+    """Return the settings of a card that is of a network.
+
+    Raises
+    ------
+    BadModelError
+        If it is not.
+    """
+    if not isinstance(card.classifier, NetworkSettings):
+        raise BadModelError(
+            card.name,
+            "this needs a network, which it is not",
+            "use a network, as set-1",
+        )
+    return card.classifier
 
 
 def mean_vote(voters: Iterable[nn.Module], images: Tensor) -> Tensor:
@@ -125,10 +148,10 @@ def load_model(path: Path, device: str = "auto") -> Model:
     """
     path = path.with_suffix(".safetensors")
     card = read_card(path.with_suffix(".json"))
-    vocabulary = known_vocabulary(card, path)
+    vocabulary, settings = known_vocabulary(card, path), network_settings(card)
     found = read_header(path, remedy="copy both files again")
-    network = blank_network(card.classifier, len(vocabulary))
-    votes = min(card.classifier.vote_epochs, card.classifier.epochs)
+    network = blank_network(settings, len(vocabulary))
+    votes = min(settings.vote_epochs, settings.epochs)
     expected = {
         f"voter{number}.{name}": StoredTensor("F32", tuple(tensor.shape))
         for number in range(votes)

@@ -27,7 +27,7 @@ class _Whole(nn.Module):
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.voters = nn.ModuleList(model.voters)
-        self.normalisation = model.card.classifier.normalisation
+        self.normalisation = model.settings.normalisation
         self.views = model.card.classifier.test_views
         # Made before the graph is traced: how they are made is no part of it.
         side = model.card.classifier.input_size

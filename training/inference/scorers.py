@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
+from training.config import KernelRidgeSettings
 from training.data.cells.orientations import VIEWS, turned_crops
 from training.errors import BadSettingError
-from training.inference.cards import ModelCard
+from training.inference.cards import ModelCard, read_card
 from training.patterns import Vocabulary
 
 if TYPE_CHECKING:
@@ -86,6 +87,17 @@ def _one_view(
     return replace(model, card=card).scores
 
 
+def _load(path: Path, device: str) -> Scorer:
+    card = read_card(path.with_suffix(".json"))
+    if isinstance(card.classifier, KernelRidgeSettings):
+        from training.inference.kernel_model import load_kernel_model
+
+        return load_kernel_model(path, card)
+    from training.inference.model_file import load_model
+
+    return load_model(path, device)
+
+
 def load_scorer(path: Path, backend: Backend = "auto", device: str = "auto") -> Scorer:
     """Read a model for the backend that is to compute its scores.
 
@@ -109,9 +121,7 @@ def load_scorer(path: Path, backend: Backend = "auto", device: str = "auto") -> 
     if backend == "auto":
         backend = "onnx" if path.suffix == ".onnx" else "torch"
     if backend == "torch":
-        from training.inference.model_file import load_model
-
-        return load_model(path, device)
+        return _load(path, device)
     if device == "cuda":
         raise BadSettingError(
             "--device cuda", "ONNX Runtime computes on the CPU", "use --backend torch"

@@ -8,8 +8,8 @@ what is fitted (weights, scalers, dictionaries, penalties, temperatures) is fitt
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,10 @@ class Progress:
     share: float
 
 
+INNER_ACCURACY = "inner accuracy"
+"""Name, beside the choices of a fold, of the accuracy that decided them."""
+
+
 @dataclass(frozen=True)
 class HeldOutScores:
     """Scores of a fitted classifier for the held-out cells of its fold.
@@ -70,10 +74,13 @@ class HeldOutScores:
         Largest standard deviation, over the patterns, of the scores of the members
         that were averaged: the last epochs of a network, the SVMs of an ensemble; 0
         where there is one member.
+    chosen
+        What the fit chose inside its fold, by name; empty where nothing was.
     """
 
     scores: Scores
     disagreement: npt.NDArray[np.float32]
+    chosen: Mapping[str, float] = field(default_factory=dict)
 
 
 Fit = Generator[EpochRecord | Progress, None, HeldOutScores]

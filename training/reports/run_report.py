@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from training.evaluation.intervals import NEEDED, percent_range
 from training.evaluation.metrics import Metrics, borrowed_words
 from training.evaluation.predictions import Predictions
 from training.inference.cards import NOTICE
+from training.models.base import INNER_ACCURACY
 from training.patterns import I3A_TASK2, MIVIA
 from training.reports.pages import render, svg
 from training.reports.strips import SPECIMENS, specimen_strips
@@ -91,6 +93,7 @@ def _report_content(run: RunFolder) -> dict[str, Any]:
         "specimens": [{**row, "strip": strips.get(row["name"])} for row in rows],
         "strips_note": strips_note,
         "curves": _curves(run),
+        "chosen": _chosen(run),
         "deviations": deviations(config),
         "notes": state.notes,
         "command": rerun_command(config),
@@ -235,6 +238,21 @@ def _most_wrong(tally: _Tally) -> str:
         return ""
     worst = max(wrong, key=lambda name: wrong[name])
     return f"{worst} ({100 * wrong[worst] / tally.cells:.0f} %)"
+
+
+def _chosen(run: RunFolder) -> list[tuple[str, int]]:
+    """Return what folds chose inside themselves, and how many did, commonest first."""
+    folds = {e["fold"]: e for e in run.events() if e["kind"] == "fold-done"}
+    found = Counter(
+        ", ".join(
+            f"{name} {value:g}"
+            for name, value in event["chosen"].items()
+            if name != INNER_ACCURACY
+        )
+        for event in folds.values()
+        if event.get("chosen")
+    )
+    return found.most_common()
 
 
 def _curves(run: RunFolder) -> str:

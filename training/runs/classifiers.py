@@ -8,6 +8,7 @@ from pathlib import Path
 
 from training.config import (
     ClassifierSettings,
+    KernelRidgeSettings,
     LocalPatternsSettings,
     NetworkSettings,
     ScaleSpaceSettings,
@@ -52,6 +53,15 @@ def build_classifier(
         return NetworkClassifier(settings, resident, count)
     if isinstance(settings, StackSettings):
         return StackClassifier(settings, cells)
+    if isinstance(settings, KernelRidgeSettings):
+        from training.models.features.families import FamilyFeatures
+        from training.models.features.kernel_ridge import KernelRidge
+
+        families = FamilyFeatures(settings)
+        folder = cache or cache_folder()
+        return KernelRidge(
+            settings, cells, FeatureStore(families, families.recipe, cells, folder)
+        )
     make = _maker(settings, count)
     recipe = settings.model_dump_json()
     store = FeatureStore(make(), recipe, cells, cache or cache_folder())

@@ -48,6 +48,7 @@ _CLASSIFIERS = {
     "scale-space": (
         "The descriptor is our reading of LOAD, and sizes are ours (docs/methods.md)."
     ),
+    "kernel-ridge": "The paper has no such system (docs/systems.md).",
     "imagenet": "The paper does not name the network it fine-tuned: a ResNet-18 here.",
     "radial-network": (
         "This network and its recipe are ours, not the paper's (docs/accuracy.md)."

@@ -113,6 +113,7 @@ class FoldDone(TypedDict):
     fold: str
     n: Count
     correct: Count
+    chosen: NotRequired[dict[str, Number]]
 
 
 @with_config(_MORE)

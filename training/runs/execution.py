@@ -13,9 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from training.config import NetworkSettings
+from training.config import (
+    KernelRidgeSettings,
+    NetworkSettings,
+    ShapeIndexSettings,
+    SimulationSettings,
+    TrainingSetSettings,
+)
 from training.data.cells.cell_set import CellSet
 from training.data.cells.loading import load_packed
+from training.data.simulation import PROPORTIONS
 from training.errors import BadRunError, Hep2Error, InterruptedRunError
 from training.models.networks.checkpoints import drop_checkpoints
 from training.runs.classifiers import build_classifier, needs_masks
@@ -25,6 +32,7 @@ from training.runs.engines import (
     FoldTask,
     Message,
     default_workers,
+    measure_fold,
     measure_speed,
     open_engine,
 )
@@ -179,14 +187,31 @@ def load_cells(config: RunConfig) -> tuple[CellSet, Path]:
         extra=Path(config.extra) if config.extra else None,
         masks=needs_masks(config.classifier),
         reviewed=config.training_set.reviewed,
+        simulated=simulation_of(config.training_set),
+    )
+
+
+def simulation_of(settings: TrainingSetSettings) -> SimulationSettings | None:
+    """Return what is simulated for training cells; None where nothing is.
+
+    The patterns take turns: where real specimens are rare, most are needed.
+    """
+    if not settings.simulated:
+        return None
+    return SimulationSettings(
+        specimens=settings.simulated,
+        seed=settings.simulated_seed,
+        patterns=tuple(PROPORTIONS),
+        cells_max=90,
     )
 
 
 def run_forecast(config: RunConfig, prepared: Prepared | None = None) -> Forecast:
     """Return what a run will cost, of its data where they are prepared.
 
-    A few training steps of a network are timed; what is not trained in steps is
-    forecast from figures of another machine.
+    A few training steps of a network are timed, and a fold on some cells of what is
+    fitted on features of the whole cell; other systems are forecast from figures of
+    another machine.
     """
     prepared = prepared or prepare(config)
     cells, plan = prepared.cells, prepared.plan
@@ -201,14 +226,16 @@ def run_forecast(config: RunConfig, prepared: Prepared | None = None) -> Forecas
         samples = count_samples(cells, held, config.training_set, seed)
     settings, device = config.classifier, config.device
     workers = min(config.workers or default_workers(device, settings), len(plan.folds))
-    timed = isinstance(settings, NetworkSettings)
-    speed = (
-        measure_speed(settings, len(cells.vocabulary), device, workers)
-        if isinstance(settings, NetworkSettings)
-        else workers / CORE_SECONDS[settings.name]
-    )
-    steps = samples * settings.epochs
-    return Forecast(len(plan.folds), steps, speed, timed, cells.census)
+    steps, timed, once = samples * settings.epochs, True, 0.0
+    if isinstance(settings, NetworkSettings):
+        speed = measure_speed(settings, len(cells.vocabulary), device, workers)
+    elif isinstance(settings, ShapeIndexSettings | KernelRidgeSettings):
+        features, fold = measure_fold(settings, cells, plan.folds[0].train)
+        once = features * len(cells)
+        speed = steps * workers / (fold * len(plan.folds))
+    else:
+        speed, timed = workers / CORE_SECONDS[settings.name], False
+    return Forecast(len(plan.folds), steps, speed, timed, cells.census, once)
 
 
 def _engine(config: RunConfig) -> AbstractContextManager[Engine]:

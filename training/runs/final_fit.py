@@ -8,6 +8,7 @@ another one in its place begins anew.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -15,11 +16,17 @@ from pathlib import Path
 
 import numpy as np
 
-from training.config import NetworkSettings, TrainingSetSettings
+from training.config import (
+    KernelRidgeSettings,
+    NetworkSettings,
+    TrainingSetSettings,
+)
 from training.data.cells.cell_set import CellSet
 from training.inference.cards import ModelCard
+from training.inference.kernel_model import KernelModel, save_kernel_model
 from training.inference.model_file import save_model
 from training.models.base import EpochRecord
+from training.models.features.kernel_ridge import KernelRidge
 from training.models.networks.checkpoints import (
     drop_checkpoints,
     load_checkpoint,
@@ -27,6 +34,8 @@ from training.models.networks.checkpoints import (
 )
 from training.models.networks.devices import ResidentCells, choose_device
 from training.models.networks.loop import begin, fit
+from training.runs.classifiers import build_classifier
+from training.splits.samples import Samples
 from training.splits.sampling import choose_samples
 from training.storage.locks import locked
 from training.storage.paths import own_path
@@ -100,7 +109,7 @@ def _read(path: Path) -> object:
 def fit_model(
     name: str,
     cells: CellSet,
-    settings: NetworkSettings,
+    settings: NetworkSettings | KernelRidgeSettings,
     path: Path,
     training_set: TrainingSetSettings | None = None,
     *,
@@ -111,7 +120,7 @@ def fit_model(
 ) -> Iterator[EpochRecord]:
     """Fit one model on all cells and write it and its card.
 
-    It is kept after each epoch: where the same fit was interrupted, it goes on.
+    A network is kept after each epoch: where the same fit was interrupted, it goes on.
 
     Parameters
     ----------
@@ -143,10 +152,16 @@ def fit_model(
     RunLockedError, StorageError
         See `training.runs.final_fit.kept_fit`.
     """
-    resident = ResidentCells.place(cells.images, cells.patterns, choose_device(device))
-    state = begin(settings, len(cells.vocabulary), seed)
     training_set = training_set or TrainingSetSettings()
     samples = choose_samples(cells, np.arange(len(cells)), training_set, seed)
+    card = _card(name, cells, settings, training_set, samples)
+    told = {"measured": measured, "nucleus_share": nucleus_share}
+    card = card.model_copy(update=told)
+    if isinstance(settings, KernelRidgeSettings):
+        yield from _fit_kernel_ridge(card, cells, settings, path, samples)
+        return
+    resident = ResidentCells.place(cells.images, cells.patterns, choose_device(device))
+    state = begin(settings, len(cells.vocabulary), seed)
     with kept_fit(path, describe_fit(cells, settings, training_set, seed)) as folder:
         load_checkpoint(folder, state)
         yield from tuple(state.history)
@@ -155,18 +170,51 @@ def fit_model(
             if isinstance(step, EpochRecord):
                 save_checkpoint(folder, state)
                 yield step
-        specimens = np.unique(cells.specimens[cells.specimens != ""])
-        card = ModelCard(
-            name=name,
-            vocabulary=cells.vocabulary.name,
-            patterns=cells.vocabulary.names,
-            classifier=settings,
-            training_set=training_set,
-            trained_on=cells.source,
-            cells=len(np.unique(samples.rows)),
-            specimens=tuple(specimens.tolist()),
-            data_fingerprint=cells.fingerprint,
-            measured=measured,
-            nucleus_share=nucleus_share,
-        )
         save_model(path, card, state.voters)
+
+
+def _fit_kernel_ridge(
+    card: ModelCard,
+    cells: CellSet,
+    settings: KernelRidgeSettings,
+    path: Path,
+    samples: Samples,
+) -> Iterator[EpochRecord]:
+    """Choose and fit on all cells, and write the model."""
+    classifier = build_classifier(settings, cells, "cpu")
+    assert isinstance(classifier, KernelRidge)
+    rows = np.unique(samples.rows)
+    started = time.perf_counter()
+    choice = classifier.choose(rows)
+    fitted = classifier.solve(rows, choice)
+    yield classifier.record(fitted, rows, started)
+    model = KernelModel(
+        card.model_copy(update={"chosen": classifier.chosen(choice)}),
+        cells.vocabulary,
+        classifier.fourier,
+        fitted.coefficients,
+        fitted.patterns,
+        choice.sharpness,
+    )
+    save_kernel_model(path, model)
+
+
+def _card(
+    name: str,
+    cells: CellSet,
+    settings: NetworkSettings | KernelRidgeSettings,
+    training_set: TrainingSetSettings,
+    samples: Samples,
+) -> ModelCard:
+    named = cells.specimens[(cells.specimens != "") & ~cells.simulated]
+    return ModelCard(
+        name=name,
+        vocabulary=cells.vocabulary.name,
+        patterns=cells.vocabulary.names,
+        classifier=settings,
+        training_set=training_set,
+        trained_on=cells.source,
+        cells=len(np.unique(samples.rows)),
+        specimens=tuple(np.unique(named).tolist()),
+        data_fingerprint=cells.fingerprint,
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from training.models.base import EpochRecord, parse_history
 from training.models.networks.checkpoints import drop_checkpoints
 from training.storage.reading import read_array, read_json
 from training.storage.writing import check_there, write_array, write_json
+
+_CHOSEN = "chosen.json"
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,15 @@ class FoldResult:
         See `training.models.base.HeldOutScores`.
     history
         One record an epoch.
+    chosen
+        What was chosen inside the fold, by name.
     """
 
     rows: npt.NDArray[np.int64]
     scores: npt.NDArray[np.float32]
     disagreement: npt.NDArray[np.float32]
     history: tuple[EpochRecord, ...]
+    chosen: Mapping[str, float] = field(default_factory=dict)
 
 
 ORIGIN = "fold.json"
@@ -61,6 +67,8 @@ def write_result(folder: Path, result: FoldResult) -> None:
     """Write a finished fold; `scores.npy` comes last and marks it as done."""
     check_there(folder)
     write_json(folder / "history.json", [asdict(record) for record in result.history])
+    if result.chosen:
+        write_json(folder / _CHOSEN, dict(result.chosen))
     write_array(folder / "rows.npy", result.rows)
     write_array(folder / "disagreement.npy", result.disagreement)
     write_array(folder / "scores.npy", result.scores)
@@ -95,11 +103,18 @@ def read_result(
             for name in ("rows", "scores", "disagreement")
         )
         history = parse_history(read_json(folder / "history.json"))
-        found = FoldResult(rows, scores, disagreement, history)
+        found = FoldResult(rows, scores, disagreement, history, _read_chosen(folder))
         _check_result(found, cells, patterns)
-    except (OSError, ValueError, TypeError) as fault:
+    except (OSError, ValueError, TypeError, AttributeError) as fault:
         raise damaged_result(folder) from fault
     return found
+
+
+def _read_chosen(folder: Path) -> dict[str, float]:
+    path = folder / _CHOSEN
+    if not path.is_file():
+        return {}
+    return {str(name): float(value) for name, value in read_json(path).items()}
 
 
 def damaged_result(folder: Path) -> BadRunError:

@@ -50,8 +50,9 @@ def choose_samples(
     samples
         All cells in view 0, then all that have a view 1 in it, and so on.
     """
+    used = cells.own | (cells.simulated if settings.simulated else False)
     if not settings.use_extra:
-        train = train[cells.own[train]]
+        train = train[used[train]]
     if settings.specimen_share < 1:
         train = _draw_specimens(cells, train, settings.specimen_share, seed)
     if settings.cells_per_specimen or settings.cell_share < 1:

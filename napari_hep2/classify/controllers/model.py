@@ -63,10 +63,10 @@ class ClassifyController:
         def work() -> Work[tuple[Any, FramePrediction]]:
             yield Progress("loading the model")
             from training.inference.frames import classify_frame
-            from training.inference.model_file import load_model
+            from training.inference.scorers import load_scorer
 
             loaded = known[2] if known and known[1] == device else None
-            loaded = loaded or load_model(model, device)
+            loaded = loaded or load_scorer(model, "torch", device)
             yield Progress("scoring the cells")
             return loaded, classify_frame(cells, loaded)
 

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.config import ShapeIndexSettings
+from training.config import (
+    KernelRidgeSettings,
+    ProtocolSettings,
+    ScaleSpaceSettings,
+    ShapeIndexSettings,
+)
 from training.data.cells.loading import load_packed
 from training.errors import (
     BadRunError,
@@ -294,12 +299,22 @@ def test_the_first_event_tells_the_specimens_and_how_many_of_each_pattern(
     assert (first["kind"], first["notes"][0]) == ("run-started", census)
 
 
+@pytest.mark.parametrize("settings", [KernelRidgeSettings(), ShapeIndexSettings()])
+def test_features_are_forecast_once_and_folds_each(config, settings):
+    changed = {"classifier": settings, "protocol": ProtocolSettings()}
+    cost = run_forecast(config.model_copy(update=changed))
+    assert cost.measured
+    assert cost.once > 0
+    folds = cost.image_steps / cost.images_per_second
+    assert cost.seconds == pytest.approx(cost.once + folds)
+
+
 def test_what_is_not_trained_in_steps_is_forecast_from_figures(config):
-    features = config.model_copy(update={"classifier": ShapeIndexSettings()})
+    features = config.model_copy(update={"classifier": ScaleSpaceSettings()})
     cost = run_forecast(features)
     assert not cost.measured
     assert cost.image_steps == 24 * 2
-    assert cost.images_per_second == 1 / CORE_SECONDS["shape-index"]
+    assert cost.images_per_second == 1 / CORE_SECONDS["scale-space"]
     assert run_forecast(config).measured
 
 

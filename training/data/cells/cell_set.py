@@ -24,6 +24,9 @@ from training.patterns import Vocabulary
 if TYPE_CHECKING:
     from training.decisions.applied import ReviewManifest
 
+SIMULATED = "simulated/"
+"""How the specimens of simulated extra cells begin."""
+
 _PERCENTILES = (0.01, 0.99)
 
 
@@ -95,6 +98,12 @@ class CellSet:
     def own(self) -> npt.NDArray[np.bool_]:
         """The cells that may be tested, (N,) bool."""
         return np.ones(len(self), bool) if self.extra is None else ~self.extra
+
+    @property
+    def simulated(self) -> npt.NDArray[np.bool_]:
+        """The simulated cells that are trained on beside others, (N,) bool."""
+        named = np.char.startswith(self.specimens, SIMULATED)
+        return named & ~self.own
 
     @property
     def census(self) -> str:

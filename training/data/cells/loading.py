@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +18,12 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from training.config import ExtractionSettings, SegmentationSettings
-from training.data.cells.cell_set import CellSet, pack_images, pack_masks
+from training.config import (
+    ExtractionSettings,
+    SegmentationSettings,
+    SimulationSettings,
+)
+from training.data.cells.cell_set import SIMULATED, CellSet, pack_images, pack_masks
 from training.data.cells.extraction import (
     FrameCells,
     cell_id,
@@ -39,7 +44,7 @@ from training.data.layouts import Collection, read_collection
 from training.data.masks.files import read_mask
 from training.data.masks.history import mended_notes
 from training.data.masks.single_crops import crop_mask
-from training.data.simulation import simulated_specimens
+from training.data.simulation import simulate, simulated_specimens, simulation_hash
 from training.decisions.applied import ReviewManifest, Rule, review_cells
 from training.errors import BadCellsError, BadMaskError, BadSettingError
 from training.patterns import VOCABULARIES
@@ -75,6 +80,7 @@ def load_packed(
     extra: Path | None = None,
     masks: bool = False,
     reviewed: Rule = "not-rejected",
+    simulated: SimulationSettings | None = None,
 ) -> tuple[CellSet, Path]:
     """Load every usable cell of a folder, from the cache where it is still true.
 
@@ -93,6 +99,8 @@ def load_packed(
         from the crops, and a note says so.
     reviewed : {'not-rejected', 'accepted'}
         Which cells of a cell folder are used, by the decisions of its reviewers.
+    simulated
+        Specimens that are simulated, trained on and never tested.
 
     Returns
     -------
@@ -118,18 +126,49 @@ def load_packed(
             f"{path} is not a cell folder, so none of its cells is accepted",
             "extract a cell folder and review it",
         )
-    own, packed = _load_one(path, input_size, layout, masks, reviewed)
-    if extra is None:
-        return own, packed
-    other, other_packed = _load_one(extra, input_size, "auto", masks, reviewed)
+    found = _load_one(path, input_size, layout, masks, reviewed)
+    if extra is not None:
+        other = _load_one(extra, input_size, "auto", masks, reviewed)
+        found = _join(found, other, "extra/")
+    if simulated is not None:
+        drawn = _load_simulated(simulated, input_size, masks)
+        found = _join(found, drawn, SIMULATED)
+    return found
+
+
+def _join(
+    own: tuple[CellSet, Path], extra: tuple[CellSet, Path], prefix: str
+) -> tuple[CellSet, Path]:
+    """Return cells with others that are trained on only, from the cache."""
     name = hashlib.blake2b(
-        f"{packed.name} {other_packed.name}".encode(), digest_size=12
+        f"{own[1].name} {prefix} {extra[1].name}".encode(), digest_size=12
     ).hexdigest()
     joined = cache_folder() / f"cells-{name}"
     if not (joined / "cells.json").is_file():
-        write_joined(own, other, joined)
-    reviews = *own.reviews, *(replace(one, extra=True) for one in other.reviews)
+        write_joined(own[0], extra[0], joined, prefix)
+    extra_reviews = (replace(one, extra=True) for one in extra[0].reviews)
+    reviews = *own[0].reviews, *extra_reviews
     return replace(read_cell_set(joined), reviews=reviews), joined
+
+
+def _load_simulated(
+    settings: SimulationSettings, input_size: int, masks: bool
+) -> tuple[CellSet, Path]:
+    """Simulate specimens and pack their cells; only these are kept."""
+    drawn = settings.model_dump_json(), simulation_hash(), ExtractionSettings()
+    asked = repr((CACHE_FORMAT, input_size, masks, drawn)).encode()
+    name = hashlib.blake2b(asked, digest_size=12).hexdigest()
+    cached = cache_folder() / f"cells-{name}"
+    if not (cached / "cells.json").is_file():
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            PackedWriter(cached) as writer,
+        ):
+            path = Path(folder) / f"{settings.specimens} simulated specimens"
+            for _ in simulate(path, settings):
+                pass
+            _pack(path, input_size, "auto", masks, "not-rejected", writer)
+    return read_cell_set(cached), cached
 
 
 def _load_one(

@@ -231,11 +231,13 @@ def write_cell_set(cells: CellSet, folder: Path) -> None:
         )
 
 
-def write_joined(own: CellSet, extra: CellSet, folder: Path) -> None:
+def write_joined(
+    own: CellSet, extra: CellSet, folder: Path, prefix: str = "extra/"
+) -> None:
     """Write one cell set of cells to test and of cells to train on only.
 
-    Ids and specimens of `extra` get the prefix ``extra/``. Its cells of patterns that
-    `own` does not have are left out, with a note.
+    Ids and specimens of `extra` get the prefix. Its cells of patterns that `own` does
+    not have are left out, with a note; cells of `own` may be extra already.
 
     Raises
     ------
@@ -246,20 +248,21 @@ def write_joined(own: CellSet, extra: CellSet, folder: Path) -> None:
     mapped = np.array([-1 if k is None else k for k in index], np.int64)
     patterns = mapped[extra.patterns]
     known = np.flatnonzero(patterns >= 0)
-    notes = [*own.notes, *(f"extra cells: {note}" for note in extra.notes)]
+    kind = prefix.rstrip("/")
+    notes = [*own.notes, *(f"{kind} cells: {note}" for note in extra.notes)]
     if len(known) < len(extra):
         left = len(extra) - len(known)
-        notes.append(f"{left} extra cells of other patterns were left out")
+        notes.append(f"{left} {kind} cells of other patterns were left out")
     masks = own.masks is not None and extra.masks is not None
     renamed = replace(extra, patterns=patterns, vocabulary=own.vocabulary)
     with PackedWriter(folder) as writer:
         writer.add_set(own, np.arange(len(own)), masks=masks)
-        writer.add_set(renamed, known, masks=masks, prefix="extra/")
+        writer.add_set(renamed, known, masks=masks, prefix=prefix)
         writer.finish(
             own.vocabulary,
             f"{own.source} with {extra.source}",
             notes,
-            np.repeat([False, True], [len(own), len(known)]),
+            np.concatenate([~own.own, np.ones(len(known), bool)]),
             (*own.reviews, *(replace(one, extra=True) for one in extra.reviews)),
             own.specimens_from,
         )

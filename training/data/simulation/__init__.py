@@ -7,15 +7,18 @@
 from training.data.simulation.frames import SimulatedFrame, simulate_frame
 from training.data.simulation.nuclei import CONDITIONS
 from training.data.simulation.specimens import (
+    PROPORTIONS,
     SimulatedSpecimen,
     deal_patterns,
     simulate,
     simulated_specimens,
+    simulation_hash,
 )
 from training.data.simulation.styles import SpecimenStyle, draw_style
 
 __all__ = [
     "CONDITIONS",
+    "PROPORTIONS",
     "SimulatedFrame",
     "SimulatedSpecimen",
     "SpecimenStyle",
@@ -24,4 +27,5 @@ __all__ = [
     "simulate",
     "simulate_frame",
     "simulated_specimens",
+    "simulation_hash",
 ]

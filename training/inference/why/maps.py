@@ -58,7 +58,7 @@ def class_maps(
     side = int(crops.shape[1])
     if not len(crops):
         return np.zeros((0, side, side), np.float32)
-    settings = model.card.classifier
+    settings = model.settings
     packed = pack_images(crops, settings.input_size)
     device = next(model.voters[0].parameters()).device
     images = torch.from_numpy(packed).to(device)

@@ -334,7 +334,7 @@ def _drawn(
 def _embed_packed(model: Model, packed: npt.NDArray[np.uint8]) -> Floats:
     device = next(model.voters[0].parameters()).device
     images = torch.from_numpy(packed).to(device)
-    how = model.card.classifier.normalisation
+    how = model.settings.normalisation
     with torch.inference_mode():
         parts = [
             torch.cat([_before_head(voter, batch) for batch in batches(images, how)])

@@ -50,8 +50,8 @@ def explain_cells(
     Parameters
     ----------
     model
-        As `training.inference.scorers.load_scorer` returns it. Of an ONNX model neither
-        maps nor neighbours can be told.
+        As `training.inference.scorers.load_scorer` returns it. Only of
+        networks in a safetensors file maps and neighbours can be told.
     crops : (N, S, S) uint8 or uint16
     patterns : (N,) int64
         The pattern asked about, of each crop, in the order of the vocabulary.
@@ -66,7 +66,7 @@ def explain_cells(
             "be shown apart."
         )
     if not has_networks(model):
-        notes.append("ONNX Runtime gives no maps of where a network looked.")
+        notes.append("Only a network in a safetensors file shows where it looked.")
         return Reasons(None, stability, None, tuple(notes))
     from training.inference.why.maps import class_maps
     from training.inference.why.neighbours import embed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -41,16 +42,19 @@ class Bag:
         return len(self.images)
 
 
-class FeatureSystem(ABC):
-    """One system: what it computes of a cell, and what it fits in a fold.
+class Features:
+    """What is computed of a cell and not fitted.
 
     Attributes
     ----------
     invariant
         Whether all eight views of a cell have the same features, so that one will do.
+    rests_on
+        Packages beside its own whose code decides the features.
     """
 
     invariant = False
+    rests_on: tuple[ModuleType, ...] = ()
 
     def compute(
         self,
@@ -62,6 +66,10 @@ class FeatureSystem(ABC):
         A system that works from the images themselves has none (D is 0).
         """
         return np.zeros((len(images), 0), np.float32)
+
+
+class FeatureSystem(Features, ABC):
+    """One system: what it computes of a cell, and what it fits in a fold."""
 
     @abstractmethod
     def fit(self, train: Bag, seed: int, should_stop: Callable[[], bool]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ import torch
 
 from training.data.cells.cell_set import CellSet
 from training.models.augmentation import turn
-from training.models.features.base import FeatureSystem, Floats
+from training.models.features.base import Features, Floats
 from training.splits.samples import Rows, Samples
 from training.storage.reading import read_array
 from training.storage.writing import write_array
@@ -40,7 +41,7 @@ class FeatureStore:
     """
 
     def __init__(
-        self, system: FeatureSystem, recipe: str, cells: CellSet, folder: Path
+        self, system: Features, recipe: str, cells: CellSet, folder: Path
     ) -> None:
         self._system = system
         self._cells = cells
@@ -95,12 +96,11 @@ def turned(
     return turn(images, turns).numpy(), turn(masks, turns).numpy()
 
 
-def _source_hash(system: FeatureSystem) -> str:
-    """Hash the code of the module, or of the whole package, of a system."""
-    file = Path(inspect.getfile(type(system)))
-    package = file.parent.name != "classifiers"
-    files = sorted(file.parent.glob("*.py")) if package else [file]
+def _source_hash(system: Features) -> str:
+    """Hash the code of the packages that decide the features of a system."""
+    modules: tuple[type | ModuleType, ...] = (type(system), *system.rests_on)
     digest = hashlib.blake2b(digest_size=12)
-    for one in files:
-        digest.update(one.read_bytes())
+    for module in modules:
+        for one in sorted(Path(inspect.getfile(module)).parent.glob("*.py")):
+            digest.update(one.read_bytes())
     return digest.hexdigest()

@@ -19,7 +19,7 @@ from training.runs.engines.base import (
     default_workers,
 )
 from training.runs.engines.local import LocalEngine, run_tasks
-from training.runs.engines.speed import measure_speed
+from training.runs.engines.speed import measure_fold, measure_speed
 
 __all__ = [
     "ATTEMPTS",
@@ -27,6 +27,7 @@ __all__ = [
     "FoldTask",
     "Message",
     "default_workers",
+    "measure_fold",
     "measure_speed",
     "open_engine",
     "run_tasks",

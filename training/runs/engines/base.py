@@ -17,7 +17,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
-from training.config import ClassifierSettings, NetworkSettings, TrainingSetSettings
+from training.config import (
+    ClassifierSettings,
+    KernelRidgeSettings,
+    NetworkSettings,
+    TrainingSetSettings,
+)
 from training.data.cells.cell_set import CellSet
 from training.data.cells.loading import read_cell_set
 from training.errors import BadRunError, Hep2Error
@@ -199,7 +204,12 @@ GROUP = 4
 
 
 def default_workers(device: str, classifier: ClassifierSettings) -> int:
-    """Return how many folds train at once: one a core, or a group on a GPU."""
+    """Return how many folds train at once: one a core, or a group on a GPU.
+
+    Those that are solved from common sums take less time than a process to start.
+    """
+    if isinstance(classifier, KernelRidgeSettings):
+        return 1
     if trains_on_gpu(device, classifier):
         return GROUP if trains_side_by_side(device, classifier) else 1
     affinity = getattr(os, "sched_getaffinity", None)
@@ -314,6 +324,7 @@ class _FoldInTraining:
             held_out.scores,
             held_out.disagreement,
             tuple(self._history),
+            held_out.chosen,
         )
         write_result(self._task.folder, result)
         return fold_done(self._task.fold.name, self._cells, result)
@@ -322,7 +333,8 @@ class _FoldInTraining:
 def fold_done(name: str, cells: CellSet, result: FoldResult) -> Message:
     """Return the event of a finished fold."""
     right = int((result.scores.argmax(1) == cells.patterns[result.rows]).sum())
-    return {"kind": "fold-done", "fold": name, "n": len(result.rows), "correct": right}
+    done = {"kind": "fold-done", "fold": name, "n": len(result.rows), "correct": right}
+    return {**done, "chosen": dict(result.chosen)} if result.chosen else done
 
 
 def fold_failed(name: str, message: str) -> Message:

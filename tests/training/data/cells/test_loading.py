@@ -4,12 +4,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.config import ExtractionSettings, SegmentationSettings
+from training.config import (
+    ExtractionSettings,
+    SegmentationSettings,
+    SimulationSettings,
+    TrainingSetSettings,
+)
 from training.data.cells.folder import write_cell_folder
 from training.data.cells.loading import load_packed, read_cell_set
 from training.data.cells.packed import write_joined
 from training.data.layouts import read_collection
 from training.patterns import I3A_TASK2
+from training.splits.sampling import choose_samples
 
 
 def test_masks_come_with_the_cells_where_they_are_asked_for(cells, task1):
@@ -116,3 +122,35 @@ def test_simulated_cells_are_said_to_be(cells, task1):
     assert not load_packed(folder, 32)[0].notes
     (folder / "source.json").write_text('{"simulated": true, "specimens_written": 2}')
     assert load_packed(folder, 32)[0].notes == ("the cells are simulated",)
+
+
+def test_simulated_cells_are_trained_on_and_never_tested(cells, task1):
+    """Drawn once, by their seed; the second time they come from the cache."""
+    folder = task1(cells)
+    few = SimulationSettings(
+        specimens=3,
+        patterns=("Golgi", "NuMem", "Homogeneous"),
+        cells_min=2,
+        cells_max=3,
+        height=160,
+        width=160,
+        reject_share=0,
+    )
+    found, packed = load_packed(folder, 32, masks=True, simulated=few)
+    drawn = found.simulated
+    assert drawn.any()
+    assert (drawn == ~found.own).all()
+    assert found.masks is not None
+    assert set(found.specimens[drawn]) <= {f"simulated/{k}" for k in (1, 2, 3)}
+    assert set(found.patterns[drawn]) <= {0, 4, 5}
+    assert "simulated" in found.source
+    again, same = load_packed(folder, 32, masks=True, simulated=few)
+    assert same == packed
+    assert again.fingerprint == found.fingerprint
+    other = few.model_copy(update={"seed": 1})
+    assert load_packed(folder, 32, masks=True, simulated=other)[1] != packed
+    train = TrainingSetSettings(simulated=3)
+    used = choose_samples(found, np.arange(len(found)), train, 0).rows
+    assert np.isin(np.flatnonzero(drawn), used).all()
+    unused = choose_samples(found, np.arange(len(found)), TrainingSetSettings(), 0)
+    assert not drawn[unused.rows].any()
