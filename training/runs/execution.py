@@ -250,7 +250,7 @@ def _train(
         resumed=resumed,
         cells=len(cells),
         source=cells.source,
-        notes=[*changes_note(config), cells.census, *cells.notes, *plan.notes],
+        notes=[cells.census, *cells.notes, *plan.notes, *changes_note(config)],
         folds=folds,
     )
     awaited = np.unique([k for fold in plan.folds for k in cells.patterns[fold.test]])
