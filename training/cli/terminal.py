@@ -36,7 +36,7 @@ _AT_ONCE = 0.2
 def print_metrics(metrics: "Metrics", patterns: list[str]) -> None:
     """Print the rate of each pattern and the mean class accuracy."""
     from training.evaluation.intervals import NEEDED, percent_range
-    from training.evaluation.metrics import borrowed_words, tested_words
+    from training.evaluation.metrics import basis_words, borrowed_words
 
     table = Table("pattern", "rate %", "95 %", "cells", "specimens")
     for k, name in enumerate(patterns):
@@ -51,7 +51,7 @@ def print_metrics(metrics: "Metrics", patterns: list[str]) -> None:
         if (metrics.interval)
         else f"no interval: {NEEDED}"
     )
-    tested = tested_words(metrics)
+    tested = basis_words(metrics)
     print(
         f"mean class accuracy {100 * metrics.mean_class_accuracy:.2f} % ({over})"
         f"{tested and f', {tested}'}, {metrics.n} held-out cells"

@@ -98,7 +98,7 @@ def measure_counts(
     )
 
 
-def tested_words(metrics: Metrics) -> str:
+def basis_words(metrics: Metrics) -> str:
     """Return over how many patterns the mean is, or '' where it is over all."""
     tested = int(np.isfinite(metrics.rates).sum())
     of = len(metrics.rates)

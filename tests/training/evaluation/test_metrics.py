@@ -8,13 +8,13 @@ from sklearn.metrics import confusion_matrix as sklearn_confusion
 from training import paper
 from training.evaluation.intervals import rate_intervals
 from training.evaluation.metrics import (
+    basis_words,
     borrowed_words,
     by_specimen,
     class_rates,
     confusion_matrix,
     mean_class_accuracy,
     measure,
-    tested_words,
 )
 
 
@@ -91,8 +91,8 @@ def test_words_on_what_a_mean_rests_on():
     specimens = np.array(list("pqrstuv"))
     predicted = np.array([0, 0, 0, 0, 1, 1, 1])
     found = measure(truth, predicted, specimens, 3)
-    assert tested_words(found) == "over 2 of 3 patterns"
+    assert basis_words(found) == "over 2 of 3 patterns"
     assert borrowed_words(found, names).startswith("b has one specimen: how far")
     whole = measure(truth[:6], predicted[:6], specimens[:6], 1 + 1)
     assert borrowed_words(whole, names[:2]) == ""
-    assert tested_words(measure(truth, predicted, specimens, 2)) == ""
+    assert basis_words(measure(truth, predicted, specimens, 2)) == ""
