@@ -306,8 +306,11 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=STUDIES, nargs="*", default=list(STUDIES))
-    for name in parser.parse_args().only:
+    parser.add_argument("--repeats", type=int, help="of each study named by --only")
+    given = parser.parse_args()
+    for name in given.only:
         study, repeats = STUDIES[name]
+        repeats = given.repeats or repeats
         print(f"\n{name}: {(study.__doc__ or '').splitlines()[0]}\n")
         head, *rows = study(repeats)
         print(f"| {' | '.join(map(str, head))} |\n|{'---|' * len(head)}")

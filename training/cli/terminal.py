@@ -64,7 +64,7 @@ def remark(*sentences: str) -> None:
 def print_metrics(metrics: "Metrics", patterns: list[str]) -> None:
     """Print the rate of each pattern and the mean class accuracy."""
     from training.evaluation.intervals import NEEDED, percent_range
-    from training.evaluation.metrics import borrowed_words
+    from training.evaluation.metrics import basis_words, borrowed_words
 
     table = Table("pattern", "rate %", "95 %", "cells", "specimens")
     for k, name in enumerate(patterns):
@@ -79,9 +79,10 @@ def print_metrics(metrics: "Metrics", patterns: list[str]) -> None:
         if metrics.interval
         else f"no interval: {NEEDED}"
     )
+    tested = basis_words(metrics)
     say(
-        f"mean class accuracy {100 * metrics.mean_class_accuracy:.2f} % ({over}), "
-        f"{metrics.n} held-out cells"
+        f"mean class accuracy {100 * metrics.mean_class_accuracy:.2f} % ({over})"
+        f"{tested and f', {tested}'}, {metrics.n} held-out cells"
     )
     if lone := borrowed_words(metrics, patterns):
         say(lone)

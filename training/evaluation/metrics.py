@@ -98,6 +98,13 @@ def measure_counts(
     )
 
 
+def basis_words(metrics: Metrics) -> str:
+    """Return over how many patterns the mean is, or '' where it is over all."""
+    tested = int(np.isfinite(metrics.rates).sum())
+    of = len(metrics.rates)
+    return "" if tested == of else f"over {tested} of {of} patterns"
+
+
 def borrowed_words(metrics: Metrics, names: Sequence[str]) -> str:
     """Return of which patterns an interval takes its width from the others, or ''."""
     lone = [name for name, one in zip(names, metrics.borrowed, strict=True) if one]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from training.errors import BadRunError, Hep2Error
 from training.evaluation.calibration import Calibration, measure_calibration
 from training.evaluation.intervals import NEEDED, percent_range
-from training.evaluation.metrics import Metrics, borrowed_words
+from training.evaluation.metrics import Metrics, basis_words, borrowed_words
 from training.evaluation.predictions import Predictions
 from training.inference.cards import NOTICE
 from training.models.base import INNER_ACCURACY
@@ -79,6 +79,7 @@ def _report_content(run: RunFolder) -> dict[str, Any]:
         "changes": changes_note(config),
         "interval": percent_range(interval) if interval else "",
         "needed": NEEDED,
+        "tested": basis_words(metrics),
         "borrowed": borrowed_words(metrics, names),
         "n": metrics.n,
         "n_specimens": int(metrics.specimens.sum()),

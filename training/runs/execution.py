@@ -278,10 +278,10 @@ def _train(
         cells=len(cells),
         source=cells.source,
         notes=[
-            *changes_note(config),
             cells.census,
             *cells.notes,
             *plan.notes,
+            *changes_note(config),
             *notes_on_origins(tasks),
         ],
         folds=folds,

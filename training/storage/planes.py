@@ -118,7 +118,7 @@ def grey_plane(
         pixels, note = _colour(path, pixels, channel)
         notes.append(note)
     grey = np.ascontiguousarray(pixels)
-    if _is_mask(grey):
+    if grey.dtype.kind in "ui" and _is_mask(grey):
         notes.append("the frame has two values only, as a mask has")
     return GreyImage(grey, "; ".join(notes), picture.pixel_size, picture.bits)
 

@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from training.data.cells.folder import is_cell_folder, read_cell_folder
 from training.errors import BadRunError
+from training.evaluation.intervals import Interval, pair, rate_intervals
+from training.evaluation.metrics import by_specimen
 from training.runs.execution import load_cells
 from training.runs.folder import RunFolder
 from training.runs.predictions import read_predictions
@@ -244,6 +246,8 @@ class QueueQuality:
         Cells, and those of a wrong label.
     precision_at : dict of int to float
         Share of wrong labels among the first so many.
+    precision_interval : dict of int to (float, float)
+        Its 95 % over specimens, or None where they are too few.
     recall_at : dict of int to float
         Share of all wrong labels that stand among the first so many.
     average_precision
@@ -257,6 +261,7 @@ class QueueQuality:
     n: int
     wrong: int
     precision_at: dict[int, float]
+    precision_interval: dict[int, Interval | None]
     recall_at: dict[int, float]
     average_precision: float
     candidates: int
@@ -283,9 +288,20 @@ def queue_quality(queue: DoubtedLabels, truth: dict[str, str]) -> QueueQuality:
         len(wrong),
         n,
         {k: float(found[k - 1] / k) for k in at},
+        {k: _interval(wrong[:k], queue.specimens[:k]) for k in at},
         {k: float(found[k - 1] / max(n, 1)) for k in at},
         float(np.mean(found[places] / (places + 1))) if n else float("nan"),
         int(queue.candidate.sum()),
         int((queue.candidate & wrong).sum()),
         float(np.mean(right)) if n else float("nan"),
     )
+
+
+def _interval(
+    hits: npt.NDArray[np.bool_], specimens: npt.NDArray[np.str_]
+) -> Interval | None:
+    """Return the 95 % interval over specimens of the share of hits."""
+    one = np.zeros(len(hits), np.int64)
+    right = by_specimen(hits, one, specimens, 1)
+    total = by_specimen(np.ones(len(hits)), one, specimens, 1)
+    return pair(rate_intervals(right, total).mean)

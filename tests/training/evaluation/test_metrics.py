@@ -8,6 +8,8 @@ from sklearn.metrics import confusion_matrix as sklearn_confusion
 from training import paper
 from training.evaluation.intervals import rate_intervals
 from training.evaluation.metrics import (
+    basis_words,
+    borrowed_words,
     by_specimen,
     class_rates,
     confusion_matrix,
@@ -81,3 +83,16 @@ def test_sums_by_specimen_and_pattern():
     truth = np.array([0, 1, 0, 2])
     sums = by_specimen(np.array([0.5, 1, 2, 4]), truth, specimens, 3)
     assert sums.tolist() == [[0, 1, 0], [2.5, 0, 4]]
+
+
+def test_words_on_what_a_mean_rests_on():
+    names = ("a", "b", "c")
+    truth = np.repeat([0, 1], [6, 1])
+    specimens = np.array(list("pqrstuv"))
+    predicted = np.array([0, 0, 0, 0, 1, 1, 1])
+    found = measure(truth, predicted, specimens, 3)
+    assert basis_words(found) == "over 2 of 3 patterns"
+    assert borrowed_words(found, names).startswith("b has one specimen: how far")
+    whole = measure(truth[:6], predicted[:6], specimens[:6], 1 + 1)
+    assert borrowed_words(whole, names[:2]) == ""
+    assert basis_words(measure(truth, predicted, specimens, 2)) == ""

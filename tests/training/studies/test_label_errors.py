@@ -108,6 +108,8 @@ def test_a_wrong_label_stands_first_until_it_is_mended(
     quality = queue_quality(queue, {"cell0": "Homogeneous"})
     assert (quality.average_precision, quality.proposed_right) == (1, 1)
     assert quality.recall_at[1] == 1
+    assert quality.precision_interval[1] is None, "one cell tells no width"
+    assert quality.precision_interval.keys() == quality.precision_at.keys()
     with DecisionStore(folder / STORE, "ann") as store:
         store.decide(["cell0"], "relabelled", "Homogeneous")
     later = find_label_errors(run)
