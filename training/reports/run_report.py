@@ -15,7 +15,7 @@ from training.evaluation.metrics import Metrics
 from training.evaluation.predictions import Predictions
 from training.inference.cards import NOTICE
 from training.patterns import I3A_TASK2, MIVIA
-from training.reports.pages import render, svg
+from training.reports.pages import in_own_style, render, svg
 from training.reports.strips import SPECIMENS, specimen_strips
 from training.reports.verdict_section import specimen_section
 from training.runs.deviations import deviations, rerun_command
@@ -173,6 +173,7 @@ def _calibration(calibration: Calibration) -> dict[str, Any]:
     }
 
 
+@in_own_style
 def reliability_figure(calibration: Calibration) -> str:
     """Return the reliability diagram and the risk over coverage as one SVG."""
     from matplotlib.figure import Figure
@@ -226,6 +227,7 @@ def _most_wrong(tally: _Tally) -> str:
     return f"{worst} ({100 * wrong[worst] / tally.cells:.0f} %)"
 
 
+@in_own_style
 def _curves(run: RunFolder) -> str:
     """Return the learning curves of all folds as one SVG; '' where there are none."""
     from matplotlib.figure import Figure

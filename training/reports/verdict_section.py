@@ -11,7 +11,7 @@ import pandas as pd
 from training.errors import BadRunError
 from training.evaluation.calibration import Calibration, measure_calibration
 from training.evaluation.verdict_figures import VerdictCalibration
-from training.reports.pages import svg
+from training.reports.pages import in_own_style, svg
 from training.runs.folder import SPECIMENS, VERDICT, RunFolder
 from training.runs.verdicts import read_verdict
 from training.storage.csv_tables import plain_word
@@ -106,6 +106,7 @@ def transductive_sentence(fitted: VerdictCalibration) -> str:
     )
 
 
+@in_own_style
 def specimen_figure(calibration: Calibration) -> str:
     """Return the reliability diagram and the risk over coverage of specimens."""
     from matplotlib.figure import Figure

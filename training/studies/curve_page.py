@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from training.inference.cards import NOTICE
-from training.reports.pages import render, svg
+from training.reports.pages import in_own_style, render, svg
 from training.runs.deviations import rerun_command
 from training.splits.protocols import PROTOCOLS
 from training.storage.writing import write_json, write_text
@@ -78,6 +78,7 @@ def _rows(study: CurveStudy) -> list[dict[str, str]]:
     ]
 
 
+@in_own_style
 def curve_figure(study: CurveStudy) -> str:
     """Return both curves with their intervals as one SVG."""
     from matplotlib.figure import Figure

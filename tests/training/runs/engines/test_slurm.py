@@ -86,8 +86,8 @@ def test_a_job_that_loses_its_place_goes_on_from_its_checkpoint(
     assert again == undone, "they went on from where they were"
     assert events[-1]["folds_failed"] == 0
     assert np.array_equal(scores_of(run), scores_of(local))
-    assert list(run.path.glob("slurm/*.pkl")) == []
-    assert list(run.path.glob("slurm/*.err")), "what the jobs printed stays"
+    assert list(run.path.glob("slurm/*/*.pkl")) == []
+    assert list(run.path.glob("slurm/*/*.err")), "what the jobs printed stays"
 
 
 def test_stop_ends_every_job(tmp_path, slurm):
