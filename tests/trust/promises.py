@@ -409,6 +409,8 @@ TAIL = """\
 * **Real power cuts**: they are simulated below SQLite, by a file system that drops and
   reorders unsynced writes, with the SQLite that apsw bundles rather than Python's own.
   Whether a disk really syncs when it reports so is not tested.
+* **Two machines**: two process namespaces of one kernel stand for them. That a network
+  folder shows a lock to all machines within a minute is assumed.
 * **Windows and macOS**: nothing was run there. Tests that need SIGKILL, a mount or a
   network namespace are for Linux and are skipped elsewhere.
 * **A GPU**: running out of memory is raised artificially, not by a full card.

@@ -191,7 +191,7 @@ def test_dangling_links_and_files_of_others_are_left_aside(
     ]
     gone = [path.name for path in kept if not (path.is_symlink() or path.exists())]
     promise.reached(
-        f"5 links to nowhere: 0 tracebacks; {len(kept)} files of others: {len(gone)} "
-        "gone",
+        f"5 links to nowhere: 0 tracebacks; {len(kept)} files of others: "
+        f"{len(gone)} gone",
         not gone,
     )

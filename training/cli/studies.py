@@ -157,7 +157,7 @@ def resume(
         str | None,
         typer.Option(
             metavar="ENGINE",
-            help="As for run; default: the one the run was started with.",
+            help="As for run; default: the one you started the run with.",
         ),
     ] = None,
     as_json: Json = False,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import jinja2
 from PIL import Image
@@ -42,6 +43,26 @@ def _fit(value: object) -> object:
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value
     return "\n".join(map(shown, value.split("\n")))
+
+
+_Drawn = TypeVar("_Drawn", bound=Callable[..., Any])
+
+
+def in_own_style(draw: _Drawn) -> _Drawn:
+    """Draw as matplotlib does where nobody has changed its settings.
+
+    It would obey a file ``matplotlibrc`` in the current folder, which may hold data of
+    others.
+    """
+
+    @functools.wraps(draw)
+    def drawn(*words: Any, **settings: Any) -> Any:
+        from matplotlib import style
+
+        with style.context("default"):
+            return draw(*words, **settings)
+
+    return cast(_Drawn, drawn)
 
 
 def svg(figure: Figure) -> str:

@@ -18,7 +18,7 @@ from training.evaluation.predictions import Predictions
 from training.inference.cards import NOTICE
 from training.models.base import INNER_ACCURACY
 from training.patterns import I3A_TASK2, MIVIA
-from training.reports.pages import render, svg
+from training.reports.pages import in_own_style, render, svg
 from training.reports.strips import SPECIMENS, specimen_strips
 from training.reports.verdict_section import specimen_section
 from training.runs.deviations import (
@@ -188,6 +188,7 @@ def _calibration(calibration: Calibration) -> dict[str, Any]:
     }
 
 
+@in_own_style
 def reliability_figure(calibration: Calibration) -> str:
     """Return the reliability diagram and the risk over coverage as one SVG."""
     from matplotlib.figure import Figure
@@ -256,6 +257,7 @@ def _chosen(run: RunFolder) -> list[tuple[str, int]]:
     return found.most_common()
 
 
+@in_own_style
 def _curves(run: RunFolder) -> str:
     """Return the learning curves of all folds as one SVG; '' where there are none."""
     from matplotlib.figure import Figure

@@ -13,7 +13,7 @@ from training.evaluation.calibration import Calibration, measure_calibration
 from training.evaluation.intervals import percent_range
 from training.evaluation.verdict import guarantee
 from training.evaluation.verdict_figures import VerdictCalibration
-from training.reports.pages import svg
+from training.reports.pages import in_own_style, svg
 from training.runs.folder import SPECIMENS, VERDICT, RunFolder
 from training.runs.verdicts import read_verdict
 from training.storage.csv_tables import plain_word
@@ -107,6 +107,7 @@ def transductive_sentence(fitted: VerdictCalibration) -> str:
     )
 
 
+@in_own_style
 def specimen_figure(calibration: Calibration) -> str:
     """Return the reliability diagram and the risk over coverage of specimens."""
     from matplotlib.figure import Figure

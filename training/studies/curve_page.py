@@ -9,7 +9,7 @@ import numpy as np
 
 from training.evaluation.intervals import Interval, percent_range
 from training.inference.cards import NOTICE
-from training.reports.pages import render, svg
+from training.reports.pages import in_own_style, render, svg
 from training.runs.deviations import rerun_command
 from training.splits.protocols import PROTOCOLS
 from training.storage.writing import write_json, write_text
@@ -92,6 +92,7 @@ def _range(point: Point) -> str:
     return percent_range(point.interval)
 
 
+@in_own_style
 def curve_figure(study: CurveStudy) -> str:
     """Return both curves with their intervals as one SVG."""
     from matplotlib.figure import Figure

@@ -17,6 +17,7 @@ from napari_hep2.trainer import process as tp
 from training.config.commands import shown_line
 from training.errors import BadRunError, RunLockedError, StorageError
 from training.runs.folder import RunFolder
+from training.storage.locks import this_machine
 
 FAKE = Path(__file__).with_name("fake_trainer.py")
 
@@ -277,3 +278,18 @@ def test_neither_qt_nor_napari_nor_torch_is_imported():
         env={**os.environ, "PYTHONPATH": str(root)},
         check=True,
     )
+
+
+def test_stop_ends_no_process_that_only_a_lock_of_others_names(tmp_path):
+    """A lock may come with a folder, and name any process of this user."""
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        lock = {"pid": other.pid, "started": psutil.Process(other.pid).create_time()}
+        for more in ({}, {"seal": "0" * 64, "machine": this_machine()}):
+            (tmp_path / "lock").write_text(json.dumps({**lock, **more}))
+            assert tp.stop(tmp_path, grace=0.0) == "asked"
+            assert (tmp_path / "stop").exists()
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()

@@ -267,14 +267,19 @@ def _state_of(out: Path) -> tuple[int, int] | None:
 def _own_part(out: Path) -> Iterator[Path]:
     """Make a folder for what is written; remove it, and those of killed writers."""
     part = out / f".part-{secrets.token_hex(8)}"
+    _clear_parts(out)
     try:
         with storage_faults(out):
             part.mkdir()
         yield part
     finally:
-        for one in out.glob(".part-*"):
-            if _PART.fullmatch(one.name):
-                shutil.rmtree(one, ignore_errors=True)
+        _clear_parts(out)
+
+
+def _clear_parts(out: Path) -> None:
+    for part in out.glob(".part-*"):
+        if _PART.fullmatch(part.name):
+            shutil.rmtree(part, ignore_errors=True)
 
 
 @contextmanager

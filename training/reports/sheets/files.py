@@ -16,6 +16,7 @@ from PIL import Image, PdfParser, PngImagePlugin
 
 from training.config import SheetSettings
 from training.errors import BadImageError, BadSettingError
+from training.reports.pages import in_own_style
 from training.reports.sheets.drawing import Page, Sheet, draw_page, lay_out
 from training.storage.reading import parse_json
 from training.storage.writing import write_bytes
@@ -161,6 +162,7 @@ class _PdfPages:
     def add(self, picture: Image.Image) -> None:
         self._pages.append(np.asarray(picture.convert("RGB")))
 
+    @in_own_style
     def content(self, title: str, told: str) -> bytes:
         """Return the file; the provenance stands among its key words."""
         from matplotlib.backends.backend_pdf import PdfPages

@@ -17,6 +17,7 @@ from training.runs.engines.base import FoldTask, Message
 from training.runs.engines.remote import Job, RemoteRun
 from training.runs.engines.spool import FoldJob, Spool
 from training.storage.paths import own_path
+from training.storage.writing import storage_error
 
 VARIABLE = "HEP2_SLURM"
 """Environment variable with submitit's parameters, ``NAME=VALUE,NAME=VALUE``."""
@@ -90,14 +91,24 @@ class SlurmEngine:
     def check(self, run: Path, cells: Path) -> None:  # noqa: ARG002 - jobs look at cells
         """Make submitit's folder in the run folder; each job looks for what it needs.
 
+        It is new and this user's alone: results are pickles, and none may be there
+        before the jobs are.
+
         Raises
         ------
         BadSettingError
             If submitit does not know a parameter.
+        StorageError
+            If the folder cannot be made.
         """
         self._spool = Spool(run)
+        folder = own_path(run.absolute(), FOLDER) / self._spool.path.name
+        try:
+            folder.mkdir(mode=0o700, parents=True)
+        except OSError as fault:
+            raise storage_error(folder, fault) from fault
         self._executor = AutoExecutor(
-            own_path(run.absolute(), FOLDER),
+            folder,
             cluster=self._cluster,
             slurm_max_num_timeout=_TIMEOUTS,
             local_max_num_timeout=_TIMEOUTS,

@@ -1,7 +1,6 @@
 """Decisions on a cell folder follow their nuclei through every way to cut it again."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from training.data.cells.recut import recut_frame
 from training.data.layouts import read_collection
 from training.decisions.applied import review_cells
 from training.decisions.store import DecisionStore
-from training.errors import BadCellsError
+from training.errors import BadCellsError, RunLockedError
 
 SETTINGS = ExtractionSettings(size=9), SegmentationSettings()
 FRAME = "00001_p0"
@@ -255,13 +254,22 @@ def test_a_damaged_file_of_nuclei_stops_the_extraction(source, out):
     assert (out / "cells.csv").read_bytes() == before
 
 
-def test_of_two_who_cut_at_once_the_second_is_refused(source, out, monkeypatch):
+def test_of_two_who_cut_at_once_the_second_is_refused(source, out):
+    steps = write_cell_folder(read_collection(source), out, *SETTINGS)
+    next(steps)
+    with pytest.raises(RunLockedError, match="works in this folder"):
+        extract(source, out)
+    list(steps)
+    assert len(read_cell_folder(out).table) > 0
+
+
+def test_cells_that_were_taken_over_meanwhile_are_left_alone(source, out):
+    """As by a program that knows no lock."""
     steps = write_cell_folder(read_collection(source), out, *SETTINGS)
     next(steps)
     paint(source, renumbered)
-    with monkeypatch.context() as another_process:
-        another_process.setattr(os, "getpid", os.getppid)
-        extract(source, out)
+    (out / "lock").unlink()
+    extract(source, out)
     before = (out / "nuclei.runs").read_bytes()
     with pytest.raises(BadCellsError, match="by another program meanwhile; cut again"):
         list(steps)

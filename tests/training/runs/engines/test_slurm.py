@@ -95,8 +95,8 @@ def test_jobs_that_lose_their_place_go_on_and_stop_ends_them(
     assert done == Counter({"part-1": 1, "part-2": 1})
     assert run.status().state == "done"
     assert np.array_equal(scores_of(run), scores_of(local))
-    assert list(run.path.glob("slurm/*.pkl")) == []
-    assert list(run.path.glob("slurm/*.err")), "what the jobs printed stays"
+    assert list(run.path.glob("slurm/*/*.pkl")) == []
+    assert list(run.path.glob("slurm/*/*.err")), "what the jobs printed stays"
 
 
 def wait_for(condition):
