@@ -37,6 +37,8 @@ def requests(cells, folder=None) -> list[FitRequest]:
     for seed, held in enumerate(([0, 1, 2, 3], [8, 9, 10], [20, 21])):
         rows = np.setdiff1d(np.arange(len(cells)), held)
         its = None if folder is None else folder / f"fold-{seed}"
+        if its is not None:
+            its.mkdir()
         made.append(FitRequest(Samples.plain(rows), np.array(held), seed, its))
     return made
 
