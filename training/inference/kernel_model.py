@@ -19,14 +19,13 @@ from training.config import KernelRidgeSettings
 from training.data.cells.cell_set import pack_images
 from training.data.masks.single_crops import crop_mask
 from training.errors import BadModelError
-from training.inference.cards import ModelCard, known_vocabulary
+from training.inference.cards import ModelCard, known_vocabulary, replace_model
 from training.models.features.families import FamilyFeatures
 from training.models.features.kernel_ridge.fourier import FourierMap
 from training.models.features.kernel_ridge.sums import decide
 from training.models.features.svm import to_scores
 from training.models.networks.weights import StoredTensor, read_header
 from training.patterns import Vocabulary
-from training.storage.writing import write_bytes, write_json
 
 _REMEDY = "copy both files again"
 
@@ -100,8 +99,7 @@ def save_kernel_model(path: Path, model: KernelModel) -> None:
     for number, drawn in enumerate(model.fourier.frequencies):
         tensors[f"frequencies{number}"] = drawn
     whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    write_bytes(path.with_suffix(".safetensors"), save(whole))
-    write_json(path.with_suffix(".json"), model.card.model_dump(mode="json"))
+    replace_model(path, model.card, save(whole))
 
 
 def load_kernel_model(path: Path, card: ModelCard) -> KernelModel:

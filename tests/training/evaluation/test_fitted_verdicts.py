@@ -122,7 +122,7 @@ def test_an_onnx_model_makes_the_same_report_without_maps(made, tmp_path):
     for told in ("probabilities", "shares"):
         assert as_onnx[told] == pytest.approx(as_torch[told], abs=1e-3)
     assert as_onnx["withheld"] == as_torch["withheld"]
-    assert "ONNX Runtime gives no maps" in " ".join(as_onnx["notes"])
+    assert "Only a network in a safetensors file" in " ".join(as_onnx["notes"])
     assert all(one["views"] is not None for one in as_onnx["doubtful"])
     pages = [
         (tmp_path / kind / "2" / "report.html").read_text()
