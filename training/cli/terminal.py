@@ -42,7 +42,7 @@ console = Screen(stderr=True)
 """Progress and notes go to stderr, so that stdout holds the answer alone."""
 
 
-def say(words: object) -> None:
+def show_line(words: object) -> None:
     """Print a line of the answer."""
     print(shown(words))
 
@@ -68,7 +68,7 @@ def print_metrics(metrics: "Metrics", patterns: list[str]) -> None:
     if metrics.interval:
         low, high = (100 * bound for bound in metrics.interval)
         interval = f" (95 % over specimens: {low:.1f} to {high:.1f})"
-    say(
+    show_line(
         f"mean class accuracy {100 * metrics.mean_class_accuracy:.2f} %{interval}, "
         f"{metrics.n} held-out cells"
     )
@@ -77,7 +77,7 @@ def print_metrics(metrics: "Metrics", patterns: list[str]) -> None:
 def print_comparison(title: str, one: "Comparison") -> None:
     """Print how much more or less a run recognises than another, and how sure."""
     low, high = (100 * bound for bound in one.interval or (math.nan, math.nan))
-    say(
+    show_line(
         f"{title}: {100 * one.difference:+.2f} points (95 % over specimens: "
         f"{low:+.1f} to {high:+.1f}), better on {one.second_better}, worse on "
         f"{one.first_better} of {one.specimens} specimens, p {one.p_value:.3f}"
@@ -234,4 +234,4 @@ def tell(content: Any, as_json: bool) -> None:
         return
     for key, value in content.items():
         text = value if isinstance(value, (str, int, float)) else json.dumps(value)
-        say(f"{key}: {text}")
+        show_line(f"{key}: {text}")
