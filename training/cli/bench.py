@@ -15,7 +15,7 @@ from rich.table import Table
 import training
 from training.cli.app import app
 from training.cli.options import Json
-from training.cli.terminal import console, say, show_table, tell
+from training.cli.terminal import console, show_line, show_table, tell
 from training.errors import BadSettingError, BenchmarkError
 
 BENCHMARKS = {
@@ -116,7 +116,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
     show_table(table)
     met = sum(row["met"] is True for row in rows)
     missing = sum(row["value"] is None for row in rows)
-    say(f"{met} of {len(rows)} goals met, {missing} not measured here")
+    show_line(f"{met} of {len(rows)} goals met, {missing} not measured here")
 
 
 def _verdict(row: dict[str, Any]) -> str:

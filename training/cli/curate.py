@@ -7,7 +7,7 @@ import typer
 
 from training.cli.app import app
 from training.cli.options import Changes, Device, DeviceOption, Json, Layout, pairs
-from training.cli.terminal import console, progress, say, tell
+from training.cli.terminal import console, progress, show_line, tell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +99,7 @@ def _tell_pairs(cells: int, table: "pd.DataFrame", as_json: bool) -> None:
         return
     tell(answer, as_json)
     for pair in table.itertuples(index=False):
-        say(
+        show_line(
             f"{pair.first} of {pair.first_specimen} and {pair.second} of "
             f"{pair.second_specimen}: {pair.correlation:.3f}, {pair.view}"
         )
@@ -141,12 +141,14 @@ def views(
         tell({"cells": len(table), "seen": int(found.seen.sum()), "queue": rows}, True)
         return
     for row in table.head(top).itertuples(index=False):
-        say(
+        show_line(
             f"{row.id} (specimen {row.specimen}): orientations differ "
             f"{row.view_spread:.2f}"
         )
     if found.seen.any():
-        say(f"the model trained on the specimens of {int(found.seen.sum())} cells")
+        show_line(
+            f"the model trained on the specimens of {int(found.seen.sum())} cells"
+        )
 
 
 def _with_last(steps: Any) -> Any:

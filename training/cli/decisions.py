@@ -12,7 +12,7 @@ import typer
 
 from training.cli.app import Commands, app
 from training.cli.options import Json
-from training.cli.terminal import say, tell
+from training.cli.terminal import show_line, tell
 from training.errors import BadCellsError, BadSettingError
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ def history(
         tell([_plain(event) for event in events], as_json)
         return
     for event in events:
-        say(event_text(event))
+        show_line(event_text(event))
     if not events:
-        say(f"There are no decisions on {cell}.")
+        show_line(f"There are no decisions on {cell}.")
 
 
 @decisions.command()
@@ -127,8 +127,8 @@ def pending(cells: Cells, as_json: Json = False) -> None:
     for one in found:
         said = ", ".join(f"{d.reviewer} {decision_text(d)}" for d in one.decisions)
         asked = f": decide on {', '.join(one.candidates)}" if one.is_asked else ""
-        say(f"{one.cell} ({said}){asked or ': held back'}")
-    say(pending_text(found) or "Every decision is on a nucleus.")
+        show_line(f"{one.cell} ({said}){asked or ': held back'}")
+    show_line(pending_text(found) or "Every decision is on a nucleus.")
 
 
 @decisions.command()
@@ -167,7 +167,9 @@ def at(
         flagged = sum(mark.flagged for mark in marks[name].values())
         notes = sum(bool(mark.note) for mark in marks[name].values())
         words = [f"{n} {verdict}" for verdict, n in sorted(counts.items())]
-        say(f"{name}: {', '.join([*words, f'{flagged} flagged', f'{notes} notes'])}")
+        show_line(
+            f"{name}: {', '.join([*words, f'{flagged} flagged', f'{notes} notes'])}"
+        )
 
 
 @decisions.command()
@@ -205,13 +207,13 @@ def agreement(
         return
     for names, result in found.items():
         for line in agreement_text(*names, result):
-            say(line)
+            show_line(line)
     if not found:
-        say("There are fewer than two reviewers.")
+        show_line("There are fewer than two reviewers.")
     settled = sum(one.together == "settled" for one in apart.values())
-    say(apart_text(settled, len(apart) - settled))
+    show_line(apart_text(settled, len(apart) - settled))
     for cell, together in apart.items() if show else ():
-        say(f"{cell}: {settled_text(together)}")
+        show_line(f"{cell}: {settled_text(together)}")
 
 
 def _by_cell(

@@ -20,7 +20,7 @@ from training.cli.options import (
     Workers,
     pairs,
 )
-from training.cli.terminal import console, print_results, run_progress, say, tell
+from training.cli.terminal import console, print_results, run_progress, show_line, tell
 from training.config.commands import command_line
 from training.errors import BadSettingError
 
@@ -109,7 +109,7 @@ def reproduce(
         tell({"page": str(page), "results": figures}, as_json)
         return
     print_results(figures)
-    say(f"page: {page}")
+    show_line(f"page: {page}")
 
 
 def _follow(out: Path, study: "Study") -> None:

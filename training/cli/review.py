@@ -27,7 +27,7 @@ from training.cli.terminal import (
     console,
     print_metrics,
     run_progress,
-    say,
+    show_line,
     show_table,
     tell,
 )
@@ -62,7 +62,7 @@ _SHOWN = 20
 
 
 def _print_stale(one: "Staleness") -> None:
-    say(f"{one.run}: {one.state}; {one.reason}.")
+    show_line(f"{one.run}: {one.state}; {one.reason}.")
     if not one.cells:
         return
     table = Table("cell", "specimen", "before", "now", box=SIMPLE_HEAD)
@@ -71,7 +71,7 @@ def _print_stale(one: "Staleness") -> None:
         table.add_row(cell.id, cell.specimen, *words)
     show_table(table)
     if len(one.cells) > _SHOWN:
-        say(f"and {len(one.cells) - _SHOWN} more; --json has them all")
+        show_line(f"and {len(one.cells) - _SHOWN} more; --json has them all")
     folds = Table("fold", "trained on", "holds out", "", box=SIMPLE_HEAD)
     for fold in one.folds:
         word = "stale" if fold.stale else "only its metrics" if fold.holds_out else ""
@@ -99,8 +99,8 @@ def rescore(
     measured = content["measured"]
     before, bounds = 100 * measured["mean_class_accuracy"], measured["interval"]
     words = f" (95 % {percent_range(bounds)})" if bounds else ""
-    say(f"with the labels it was trained on: {before:.2f} %{words}")
-    say(
+    show_line(f"with the labels it was trained on: {before:.2f} %{words}")
+    show_line(
         f"{content['relabelled']} cells have another label, {content['left_out']} are "
         f"left out, {content['not_scored']} have no score; "
         f"{content['stale_folds']} of {content['folds']} folds trained on old labels"
@@ -151,7 +151,7 @@ def label_errors(
         tell(content, as_json)
         return
     _print_queue(rows)
-    say(
+    show_line(
         f"{int(queue.candidate.sum())} of {len(queue.ids)} held-out cells are "
         "candidates (*); 'of specimen' is their share of its cells"
     )
@@ -167,7 +167,7 @@ def _print_queue(rows: list[dict[str, Any]]) -> None:
         ]
         if "view_spread" in row:
             words.append(f"orientations differ {row['view_spread']:.2f}")
-        say(
+        show_line(
             f"{row['id']} (specimen {row['specimen']}): "
             f"{row['label']} {row['label_score']:.2f} or "
             f"{row['proposed']} {row['proposed_score']:.2f}; {', '.join(words)}"
@@ -249,8 +249,8 @@ def learning_curve(
         tell({"page": str(page), **content}, as_json)
         return
     _print_points(content["points"])
-    say(content["sentence"])
-    say(f"page: {page}")
+    show_line(content["sentence"])
+    show_line(f"page: {page}")
 
 
 def _run_planned(out: Path, planned: dict[str, Any]) -> "CurveStudy":

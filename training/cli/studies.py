@@ -31,7 +31,7 @@ from training.cli.terminal import (
     print_comparison,
     print_metrics,
     run_progress,
-    say,
+    show_line,
     show_table,
     tell,
 )
@@ -80,12 +80,14 @@ def list_experiments(as_json: Json = False) -> None:
         print(json.dumps(rows, indent=2))
         return
     show_table(table)
-    say(
+    show_line(
         "On the official data. Images: training images processed in all folds and "
         "epochs."
     )
-    say("Hours: on one CPU core, roughly. Paper: mean class accuracy in per cent.")
-    say("Cost on this machine: python -m training run EXPERIMENT ... --forecast")
+    show_line(
+        "Hours: on one CPU core, roughly. Paper: mean class accuracy in per cent."
+    )
+    show_line("Cost on this machine: python -m training run EXPERIMENT ... --forecast")
 
 
 @app.command()
@@ -229,7 +231,7 @@ def changes(
         tell([change_content(row) for row in rows], as_json)
         return
     for line in markdown_table(rows, read_predictions(opened[0]).patterns).split("\n"):
-        say(line)
+        show_line(line)
 
 
 def _follow(
@@ -254,4 +256,4 @@ def _follow(
         tell(read_json(run.path / METRICS), as_json)
         return
     print_metrics(metrics, patterns)
-    say(f"report: {run.path / 'report.html'}")
+    show_line(f"report: {run.path / 'report.html'}")

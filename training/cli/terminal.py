@@ -41,7 +41,7 @@ console = Screen(stderr=True)
 """Progress and notes go to stderr, so that stdout holds the answer alone."""
 
 
-def say(words: object) -> None:
+def show_line(words: object) -> None:
     """Print a line of the answer."""
     print(shown(words))
 
@@ -80,12 +80,12 @@ def print_metrics(metrics: "Metrics", patterns: list[str]) -> None:
         else f"no interval: {NEEDED}"
     )
     tested = basis_words(metrics)
-    say(
+    show_line(
         f"mean class accuracy {100 * metrics.mean_class_accuracy:.2f} % ({over})"
         f"{tested and f', {tested}'}, {metrics.n} held-out cells"
     )
     if lone := borrowed_words(metrics, patterns):
-        say(lone)
+        show_line(lone)
 
 
 def print_comparison(title: str, one: "Comparison") -> None:
@@ -93,7 +93,7 @@ def print_comparison(title: str, one: "Comparison") -> None:
     from training.evaluation.intervals import percent_range
 
     bounds = percent_range(one.interval, "+") if one.interval else "too few"
-    say(
+    show_line(
         f"{title}: {100 * one.difference:+.2f} points (95 % over specimens: {bounds}), "
         f"better on {one.second_better}, worse on {one.first_better} of "
         f"{one.specimens} specimens, p {one.p_value:.3f}, {one.p_holm:.3f} adjusted "
@@ -257,4 +257,4 @@ def tell(content: Any, as_json: bool) -> None:
         return
     for key, value in content.items():
         text = value if isinstance(value, (str, int, float)) else json.dumps(value)
-        say(f"{key}: {text}")
+        show_line(f"{key}: {text}")

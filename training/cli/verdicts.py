@@ -8,7 +8,7 @@ from rich.table import Column, Table
 
 from training.cli.app import app, going_on
 from training.cli.options import Changes, Json, pairs
-from training.cli.terminal import progress, say, show_table, tell
+from training.cli.terminal import progress, show_line, show_table, tell
 
 if TYPE_CHECKING:
     from training.evaluation.verdict_fit import FittedVerdict
@@ -61,7 +61,7 @@ def verdicts(
         tell({"specimens": specimen_rows(fitted), "verdict": content}, as_json)
         return
     _print(fitted)
-    say(f"report: {report}")
+    show_line(f"report: {report}")
 
 
 def _print(fitted: "FittedVerdict") -> None:
@@ -87,14 +87,14 @@ def _print(fitted: "FittedVerdict") -> None:
             str(verdict.n_cells),
         )
     show_table(table)
-    say("track: specimen (each judged by constants fitted without it)")
+    show_line("track: specimen (each judged by constants fitted without it)")
     for sentence in verdict_sentences(fitted.calibration):
-        say(sentence)
+        show_line(sentence)
     for name, away in fitted.calibration.left_out.items():
-        say(
+        show_line(
             f"{name} left out of {fitted.calibration.left_out_by}: area under the "
             f"curve {away.area:.2f}, {away.not_one_of_these} turned away, "
             f"{away.withheld} withheld in all, of {away.specimens} specimens"
         )
-    say("track: transductive")
-    say(transductive_sentence(fitted.calibration))
+    show_line("track: transductive")
+    show_line(transductive_sentence(fitted.calibration))

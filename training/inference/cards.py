@@ -105,7 +105,7 @@ def read_card(path: Path) -> ModelCard:
     for one in (card, *((_read(coming),) if coming.is_file() else ())):
         if one.weights_sha256 == there:
             return one
-    raise BadModelError(path, "it is the card of other weights", _REMEDY)
+    raise BadModelError(weights, "its card is of other weights", _REMEDY)
 
 
 def replace_model(path: Path, card: ModelCard, weights: bytes) -> None:

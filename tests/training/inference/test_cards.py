@@ -57,7 +57,7 @@ def test_a_writer_that_is_killed_leaves_one_model_whole(model, monkeypatch, step
 
 def test_new_weights_under_an_old_card_are_refused(model):
     model.with_suffix(".safetensors").write_bytes(b"others")
-    with pytest.raises(BadModelError, match="the card of other weights; copy both"):
+    with pytest.raises(BadModelError, match="its card is of other weights; copy both"):
         read_card(model)
     model.with_suffix(".json.new").write_text("{")
     with pytest.raises(BadModelError):
