@@ -20,6 +20,10 @@ SIZES = (1, 3, 10, 30)
 DRAWS = 4
 """Draws of each size."""
 
+_START = 1 / 3
+"""Share of the specimens that the first threshold tested answers; of drawn specimens
+a quarter or a half were answered less often."""
+
 MIXED_QUANTILE = 0.9
 """Share of recognised specimens of one pattern that must not be called mixed."""
 
@@ -266,14 +270,16 @@ def choose_threshold(
     the hypothesis that more than `risk` of its verdicts are wrong, by the exact
     binomial tail. In such a fixed sequence each test may use the whole error of
     1 - `confidence` (Angelopoulos et al. 2021, Learn then test, arXiv:2110.01052). It
-    starts where an answer without errors could pass: at 10 % and 90 %, 22 specimens.
+    starts with a third of the specimens, so that one error at the top is not the end,
+    and where an answer without errors could pass: at 10 % and 90 %, 22 specimens.
     """
     values, group = np.unique(-top, return_inverse=True)
     size = len(values)
     wrong = np.cumsum(np.bincount(group, weights=~right, minlength=size))
     answered = np.cumsum(np.bincount(group, minlength=size))
     tail = scipy.special.bdtr(wrong, answered, risk)
-    enough = answered >= math.log1p(-confidence) / math.log1p(-risk)
+    least = math.log1p(-confidence) / math.log1p(-risk)
+    enough = answered >= max(least, _START * len(top))
     failed = np.flatnonzero(enough & (tail > 1 - confidence))
     passed = np.flatnonzero(enough[: failed[0] if len(failed) else size])
     if not len(passed):

@@ -151,6 +151,14 @@ def test_the_threshold_by_hand():
     assert least_risk(top, right, 0.75) == 0.38
 
 
+def test_one_error_at_the_top_is_not_the_end():
+    """Of 60, the first is wrong: the first 20 have 1 of 5 at most with 90 % or more."""
+    right = np.arange(60) > 0
+    top = np.linspace(0.99, 0.4, 60)
+    assert choose_threshold(top, right, 0.2, 0.9) == Threshold(0.4, 60, 1)
+    assert least_risk(top, right, 0.9) == 0.19
+
+
 def test_at_ten_per_cent_and_nine_in_ten_sure_it_takes_22_specimens():
     for count, given in ((21, None), (22, Threshold(0.5, 22, 0))):
         right = np.ones(count, bool)
