@@ -131,7 +131,7 @@ class LiveFolds:
         return known[1]
 
     def _sum(self, rows: Rows, patterns: Rows) -> dict[int, PatternSum]:
-        return sum_cells(self._lifted[rows], patterns[rows])
+        return sum_cells(self._lifted, patterns, rows)
 
 
 def less_is_left(sums: Sums, held: Sums) -> bool:

@@ -66,7 +66,7 @@ class SummedCells:
         bounds = np.searchsorted(position[order], np.arange(len(names) + 1))
         found = []
         first = rows[order[bounds[:-1]]]
-        for k in _drawn(self._cells.patterns[first], most).tolist():
+        for k in _over_patterns(self._cells.patterns[first], most).tolist():
             its, name = rows[order[bounds[k] : bounds[k + 1]]], str(names[k])
             known = self._specimens.get(name)
             if known is None or not np.array_equal(known[0], its):
@@ -83,7 +83,7 @@ class SummedCells:
         return self._sum(np.flatnonzero(self._simulated))
 
     def _sum(self, rows: Rows) -> dict[int, PatternSum]:
-        return sum_cells(self.lifted[rows], self._cells.patterns[rows])
+        return sum_cells(self.lifted, self._cells.patterns, rows)
 
     def _less(
         self, rows: Rows, everything: Rows, sums: dict[int, PatternSum]
@@ -102,7 +102,7 @@ class SummedCells:
         )
 
 
-def _drawn(patterns: Rows, most: int) -> npt.NDArray[np.int64]:
+def _over_patterns(patterns: Rows, most: int) -> npt.NDArray[np.int64]:
     """Return at most so many of the specimens, over their patterns, (n,) int64."""
     shuffled = np.random.default_rng(0).permutation(len(patterns))
     turn = np.zeros(len(patterns), np.int64)

@@ -23,7 +23,7 @@ from training.splits.samples import Rows
 
 Matrix = npt.NDArray[Any]
 
-_AT_ONCE = 2048
+_AT_ONCE = 1024
 """Cells whose features are taken to double precision at a time."""
 
 _NO_CELL = 1e-6
@@ -49,15 +49,18 @@ class PatternSum:
     count: float
 
     @classmethod
-    def of(cls, lifted: Matrix) -> PatternSum:
-        """Sum over cells, (n, D) float32, in double precision."""
+    def of(cls, lifted: Matrix, rows: Rows) -> PatternSum:
+        """Sum over some cells, (n,) int64, in double precision.
+
+        They are copied in parts: all together take more memory than their sums.
+        """
         size = lifted.shape[1]
         square, total = np.zeros((size, size)), np.zeros(size)
-        for start in range(0, len(lifted), _AT_ONCE):
-            part = lifted[start : start + _AT_ONCE].astype(np.float64)
+        for start in range(0, len(rows), _AT_ONCE):
+            part = lifted[rows[start : start + _AT_ONCE]].astype(np.float64)
             square += part.T @ part
             total += part.sum(axis=0)
-        return cls(square, total, len(lifted))
+        return cls(square, total, len(rows))
 
     def plus(self, other: PatternSum, factor: float) -> PatternSum:
         """Return the sums with those of other cells, each a factor of a cell."""
@@ -79,16 +82,21 @@ Sums = Mapping[int, PatternSum]
 """Sums by pattern; one without cells is not there."""
 
 
-def sum_cells(lifted: Matrix, patterns: Rows) -> dict[int, PatternSum]:
+def sum_cells(
+    lifted: Matrix, patterns: Rows, rows: Rows | None = None
+) -> dict[int, PatternSum]:
     """Return the sums over cells.
 
     Parameters
     ----------
-    lifted : (n, D) float32
-    patterns : (n,) int64
+    lifted : (N, D) float32
+    patterns : (N,) int64
+    rows : (n,) int64
+        Which of them; None takes all.
     """
-    present = np.unique(patterns).tolist()
-    return {k: PatternSum.of(lifted[patterns == k]) for k in present}
+    rows = np.arange(len(lifted)) if rows is None else rows
+    present = np.unique(patterns[rows]).tolist()
+    return {k: PatternSum.of(lifted, rows[patterns[rows] == k]) for k in present}
 
 
 def single(sums: Sums) -> dict[int, PatternSum]:
