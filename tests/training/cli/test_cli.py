@@ -130,7 +130,7 @@ def test_a_model_of_a_baseline_is_refused(run, tmp_path, data):
         "fit", "shape-index", "--data", data, "--out", tmp_path / "m.safetensors"
     )
     assert done.returncode == 2
-    assert "a model file holds networks only" in done.stderr
+    assert "a model file holds networks and kernel ridge" in done.stderr
 
 
 def test_run_report_status_and_fit(run, tmp_path, data):

@@ -21,7 +21,7 @@ from torch import Tensor
 from training.models.base import parse_history
 from training.models.networks.loop import FitState
 from training.storage.reading import parse_json
-from training.storage.writing import check_there, write_bytes
+from training.storage.writing import check_there, storage_error, write_bytes
 
 CHECKPOINT = "checkpoint.safetensors"
 PREVIOUS = "checkpoint.previous.safetensors"
@@ -80,9 +80,18 @@ def load_checkpoint(folder: Path, state: FitState) -> bool:
 
 
 def drop_checkpoints(folder: Path) -> None:
-    """Remove the checkpoints of a fit that is finished."""
-    for name in (CHECKPOINT, PREVIOUS):
-        (folder / name).unlink(missing_ok=True)
+    """Remove the checkpoints of a fit that is finished.
+
+    Raises
+    ------
+    StorageError
+        If they cannot be removed.
+    """
+    for path in (folder / CHECKPOINT, folder / PREVIOUS):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as fault:
+            raise storage_error(path, fault) from fault
 
 
 def _load(path: Path, state: FitState) -> bool:
