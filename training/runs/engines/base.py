@@ -25,7 +25,7 @@ from training.config import (
 )
 from training.data.cells.cell_set import CellSet
 from training.data.cells.loading import read_cell_set
-from training.errors import BadRunError, Hep2Error
+from training.errors import BadRunError, Hep2Error, StorageError
 from training.models.base import (
     Classifier,
     EpochRecord,
@@ -268,7 +268,11 @@ def train_folds(
             result = read_result(task.folder, len(cells), len(cells.vocabulary))
             yield fold_done(task.fold.name, cells, result)
         else:
-            folds.append(_FoldInTraining(task, cells, classifier))
+            try:
+                folds.append(_FoldInTraining(task, cells, classifier))
+            except StorageError as fault:
+                yield fold_failed(task.fold.name, str(fault))
+                continue
             yield folds[-1].started()
     if not folds:
         return
