@@ -34,7 +34,12 @@ def test_no_planted_name_is_in_a_file_that_the_commands_write(promise):
         n += 1
         is_ours = path.is_relative_to(done.made)
         name = str(path.relative_to(done.made)).encode() if is_ours else b""
-        if not is_ours or occurrences(content, NAME) or occurrences(name, NAME):
+        # The key of this user's seals is random, and kept outside of what is handed on.
+        if (
+            not (is_ours or path.name == "seal.key")
+            or occurrences(content, NAME)
+            or occurrences(name, NAME)
+        ):
             found.append(str(path.relative_to(done.home)))
     promise.reached(
         f"{done.planted} names planted, {done.commands} commands, {n} files: "
