@@ -55,9 +55,14 @@ def looks_like_mask(pixels: npt.NDArray[Any]) -> bool:
 
 def _is_in_pieces(rows: npt.NDArray[Any]) -> bool:
     """Whether neighbours are alike, of few values or of values that lie together."""
+    same = rows[:, :-1] == rows[:, 1:]
+    # No more pixels of the background than there are others differ from their right
+    # neighbour: fewer alike than this are no pieces, whatever the background is.
+    if np.count_nonzero(same) < _LEAST_ALIKE / 2 * same.size:
+        return False
     background = _most_frequent(rows)
     inside = rows[:, :-1] != background
-    alike = int(((rows[:, :-1] == rows[:, 1:]) & inside).sum())
+    alike = np.count_nonzero(same & inside)
     if not alike or alike < _LEAST_ALIKE * int(inside.sum()):
         return False
     values, places = np.unique(rows, return_inverse=True)
