@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file
 
-from training.config import PaperNetworkSettings, ProtocolSettings
+from training.config import PaperNetworkSettings, ProtocolSettings, SimulationSettings
+from training.data.simulation import simulate
 from training.patterns import I3A
 from training.runs.folder import RunConfig, RunFolder
 from training.storage.writing import write_json, write_text
@@ -53,6 +54,13 @@ def write_cells(
     source = {"format": 1, "vocabulary": "i3a", "root": None, "files": []}
     write_json(folder / "source.json", source)
     return folder
+
+
+def write_specimens(folder: Path) -> None:
+    """Simulate one specimen of a small frame with nine cells."""
+    small = {"specimens": "1", "cells_min": "9", "cells_max": "9"}
+    small |= {"height": "256", "width": "256"}
+    list(simulate(folder, SimulationSettings.parse(small)))
 
 
 def study(data: Path, network: Any = NETWORK, **changes: Any) -> RunConfig:

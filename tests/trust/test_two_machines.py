@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from namespaces import can_separate, together, wait_for
-from small_study import study, write_cells
+from small_study import study, write_cells, write_specimens
 
 from training.cli import app
-from training.config import SimulationSettings
 from training.data.cells.folder import read_cell_folder
-from training.data.simulation import simulate
 from training.errors import Hep2Error
 from training.inference.cards import read_card
 from training.runs.execution import start_run
@@ -34,9 +32,7 @@ SAMPLE = Path(__file__).parents[2] / "sample_data" / "model" / "simulated.safete
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     place = tmp_path_factory.mktemp("made")
-    small = {"specimens": "1", "cells_min": "9", "cells_max": "9"}
-    small |= {"height": "256", "width": "256"}
-    list(simulate(place / "specimens", SimulationSettings.parse(small)))
+    write_specimens(place / "specimens")
     write_cells(place / "data")
     return place
 

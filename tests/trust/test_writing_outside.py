@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_study import NETWORK, study, write_cells
+from small_study import NETWORK, study, write_cells, write_specimens
 
 from training.config import (
     ExtractionSettings,
     SegmentationSettings,
-    SimulationSettings,
 )
 from training.data.cells.cell_set import CellSet
 from training.data.cells.folder import read_cell_folder, write_cell_folder
@@ -20,7 +19,6 @@ from training.data.layouts import read_collection
 from training.data.masks.changes import settle_labels
 from training.data.masks.history import read_mends
 from training.data.masks.history_writer import MendWriter
-from training.data.simulation import simulate
 from training.errors import Hep2Error, InterruptedRunError
 from training.patterns import I3A
 from training.reports.specimens.plans import ReportRequest, plan_reports
@@ -43,9 +41,7 @@ pytestmark = [
 def made(tmp_path_factory):
     """A folder of specimens, one of cells, a run that was begun, a report."""
     place = tmp_path_factory.mktemp("made")
-    small = {"specimens": "1", "cells_min": "9", "cells_max": "9"}
-    small |= {"height": "256", "width": "256"}
-    list(simulate(place / "specimens", SimulationSettings.parse(small)))
+    write_specimens(place / "specimens")
     _extract(place / "cells", place)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEP2_CACHE", str(place / "cache"))

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from training.config import ExtractionSettings, SegmentationSettings
+from training.data.cells.duplicate_frames import PicturesSeen
 from training.data.cells.extraction import extract_frame
 from training.data.cells.files import (
     CELLS,
@@ -29,7 +30,6 @@ from training.data.cells.files import (
     read_table,
     source_root,
 )
-from training.data.cells.same_pictures import PicturesSeen
 from training.data.cells.writer import (
     CellWriter,
     files_of,

@@ -24,6 +24,7 @@ from training.config import (
     SimulationSettings,
 )
 from training.data.cells.cell_set import SIMULATED, CellSet, pack_images, pack_masks
+from training.data.cells.duplicate_frames import PicturesSeen
 from training.data.cells.extraction import (
     FrameCells,
     cell_id,
@@ -39,7 +40,6 @@ from training.data.cells.packed import (
     write_cell_set,
     write_joined,
 )
-from training.data.cells.same_pictures import PicturesSeen
 from training.data.layouts import Collection, read_collection
 from training.data.masks.files import read_mask
 from training.data.masks.history import mended_notes

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from training.data.layouts.collection import Collection
-from training.data.layouts.copies import with_copies_told
+from training.data.layouts.duplicate_files import without_duplicates
 from training.data.layouts.files import files_in, folders_in, list_images
 from training.data.layouts.folders import holds_images
 from training.data.layouts.frames import read_plain, read_task2
@@ -63,7 +63,7 @@ def read_collection(folder: Path, layout: str = "auto") -> Collection:
         raise BadLayoutError(folder, "there is no such folder", "check its name")
     root = _root(folder.resolve())
     collection = _READERS[find_layout(root) if layout == "auto" else layout](root)
-    return with_edits(with_copies_told(collection))
+    return with_edits(without_duplicates(collection))
 
 
 def find_layout(root: Path) -> str:

@@ -10,8 +10,9 @@ from types import ModuleType
 import numpy as np
 import numpy.typing as npt
 
+from training.errors import BadSettingError
 from training.models.base import Scores
-from training.splits.samples import Rows
+from training.splits.samples import Rows, Samples
 
 Floats = npt.NDArray[np.float32]
 
@@ -78,3 +79,19 @@ class FeatureSystem(Features, ABC):
     @abstractmethod
     def members(self, cells: Bag) -> list[Scores]:
         """Return the scores, (n, K) float32, of each member of the ensemble."""
+
+
+def refuse_drawn_cells(train: Samples) -> None:
+    """Refuse training cells that are drawn anew for each epoch: there is none.
+
+    Raises
+    ------
+    BadSettingError
+        If cells have weights to be drawn by.
+    """
+    if train.weights is not None:
+        raise BadSettingError(
+            "balance=specimens",
+            "only networks draw new cells for each epoch",
+            "keep the default balance: patterns weigh alike",
+        )

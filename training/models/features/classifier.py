@@ -10,9 +10,8 @@ import numpy as np
 
 from training.config import FeatureSettings
 from training.data.cells.cell_set import CellSet
-from training.errors import BadSettingError
 from training.models.base import Classifier, EpochRecord, Fit, average
-from training.models.features.base import Bag, FeatureSystem
+from training.models.features.base import Bag, FeatureSystem, refuse_drawn_cells
 from training.models.features.store import FeatureStore, turned
 from training.splits.samples import Rows, Samples
 
@@ -62,12 +61,7 @@ class FeatureClassifier(Classifier):
     ) -> Fit:
         """Fit on `train` and score `test`; see `Classifier.fit`."""
         started = time.perf_counter()
-        if train.weights is not None:
-            raise BadSettingError(
-                "balance=specimens",
-                "only networks draw new cells for each epoch",
-                "keep the default balance: the SVMs weight patterns equally",
-            )
+        refuse_drawn_cells(train)
         system = self._make_system()
         if system.invariant:
             train = Samples.plain(np.unique(train.rows))

@@ -11,18 +11,10 @@ import torch
 from torch import Tensor
 
 from training.config import KernelRidgeSettings, ShapeIndexSettings
-from training.models.augmentation import normalise
 from training.models.features import shape_index
 from training.models.features.base import Features, Floats
-from training.models.features.families.scattering import LENGTH, scattering
-from training.models.features.shape_index.features import (
-    derivatives,
-    describe,
-    donut_weights,
-)
-
-BINS, RINGS, WIDTH = 12, 5, 0.2
-"""Of the histograms of intensities: grey values, donuts, and the donuts' width."""
+from training.models.features.families import intensities, scattering
+from training.models.features.shape_index.features import derivatives, describe
 
 _AT_ONCE = 16
 """Cells; more of them leave the processor's cache."""
@@ -48,34 +40,6 @@ class Family:
     spread: float
 
 
-def intensities(images: Tensor, masks: Tensor) -> Tensor:
-    """Return first-order histograms by donut, (n, 60) float32.
-
-    Parameters
-    ----------
-    images : (n, S, S) uint8
-        Each is stretched between its 1st and 99th percentile first.
-    masks : (n, S, S) bool
-
-    Returns
-    -------
-    features
-        Roots of shares of the whole, hence of length 1; donut by donut from the centre,
-        dark to bright. A pixel counts in the two bins next to its grey value.
-    """
-    grey = normalise(images, "cell")
-    windows = donut_weights(masks, RINGS, WIDTH).flatten(2)
-    return (_histograms(grey.flatten(1), windows) / RINGS).sqrt().flatten(1)
-
-
-def _histograms(grey: Tensor, windows: Tensor) -> Tensor:
-    """Return histograms, (n, R, BINS), of values, (n, P), in windows, (n, R, P)."""
-    place = grey * (BINS - 1)
-    centres = torch.arange(BINS, dtype=grey.dtype)
-    near = (1 - (place[:, :, None] - centres).abs()).clamp_(min=0)
-    return windows @ near
-
-
 def _shape_index(images: Tensor, masks: Tensor) -> Tensor:
     settings = ShapeIndexSettings()
     operators = derivatives(images.shape[1], settings.scales)
@@ -84,8 +48,8 @@ def _shape_index(images: Tensor, masks: Tensor) -> Tensor:
 
 FAMILIES: dict[str, Family] = {
     "shape-index": Family(_shape_index, 280, 0.146),
-    "intensities": Family(intensities, BINS * RINGS, 0.54),
-    "scattering": Family(scattering, LENGTH, 0.0406),
+    "intensities": Family(intensities.intensities, intensities.LENGTH, 0.54),
+    "scattering": Family(scattering.scattering, scattering.LENGTH, 0.0406),
 }
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from training.config import KernelRidgeSettings
 from training.data.cells.cell_set import CellSet
-from training.errors import BadSettingError, SpecimensError
+from training.errors import SpecimensError
 from training.models.base import (
     INNER_ACCURACY,
     Classifier,
@@ -22,7 +22,7 @@ from training.models.base import (
     HeldOutScores,
     Scores,
 )
-from training.models.features.base import Floats
+from training.models.features.base import Floats, refuse_drawn_cells
 from training.models.features.kernel_ridge.choice import Choice, choose, recipes
 from training.models.features.kernel_ridge.fourier import draw_fourier
 from training.models.features.kernel_ridge.summed import SummedCells
@@ -102,12 +102,7 @@ class KernelRidge(Classifier):
     ) -> Fit:
         """Fit on `train` and score `test`; see `Classifier.fit`."""
         started = time.perf_counter()
-        if train.weights is not None:
-            raise BadSettingError(
-                "balance=specimens",
-                "only networks draw new cells for each epoch",
-                "keep the default balance: patterns weigh alike",
-            )
+        refuse_drawn_cells(train)
         rows = np.unique(train.rows)
         choice = self.choose(rows, lambda: ask(should_stop))
         fitted = self.solve(rows, choice)

@@ -22,7 +22,7 @@ _COPY = re.compile(r"(?:copy|copie|copia|kopie|of|von|de|\(\d+\)|[\d\W_])*", re.
 """What systems add to the name of a copy: ``S1 - Copy``, ``S1 (2)``, ``Copy of S1``."""
 
 
-def with_copies_told(collection: Collection) -> Collection:
+def without_duplicates(collection: Collection) -> Collection:
     """Leave out frames that are copies of others by name, and refuse other copies.
 
     Of files with the same bytes the one with the shortest name stays. One that is named
