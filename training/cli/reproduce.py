@@ -107,9 +107,9 @@ def reproduce(
     figures = read_results(out)
     if as_json:
         tell({"page": str(page), "results": figures}, as_json)
-        return
-    print_results(figures)
-    show_line(f"page: {page}")
+    else:
+        print_results(figures)
+        show_line(f"page: {page}")
 
 
 def _follow(out: Path, study: "Study") -> None:

@@ -13,6 +13,7 @@ from training.cli.terminal import progress, tell
 from training.errors import BadSettingError
 
 if TYPE_CHECKING:
+    from training.curation.review_set import ReviewSet
     from training.reports.sheets.files import Written
 
 T = TypeVar("T")
@@ -76,16 +77,13 @@ def sheet(
     """
     from training.config import SheetSettings
     from training.curation.filtering import FILTERS, GROUPS, SORTS, Choice
-    from training.curation.review_set import review_of_folder
-    from training.data.cells.folder import read_cell_folder
     from training.decisions.model import REASONS
     from training.reports.sheets.files import check_name
     from training.reports.sheets.making import CONTRASTS, sheet_steps, shown_steps
 
     settings = SheetSettings.parse(pairs(changes))
     check_name(out)
-    review = review_of_folder(cells, read_cell_folder(cells))
-    review = replace(review, store=decisions or cells)
+    review = _review(cells, decisions or cells)
     choice = Choice(
         _one_of("filter", which, FILTERS),
         _pattern(review.vocabulary.index(pattern, "--pattern")) if pattern else None,
@@ -101,6 +99,15 @@ def sheet(
     shown = _drawn(steps, "% of cells read")
     made = _drawn(sheet_steps(out, shown, settings), "% of cells drawn")
     _tell_sheet(made, review.ids[shown.rows].tolist(), as_json)
+
+
+def _review(cells: Path, decisions: Path) -> "ReviewSet":
+    """Return the cells of a folder under review, with the decisions of another."""
+    from training.curation.review_set import review_of_folder
+    from training.data.cells.folder import read_cell_folder
+
+    review = review_of_folder(cells, read_cell_folder(cells))
+    return replace(review, store=decisions)
 
 
 def _tell_sheet(made: "Written", cells: list[str], as_json: bool) -> None:
