@@ -102,8 +102,6 @@ def reproduce(
     )
     _follow(out, study)
     page = write_reproduction(out, study, _command(words, only or [], given))
-    for name, reason in study.left_out.items():
-        console.print(f"{name}: {reason}; it was left out")
     figures = read_results(out)
     if as_json:
         tell({"page": str(page), "results": figures}, as_json)
@@ -113,7 +111,7 @@ def reproduce(
 
 
 def _follow(out: Path, study: "Study") -> None:
-    """Drain the runs of a study and draw their progress."""
+    """Drain the runs of a study and draw their progress; say what was left out."""
     from training.runs.experiments import EXPERIMENTS
     from training.studies.reproduction.study import run_study
 
@@ -124,6 +122,8 @@ def _follow(out: Path, study: "Study") -> None:
                 running = name
                 console.print(f"{name}: {EXPERIMENTS[name].title}")
             show(event)
+    for name, reason in study.left_out.items():
+        console.print(f"{name}: {reason}; it was left out")
 
 
 def _command(words: list[str], only: list[str], given: dict[str, str]) -> str:
