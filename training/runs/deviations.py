@@ -89,7 +89,7 @@ def changes_note(config: RunConfig) -> list[str]:
         f"{key} {as_typed(value)} (recipe: {as_typed(own[key])})"
         for key, value in changed_settings(config).items()
     ]
-    return [f"changed from the recipe: {', '.join(changed)}"] if changed else []
+    return [f"Changed from the recipe: {', '.join(changed)}"] if changed else []
 
 
 def paper_figure(config: RunConfig) -> float | None:

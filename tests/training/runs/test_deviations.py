@@ -31,7 +31,7 @@ def test_a_changed_run_is_no_longer_the_papers():
         changed = configure("set-1", "data", changes={key: value})
         assert paper_figure(changed) is None
         assert changes_note(changed)[0].startswith(
-            f"changed from the recipe: {key} {value} (recipe: "
+            f"Changed from the recipe: {key} {value} (recipe: "
         )
 
 

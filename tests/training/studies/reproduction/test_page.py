@@ -67,7 +67,7 @@ def test_ours_stands_beside_the_papers_where_it_is_the_papers_recipe(written):
     page, out = written
     results = {row["experiment"]: row for row in read_results(out)}
     assert results["set-3"]["paper"] == "", "the network is narrower"
-    assert "changed from the recipe" in page
+    assert "Changed from the recipe" in page
     for row in results.values():
         assert f"<strong>{float(row['mean_class_accuracy']):.2f}</strong>" in page
         assert int(row["cells"]) == 54
