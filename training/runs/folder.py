@@ -316,8 +316,17 @@ class RunFolder:
         return lock_holder(self.path) is not None
 
     def request_stop(self) -> None:
-        """Ask the trainer to stop within one step; it can be resumed."""
-        write_text(self.stop_file, "")
+        """Ask the trainer to stop within one step; it can be resumed.
+
+        Raises
+        ------
+        StorageError
+            If the run folder cannot be written.
+        """
+        try:
+            own_path(self.path, STOP).touch()
+        except OSError as fault:
+            raise storage_error(self.stop_file, fault) from fault
 
     @property
     def stop_file(self) -> Path:

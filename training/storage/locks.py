@@ -264,10 +264,24 @@ def _refresh(folder: Path, held: Held, ended: threading.Event) -> None:
 
 
 def _clear_parts(folder: Path) -> None:
-    """Remove what our writers left half; files of any other name stay."""
-    for torn in folder.rglob(".*.part"):
-        if _PART.fullmatch(torn.name) and not torn.is_dir():
-            torn.unlink(missing_ok=True)
+    """Remove what killed writers left half; files of any other name stay.
+
+    What was written to a moment ago may be of a process that lives and needs no lock,
+    such as one that writes a report. The folder's own clock tells, which on a network
+    drive need not be that of this machine.
+    """
+    with suppress(OSError):
+        os.utime(folder / _FILE)
+        now = (folder / _FILE).stat().st_mtime
+        for torn in folder.rglob(".*.part"):
+            if _PART.fullmatch(torn.name) and not torn.is_dir():
+                _remove_older(torn, now - REFRESH)
+
+
+def _remove_older(file: Path, than: float) -> None:
+    with suppress(FileNotFoundError):
+        if file.lstat().st_mtime < than:
+            file.unlink()
 
 
 @contextmanager
