@@ -55,6 +55,8 @@ def tiff_bits(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> int | None:
 
 def bits_in_text(text: str) -> int | None:
     """Return the bits of a value that a text declares, or None."""
+    if "Bit" not in text and "bit" not in text:
+        return None
     for pattern in _SAID:
         if found := re.search(pattern, text[:_LONGEST]):
             return int(found[1][:4])

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from stat import S_ISDIR, S_ISREG
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -160,25 +162,28 @@ def decode(path: Path) -> Picture:
         If the file is no image that is read, truncated, too large or packed in a way
         that is not read.
     """
-    kind = _kind(path)
     try:
-        return _decode(path, kind)
+        return _decode_folder(path) if _is_folder(path) else _decode_file(path)
     except BadImageError:
         raise
     except DECODER_FAULTS as fault:
         raise _unreadable(path, fault) from fault
 
 
-def _decode(path: Path, kind: str) -> Picture:
+def _decode_folder(path: Path) -> Picture:
+    from training.storage.zarr_decoding import decode_zarr
+
+    return decode_zarr(path)
+
+
+def _decode_file(path: Path) -> Picture:
     """Decode a picture; what reads its kind is loaded where there is one."""
-    if kind == "tiff":
-        from training.storage.tiff_decoding import decode_tiff
+    with _opened(path) as stream:
+        kind = _kind(path, stream)
+        if kind == "tiff":
+            from training.storage.tiff_decoding import decode_tiff
 
-        return decode_tiff(path)
-    if kind == "zarr":
-        from training.storage.zarr_decoding import decode_zarr
-
-        return decode_zarr(path)
+            return decode_tiff(path, stream)
     if kind in ("czi", "nd2", "lif"):
         from training.storage.bioio_decoding import decode_by_bioio
 
@@ -198,16 +203,26 @@ def damaged(path: Path, reason: str = "") -> BadImageError:
     )
 
 
-def _kind(path: Path) -> str:
-    if path.is_dir():
-        return "zarr"
-    if not path.is_file():
-        raise BadImageError(path, "there is no such file", "check its name and folder")
+def _is_folder(path: Path) -> bool:
+    """Whether a path is a folder; what is neither that nor a file is refused."""
+    with suppress(OSError, ValueError):
+        mode = path.stat().st_mode
+        if S_ISREG(mode) or S_ISDIR(mode):
+            return S_ISDIR(mode)
+    raise BadImageError(path, "there is no such file", "check its name and folder")
+
+
+def _opened(path: Path) -> BinaryIO:
     try:
-        with path.open("rb") as stream:
-            start = stream.read(max(map(len, _MAGIC)))
+        return path.open("rb")
     except OSError as fault:
         raise BadImageError(path, *not_read(fault)) from fault
+
+
+def _kind(path: Path, stream: BinaryIO) -> str:
+    """Return the kind of a file by its first bytes; it is left at its start."""
+    start = stream.read(max(map(len, _MAGIC)))
+    stream.seek(0)
     for magic, kind in _MAGIC.items():
         if start.startswith(magic):
             return kind

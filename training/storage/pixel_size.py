@@ -61,8 +61,9 @@ def tiff_pixel_size(page: tifffile.TiffPage, ome: str | None = None) -> float | 
         found = _of_ome(ome)
         if found is not None:
             return found
-    unit = re.search(r"^unit=(.*)$", page.description, re.MULTILINE)
-    if unit and page.description.startswith("ImageJ="):
+    if page.description.startswith("ImageJ=") and (
+        unit := re.search(r"^unit=(.*)$", page.description, re.MULTILINE)
+    ):
         per_unit = _micrometres(unit[1])
         return None if per_unit is None else _of_resolution(page, per_unit)
     per_unit = _RESOLUTION_UNITS.get(_whole(page.tags.valueof(_UNIT, 2)))

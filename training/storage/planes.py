@@ -136,7 +136,7 @@ def _is_mask(grey: Pixels) -> bool:
 
     Some pixels tell of most that it has others.
     """
-    for part in (grey[::_SPARSE], grey):
+    for part in (grey[::_SPARSE, ::_SPARSE], grey):
         high = int(part.max(initial=0))
         if high not in (0, *_TOPS) or not ((part == 0) | (part == high)).all():
             return False

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -43,8 +43,15 @@ _ALPHA = ((1,), (2,))
 _LONGEST_OME = 1_000_000
 
 
-def decode_tiff(path: Path) -> Picture:
+def decode_tiff(path: Path, stream: BinaryIO) -> Picture:
     """Decode the picture of a TIFF; thumbnails and labels beside it are left alone.
+
+    Parameters
+    ----------
+    path
+        Its file, for faults.
+    stream
+        The file, open at its start.
 
     Raises
     ------
@@ -52,7 +59,7 @@ def decode_tiff(path: Path) -> Picture:
         As `training.storage.decoding.decode`.
     """
     # An OME header may name other files: _multifile=False leaves them alone.
-    with tifffile.TiffFile(path, _multifile=False) as tiff:
+    with tifffile.TiffFile(stream, _multifile=False) as tiff:
         if len(tiff.pages) > MAX_PAGES:
             raise BadImageError(
                 path,
@@ -61,16 +68,16 @@ def decode_tiff(path: Path) -> Picture:
             )
         series = _main_series(path, tiff)
         page = series.keyframe
-        _check(path, series)
+        _check(path, series, tiff.filehandle.size)
         size = tiff_pixel_size(page, tiff.ome_metadata if tiff.is_ome else None)
         bits = tiff_bits(tiff, page)
         if int(page.compression) in _BY_PILLOW:
             return replace(_by_pillow(path, series), pixel_size=size, bits=bits)
         axes, pixels = _pixels(path, series)
         channels = _channels(tiff, axes, pixels.shape)
-        tag = page.tags.valueof(274, 1)
-        picture = upright(_picture(path, page, axes, pixels, channels), tag)
-        return replace(picture, pixel_size=size, bits=bits)
+        told = {"pixel_size": size, "bits": bits}
+        picture = _picture(path, page, axes, pixels, channels, **told)
+        return upright(picture, page.tags.valueof(274, 1))
 
 
 def _by_pillow(path: Path, series: tifffile.TiffPageSeries) -> Picture:
@@ -103,7 +110,7 @@ def _main_series(path: Path, tiff: tifffile.TiffFile) -> tifffile.TiffPageSeries
     return largest[0]
 
 
-def _check(path: Path, series: tifffile.TiffPageSeries) -> None:
+def _check(path: Path, series: tifffile.TiffPageSeries, size: int) -> None:
     """Refuse what is too large, cut short, or stored in a way that is not read."""
     page, pages = series.keyframe, series.pages
     if "YX" not in series.axes.replace("S", ""):
@@ -114,7 +121,7 @@ def _check(path: Path, series: tifffile.TiffPageSeries) -> None:
     layers = math.prod(series.shape) // max(height * width, 1)
     check_size(path, height, width, layers)
     stored = sum(sum(one.databytecounts) for one in pages if one is not None)
-    if stored > path.stat().st_size:
+    if stored > size:
         raise damaged(path)
     _check_values(path, page)
 
@@ -178,6 +185,7 @@ def _picture(
     axes: str,
     pixels: Pixels,
     channels: Sequence[Channel],
+    **told: Any,
 ) -> Picture:
     photometric = int(page.photometric)
     is_white_zero = photometric == _WHITE_IS_ZERO
@@ -190,7 +198,8 @@ def _picture(
             )
         if page.bitspersample == 1:
             pixels = pixels * np.uint8(255)
-        return of_samples(pixels, palette=palette, white_is_zero=is_white_zero)
+        told.update(palette=palette, white_is_zero=is_white_zero)
+        return of_samples(pixels, **told)
     if samples == 1:
         pixels, axes = pixels[..., 0], axes[:-1]
     elif photometric != _RGB and "C" not in axes:
@@ -198,7 +207,8 @@ def _picture(
         pixels, axes = np.moveaxis(pixels, -1, 0), f"C{axes[:-1]}"
     if "C" in axes and not channels:
         channels = [Channel()] * pixels.shape[axes.index("C")]
-    return Picture(pixels, axes, tuple(channels), white_is_zero=is_white_zero)
+    told["white_is_zero"] = is_white_zero
+    return Picture(pixels, axes, tuple(channels), **told)
 
 
 def _has_alpha(page: tifffile.TiffPage) -> bool:
