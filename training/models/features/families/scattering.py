@@ -25,6 +25,9 @@ _SIGMA = 0.8
 _FINE = 2
 """Scales that are sampled at every pixel; each coarser one at half as many."""
 
+_STEP = 16
+"""Sides are a multiple of it, so that they can be halved and have fast transforms."""
+
 LENGTH = RINGS * (2 * SCALES + math.comb(SCALES, 2) * (ANGLES // 2 + 1))
 
 
@@ -43,16 +46,16 @@ def scattering(images: Tensor, masks: Tensor) -> Tensor:
         Roots of shares of the whole, hence of length 1.
     """
     grey = normalise(images, "cell")[:, 0]
-    side = 2 ** math.ceil(math.log2(grey.shape[1]))
+    side = _STEP * math.ceil(grey.shape[1] / _STEP)
     rim = side - grey.shape[1]
     around = (rim // 2, rim - rim // 2) * 2
     grey = functional.pad(grey[:, None], around, mode="reflect")[:, 0]
-    windows = functional.pad(donut_weights(masks, RINGS, WIDTH), around)
+    windows = _Windows(functional.pad(donut_weights(masks, RINGS, WIDTH), around))
     spectrum = torch.fft.fft2(grey)[:, None]
     found = []
     for scale in range(SCALES):
         moduli = _moduli(spectrum, side, scale)
-        means = _pool(moduli, windows)
+        means = windows.pool(moduli)
         found += [means.mean(2), means.std(2, correction=0)]
         spectra = torch.fft.fft2(moduli)
         for coarser in range(scale + 1, SCALES):
@@ -61,7 +64,7 @@ def scattering(images: Tensor, masks: Tensor) -> Tensor:
     return functional.normalize(features, p=1, dim=1).sqrt()
 
 
-def _second(spectra: Tensor, side: int, scale: int, windows: Tensor) -> list[Tensor]:
+def _second(spectra: Tensor, side: int, scale: int, windows: _Windows) -> list[Tensor]:
     """Return the means of second moduli by the angle between both wavelets."""
     by_angle: list[list[Tensor]] = [[] for _ in range(ANGLES // 2 + 1)]
     for first in range(ANGLES):
@@ -70,20 +73,51 @@ def _second(spectra: Tensor, side: int, scale: int, windows: Tensor) -> list[Ten
             apart = (second - first) % ANGLES
             by_angle[min(apart, ANGLES - apart)].append(moduli[:, second])
     means = [torch.stack(some).mean(0)[:, None] for some in by_angle]
-    return [_pool(some, windows)[:, :, 0] for some in means]
+    return [windows.pool(some)[:, :, 0] for some in means]
 
 
 def _moduli(spectra: Tensor, side: int, scale: int) -> Tensor:
     """Return the moduli, (n, ANGLES, s, s), of images with spectra (n, 1, S, S)."""
-    before = spectra.shape[-1]
     size = side >> max(scale - _FINE + 1, 0)
+    low = spectra if size == spectra.shape[-1] else _lowest(spectra, size)
+    waves = torch.fft.ifft2(low * _wavelets(side, size, scale))
+    real, imaginary = waves.real, waves.imag
+    # Of a complex number torch's absolute value takes three times as long.
+    return torch.addcmul(real * real, imaginary, imaginary).sqrt_()
+
+
+def _lowest(spectra: Tensor, size: int) -> Tensor:
+    """Return the spectra, (n, 1, size, size), of images with fewer samples."""
+    before = spectra.shape[-1]
     kept = torch.fft.fftfreq(size, 1 / size)
     rows = kept.long() % before
     # In the middle of the pixels that a sample stands for, turns move it onto another.
     move = torch.exp(1j * math.pi / before * (before / size - 1) * kept)
     move = move * (size / before)
-    low = spectra[:, :, rows][:, :, :, rows] * move[:, None] * move
-    return torch.fft.ifft2(low * _wavelets(side, size, scale)).abs()
+    return spectra[:, :, rows][:, :, :, rows] * move[:, None] * move
+
+
+class _Windows:
+    """Donuts, at as many samples as moduli have.
+
+    Parameters
+    ----------
+    weights : (n, RINGS, S, S) float32
+        Each sums to 1.
+    """
+
+    def __init__(self, weights: Tensor) -> None:
+        self._weights = weights
+        self._pooled: dict[int, Tensor] = {}
+
+    def pool(self, moduli: Tensor) -> Tensor:
+        """Return the weighted means, (n, RINGS, A), of moduli, (n, A, s, s)."""
+        size = moduli.shape[-1]
+        if size not in self._pooled:
+            factor = self._weights.shape[-1] // size
+            weights = functional.avg_pool2d(self._weights, factor) * factor**2
+            self._pooled[size] = weights.flatten(2)
+        return self._pooled[size] @ moduli.flatten(2).transpose(1, 2)
 
 
 @functools.cache
@@ -114,10 +148,3 @@ def _wavelets(side: int, size: int, scale: int) -> Tensor:
         wave -= math.exp(-((sigma * centre) ** 2) / 2) * flat
         found.append(wave * inside)
     return torch.from_numpy(np.array(found, np.float32))
-
-
-def _pool(moduli: Tensor, windows: Tensor) -> Tensor:
-    """Return the weighted means, (n, RINGS, A), of moduli, (n, A, s, s)."""
-    factor = windows.shape[-1] // moduli.shape[-1]
-    weights = functional.avg_pool2d(windows, factor) * factor**2
-    return weights.flatten(2) @ moduli.flatten(2).transpose(1, 2)
