@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -23,6 +23,16 @@ class Progress:
 
     text: str
     share: float | None = None
+
+
+class Lane(Protocol):
+    """What shows the job that runs, and tells of a fault."""
+
+    busy: str
+    progress: float | None
+
+    def complain(self, fault: object) -> None:
+        """Give bad news."""
 
 
 Work = Generator[Progress, None, T]

@@ -17,6 +17,7 @@ from napari_hep2.classify.state import SayingState, WhyState, WorklistState
 from napari_hep2.closing import ClosedWindow, main_window_of
 from napari_hep2.jobs import Job
 from napari_hep2.review.controllers.controller import ReviewController
+from napari_hep2.review.controllers.live_loso import LiveController
 from napari_hep2.review.controllers.near_copies import CopiesController
 from napari_hep2.review.controllers.quality import QualityController
 from napari_hep2.review.controllers.runs import ExperimentsController
@@ -52,6 +53,9 @@ class ViewerSession:
         self.quality = QualityController(self.state, self.review)
         self.copies = CopiesController(self.state, self.review)
         self.experiments = ExperimentsController(self.state, self.review)
+        self.live = LiveController(
+            self.state, self.review.state, self.experiments.show_first
+        )
         self.classify = ClassifyController(self.state)
         self.verdict = VerdictController(self.state)
         self.why = WhyController(self.state, self.classify, self.verdict, WhyState())

@@ -18,8 +18,7 @@ from typing import Any
 from qtpy.QtCore import QCoreApplication, QObject, QThreadPool
 from superqt.utils import GeneratorWorker
 
-from napari_hep2.jobs import Job, Progress, Work
-from napari_hep2.state import SessionState
+from napari_hep2.jobs import Job, Lane, Progress, Work
 from training.errors import Hep2Error
 
 _log = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ _LAST_WAIT = 10_000
 
 
 class Runner(QObject):
-    """Runs one job at a time for a session and shows it in the state.
+    """Runs one job at a time and shows it.
 
     A new job takes the place of the one that runs, whose result is then left aside;
     a protected job is finished, or cancelled, first.
@@ -42,14 +41,14 @@ class Runner(QObject):
     Parameters
     ----------
     state
-        Its `busy`, `progress` and `fault` are written.
+        Its `busy` and `progress` are written, and it is told of faults.
     pool
         Where jobs run; None takes the application's.
     """
 
     def __init__(
         self,
-        state: SessionState,
+        state: Lane,
         parent: QObject | None = None,
         pool: WorkerPool | None = None,
     ) -> None:

@@ -62,6 +62,20 @@ def specimens(tmp_path):
 
 
 @pytest.fixture
+def cell_folder(tmp_path):
+    """A cell folder of two patterns with two specimens each, of six cells."""
+    from training.config import ExtractionSettings, SegmentationSettings
+    from training.data.cells.folder import write_cell_folder
+    from training.data.layouts import read_collection
+
+    names = ("Homogeneous", "Speckled") * 2
+    collection = read_collection(write_specimens(tmp_path / "data", names, frames=1))
+    settings = ExtractionSettings(), SegmentationSettings()
+    list(write_cell_folder(collection, tmp_path / "cells", *settings))
+    return tmp_path / "cells"
+
+
+@pytest.fixture
 def state():
     return SessionState()
 

@@ -146,6 +146,32 @@ def verdict_codes(
     return out
 
 
+def current_labels(
+    review: ReviewSet, decisions: Mapping[str, Decision]
+) -> npt.NDArray[np.int64]:
+    """Return the label of each cell as decisions leave it, (N,) int64.
+
+    Returns
+    -------
+    labels
+        Index in the vocabulary; -1 for a cell that was rejected, that the extraction
+        dropped and nobody accepted, or that has no pattern or no specimen.
+    """
+    known, row_of = review.pattern_index, review.row_of
+    index = {name: k for k, name in enumerate(review.vocabulary.names)}
+    labels = np.where(review.dropped, -1, known)
+    for cell, verdict, pattern in words_of(decisions):
+        row = row_of.get(cell)
+        if row is None or verdict not in _CODES:
+            continue
+        labels[row] = (
+            -1 if verdict == "rejected" else index.get(pattern or "", known[row])
+        )
+    unnamed = [k for k, name in enumerate(review.specimen_names) if not name]
+    labels[np.isin(review.specimen_index, unnamed)] = -1
+    return labels
+
+
 def with_decisions(
     codes: npt.NDArray[np.int8],
     review: ReviewSet,

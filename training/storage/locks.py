@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import platform
-import re
 import sys
 import threading
 import time
@@ -28,7 +27,7 @@ import psutil
 from training.errors import RunLockedError
 from training.storage.reading import parse_json
 from training.storage.seals import is_sealed, seal_of
-from training.storage.writing import storage_error, write_text
+from training.storage.writing import is_torn, storage_error, write_text
 
 if sys.platform != "win32":
     import fcntl
@@ -40,8 +39,6 @@ REFRESH, STALE = 5.0, 60.0
 """Seconds; network folders may show a change only after half a minute."""
 
 _FILE = "lock"
-_PART = re.compile(r"\..+\.([0-9a-f]{16}|\d+-\d+)\.part")
-"""Names of `training.storage.writing.write_bytes`, also of earlier versions."""
 
 
 class Lock(NamedTuple):
@@ -266,22 +263,16 @@ def _refresh(folder: Path, held: Held, ended: threading.Event) -> None:
 def _clear_parts(folder: Path) -> None:
     """Remove what killed writers left half; files of any other name stay.
 
-    What was written to a moment ago may be of a process that lives and needs no lock,
-    such as one that writes a report. The folder's own clock tells, which on a network
-    drive need not be that of this machine.
+    What a process writes at this moment stays too: one that writes a report, say,
+    needs no lock.
     """
     with suppress(OSError):
         os.utime(folder / _FILE)
         now = (folder / _FILE).stat().st_mtime
-        for torn in folder.rglob(".*.part"):
-            if _PART.fullmatch(torn.name) and not torn.is_dir():
-                _remove_older(torn, now - REFRESH)
-
-
-def _remove_older(file: Path, than: float) -> None:
-    with suppress(FileNotFoundError):
-        if file.lstat().st_mtime < than:
-            file.unlink()
+        for part in folder.rglob(".*.part"):
+            with suppress(FileNotFoundError):
+                if is_torn(part, now):
+                    part.unlink()
 
 
 @contextmanager

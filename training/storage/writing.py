@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -13,8 +14,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 
 from training.errors import StorageError
+
+_PART = re.compile(r"\..+\.(?:([0-9a-f]{8})[0-9a-f]{8}|\d+-\d+)\.part")
+"""Names of parts, also of earlier versions; the first digits are the process."""
+
+_PAUSE = 5.0
+"""Seconds without a write after which nobody writes."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -25,7 +33,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     StorageError
         If the disk is full or the folder cannot be written.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    part = path.with_name(f".{path.name}.{os.getpid():08x}{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as stream:
@@ -38,6 +46,32 @@ def write_bytes(path: Path, content: bytes) -> None:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise storage_error(path, fault) from fault
+
+
+def is_torn(part: Path, now: float) -> bool:
+    """Whether what `write_bytes` began under this name is not written on.
+
+    It is not where its writer does not live, or where nothing came for some seconds. Of
+    another machine's writer the number says nothing.
+
+    Parameters
+    ----------
+    now
+        By the clock of the folder, which on a network drive need not be that of this
+        machine, in seconds.
+    """
+    found = _PART.fullmatch(part.name)
+    if found is None or part.is_dir():
+        return False
+    is_old = part.lstat().st_mtime < now - _PAUSE
+    return is_old or found[1] is None or not _is_alive(int(found[1], 16))
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        return psutil.pid_exists(process)
+    except OverflowError:
+        return False
 
 
 def check_there(folder: Path) -> None:

@@ -78,7 +78,7 @@ class ExperimentsController:
     def __init__(self, session: SessionState, review: ReviewController) -> None:
         self._session, self._review = session, review
         self.desk = RunDesk()
-        self.queue = LabelQueue(session, review.state, self._show)
+        self.queue = LabelQueue(session, review.state, self.show_first)
 
     # -- scores
 
@@ -108,7 +108,7 @@ class ExperimentsController:
             self._session.complain("Open cells to review first.")
         return self._session.review is not None
 
-    def _show(self, sort: Sort) -> Job | None:
+    def show_first(self, sort: Sort) -> Job | None:
         """Sort, with the cell to look at first as the current one."""
         review = self._review
         if review.state.descending:

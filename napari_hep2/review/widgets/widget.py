@@ -30,6 +30,7 @@ from napari_hep2.review.widgets.gallery import GalleryView
 from napari_hep2.review.widgets.gallery_model import GalleryModel
 from napari_hep2.review.widgets.key_sheet import KeySheet
 from napari_hep2.review.widgets.keys import KeyTable, Shortcuts, key_settings
+from napari_hep2.review.widgets.live_panel import LivePanel
 from napari_hep2.review.widgets.progress import ProgressPanel
 from napari_hep2.review.widgets.quality_panel import QualityPanel
 from napari_hep2.review.widgets.reviewer_panel import ReviewerPanel
@@ -80,6 +81,7 @@ class ReviewWidget(SessionWidget):
         self.reviewers = ReviewerPanel(self.session)
         self.quality = QualityPanel(self.session)
         self.experiments = ExperimentsPanel(self.session, self._train_on)
+        self.live = LivePanel(self.session, self.viewer)
         self.specimens = text_label()
         self.sheet_panel = SheetPanel(self.session)
         self.footer = Folds(
@@ -88,6 +90,7 @@ class ReviewWidget(SessionWidget):
             ("Reviewer", self.reviewers),
             ("Runs", self.experiments),
             ("Sheet", self.sheet_panel),
+            ("Live LOSO", self.live),
             height=_FOLD_LOW,
         )
         self.keys = button("Keys", "The list of keys (?)", "keys")
@@ -208,6 +211,7 @@ class ReviewWidget(SessionWidget):
             *self.quality.wiring(),
             *self.experiments.wiring(),
             *self.sheet_panel.wiring(),
+            *self.live.wiring(),
             *self.status.wiring(),
         ]
 

@@ -11,7 +11,7 @@ from qtpy.QtCore import QSize, QTimer
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from napari_hep2.trainer.widgets.palette import VERMILLION, Palette
+from napari_hep2.common.palette import VERMILLION, Palette
 from training.runs.replay import EpochPoint, FoldState, RunState
 
 REDRAW_MS = 150

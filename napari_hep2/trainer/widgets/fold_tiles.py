@@ -9,7 +9,7 @@ from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from napari_hep2.trainer.widgets.palette import GREEN, SKY, VERMILLION, Palette, blend
+from napari_hep2.common.palette import GREEN, SKY, VERMILLION, Palette, blend
 from training.runs.replay import FoldState, RunState, TileState
 
 TILE_COLOURS: Mapping[TileState, str] = {

@@ -24,12 +24,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_hep2.common.confusion import ConfusionView
+from napari_hep2.common.palette import theme_palette
 from napari_hep2.common.section import CollapsibleSection
 from napari_hep2.trainer.controllers.controller import TrainerController
-from napari_hep2.trainer.widgets.confusion import ConfusionView
 from napari_hep2.trainer.widgets.curves import LearningCurves
 from napari_hep2.trainer.widgets.fold_tiles import FoldTiles, TileLegend
-from napari_hep2.trainer.widgets.palette import Palette
 from napari_hep2.trainer.widgets.setup_panel import SetupPanel, text_label
 from napari_hep2.trainer.words import (
     accuracy_sentence,
@@ -362,11 +362,3 @@ def _larger(font: QFont, factor: float) -> QFont:
     bold.setBold(True)
     bold.setPointSizeF(factor * font.pointSizeF())
     return bold
-
-
-def theme_palette(name: str) -> Palette:
-    """Return the plots' colours for a theme of napari."""
-    from napari.utils.theme import get_theme
-
-    theme = get_theme(name)
-    return Palette.of(theme.background.as_hex("long"), theme.text.as_hex("long"))

@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.curation.review_set import ReviewSet, verdict_codes, with_decisions
+from training.curation.review_set import (
+    ReviewSet,
+    current_labels,
+    verdict_codes,
+    with_decisions,
+)
 from training.decisions.store import Decision
 from training.patterns import I3A
 
@@ -68,3 +73,21 @@ def test_codes_follow_single_decisions_as_they_would_all(cells):
     updated = with_decisions(codes, cells, after, ["a", "b", "z"])
     assert updated.tolist() == verdict_codes(cells, after).tolist() == [3, 0, 0, 0]
     assert codes.tolist() == [1, 2, 0, 0]
+
+
+def test_labels_are_those_that_decisions_leave(cells):
+    assert current_labels(cells, {}).tolist() == [5, 5, -1, -1]
+    made = {
+        "a": decision("a", "rejected"),
+        "b": decision("b", "relabelled", "Speckled"),
+        "c": decision("c", "relabelled", "Nucleolar"),
+        "d": decision("d", "accepted"),
+        "gone": decision("gone", "accepted"),
+    }
+    assert current_labels(cells, made).tolist() == [-1, 1, 2, 5]
+    assert current_labels(cells, {"a": decision("a", "cleared")})[0] == 5
+
+
+def test_a_cell_without_a_specimen_has_no_label_to_train_on(cells):
+    cells.table["specimen"] = ["1", "", "1", "1"]
+    assert current_labels(cells, {}).tolist() == [5, -1, -1, -1]

@@ -17,9 +17,10 @@ from training.storage.locks import lock_holder, locked, read_lock, this_machine
 
 def test_a_folder_is_held_and_given_back(tmp_path):
     (tmp_path / "part").mkdir()
-    torn = tmp_path / "part" / f".torn.{16 * 'a'}.part"
-    torn.write_bytes(b"half")
-    os.utime(torn, (0, 0))
+    (tmp_path / "part" / f".torn.{16 * 'f'}.part").write_bytes(b"half")
+    stopped = tmp_path / "part" / f".stopped.{os.getpid():08x}{8 * 'f'}.part"
+    stopped.write_bytes(b"half")
+    os.utime(stopped, (0, 0))
     with locked(tmp_path):
         assert lock_holder(tmp_path).pid == os.getpid()
         with pytest.raises(RunLockedError, match="another process"), locked(tmp_path):
@@ -30,7 +31,7 @@ def test_a_folder_is_held_and_given_back(tmp_path):
 
 
 def test_what_another_process_writes_at_this_moment_stays(tmp_path):
-    written = tmp_path / f".report.html.{16 * 'a'}.part"
+    written = tmp_path / f".report.html.{os.getppid():08x}{8 * 'f'}.part"
     with locked(tmp_path):
         written.write_bytes(b"half of a report")
     assert written.exists()
@@ -39,15 +40,12 @@ def test_what_another_process_writes_at_this_moment_stays(tmp_path):
 def test_what_is_not_ours_stays(tmp_path):
     (tmp_path / "part").mkdir()
     (tmp_path / "outside").mkdir()
-    outside = tmp_path / "outside" / f".torn.{16 * 'a'}.part"
-    outside.touch()
-    os.utime(outside, (0, 0))
+    (tmp_path / "outside" / f".torn.{16 * 'f'}.part").touch()
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "link").symlink_to(tmp_path / "outside")
     theirs = (".notes.part", ".my.12.part", f".x.{16 * 'g'}.part")
     for name in theirs:
         (tmp_path / "in" / name).touch()
-        os.utime(tmp_path / "in" / name, (0, 0))
     with locked(tmp_path / "in"):
         pass
     assert {path.name for path in (tmp_path / "in").iterdir()} == {*theirs, "link"}

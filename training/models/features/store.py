@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -62,27 +63,33 @@ class FeatureStore:
     def view(self, view: int) -> Floats:
         """Return the features of all cells in one view, (N, D) float32."""
         if view not in self._views:
-            path = self._folder / f"features-{self._name(view)}.npy"
-            if not path.is_file():
-                write_array(path, self._compute(view))
-            try:
-                self._views[view] = read_array(path, "r")
-            except ValueError:
-                write_array(path, self._compute(view))
-                self._views[view] = read_array(path, "r")
+            for _ in self.steps(view):
+                pass
         return self._views[view]
+
+    def steps(self, view: int) -> Iterator[float]:
+        """Compute one view where it is not on the disk yet; yields the share done."""
+        path = self._folder / f"features-{self._name(view)}.npy"
+        if not path.is_file():
+            yield from self._compute(view, path)
+        try:
+            self._views[view] = read_array(path, "r")
+        except ValueError:
+            yield from self._compute(view, path)
+            self._views[view] = read_array(path, "r")
 
     def _name(self, view: int) -> str:
         key = f"{self._key} {view}".encode()
         return hashlib.blake2b(key, digest_size=12).hexdigest()
 
-    def _compute(self, view: int) -> Floats:
-        parts = []
-        for start in range(0, len(self._cells), _CHUNK):
-            rows = np.arange(start, min(start + _CHUNK, len(self._cells)))
+    def _compute(self, view: int, path: Path) -> Iterator[float]:
+        parts, count = [], len(self._cells)
+        for start in range(0, count, _CHUNK):
+            rows = np.arange(start, min(start + _CHUNK, count))
             images, masks = turned(self._cells, rows, np.full_like(rows, view))
             parts.append(self._system.compute(images, masks))
-        return np.concatenate(parts)
+            yield min(start + _CHUNK, count) / count
+        write_array(path, np.concatenate(parts))
 
 
 def turned(

@@ -11,21 +11,21 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QColor
 
-from napari_hep2.trainer.widgets.confusion import ConfusionView
-from napari_hep2.trainer.widgets.curves import LearningCurves, mean_curve
-from napari_hep2.trainer.widgets.fold_tiles import (
-    FoldTiles,
-    TileLegend,
-    tile_side,
-    tile_text,
-)
-from napari_hep2.trainer.widgets.palette import (
+from napari_hep2.common.confusion import ConfusionView
+from napari_hep2.common.palette import (
     BLUE,
     GREEN,
     SKY,
     Palette,
     blend,
     pattern_named,
+)
+from napari_hep2.trainer.widgets.curves import LearningCurves, mean_curve
+from napari_hep2.trainer.widgets.fold_tiles import (
+    FoldTiles,
+    TileLegend,
+    tile_side,
+    tile_text,
 )
 from training.runs.replay import EpochPoint, FoldState, RunState, replay
 

@@ -65,3 +65,11 @@ def pattern_named(name: str) -> Pattern:
         if index is not None:
             return vocabulary[index]
     return Pattern(name, name, name[:1].upper(), "#999999", "")
+
+
+def theme_palette(name: str) -> Palette:
+    """Return the plots' colours for a theme of napari."""
+    from napari.utils.theme import get_theme
+
+    theme = get_theme(name)
+    return Palette.of(theme.background.as_hex("long"), theme.text.as_hex("long"))

@@ -1,13 +1,17 @@
-"""The confusion matrix of a run so far."""
+"""A confusion matrix, drawn."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from napari_hep2.trainer.widgets.palette import BLUE, Palette, blend, pattern_named
-from training.runs.replay import Metrics, RunState
+from napari_hep2.common.palette import BLUE, Palette, blend, pattern_named
+from training.runs.replay import RunState
+
+Counts = tuple[tuple[int, ...], ...]
 
 
 def share_of_row(row: tuple[int, ...], column: int) -> float | None:
@@ -22,7 +26,8 @@ class ConfusionView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._patterns: tuple[str, ...] = ()
-        self._metrics = Metrics()
+        self._counts: Counts = ()
+        self._specimens: Mapping[str, int] = {}
         self._palette = Palette()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName("Confusion matrix")
@@ -33,11 +38,31 @@ class ConfusionView(QWidget):
         self.update()
 
     def show_state(self, state: RunState) -> None:
-        """Draw the matrix of `state`."""
-        if state.metrics is self._metrics and state.patterns == self._patterns:
+        """Draw the matrix of a run so far."""
+        metrics = state.metrics
+        self.show_counts(state.patterns, metrics.confusion, metrics.specimens)
+
+    def show_counts(
+        self, patterns: tuple[str, ...], counts: Counts, specimens: Mapping[str, int]
+    ) -> None:
+        """Draw a matrix.
+
+        Parameters
+        ----------
+        patterns
+            Names, K of them.
+        counts
+            K rows of K counts; rows are the truth. Empty where nothing was tested yet.
+        specimens
+            How many were tested, by pattern.
+        """
+        if (patterns, counts, specimens) == (
+            self._patterns,
+            self._counts,
+            self._specimens,
+        ):
             return
-        self._patterns = state.patterns
-        self._metrics = state.metrics
+        self._patterns, self._counts, self._specimens = patterns, counts, specimens
         self.setMinimumHeight(self.minimumSizeHint().height())
         self.updateGeometry()
         self.update()
@@ -62,7 +87,7 @@ class ConfusionView(QWidget):
     def row_texts(self, row: int) -> tuple[str, str]:
         """Return a row's two lines: the pattern, and how much it rests on."""
         name = self._patterns[row]
-        n, cells = self._metrics.specimens.get(name, 0), sum(self._row(row))
+        n, cells = self._specimens.get(name, 0), sum(self._row(row))
         specimens = "1 specimen" if n == 1 else f"{n} specimens"
         pattern = pattern_named(name)
         return f"{pattern.letter}  {pattern.title}", f"{specimens}, {cells:,} cells"
@@ -96,8 +121,8 @@ class ConfusionView(QWidget):
         painter.end()
 
     def _row(self, row: int) -> tuple[int, ...]:
-        confusion = self._metrics.confusion
-        return confusion[row] if row < len(confusion) else (0,) * len(self._patterns)
+        counts = self._counts
+        return counts[row] if row < len(counts) else (0,) * len(self._patterns)
 
     def _header(self) -> int:
         return 2 * QFontMetrics(self.font()).height() + 4

@@ -1,0 +1,152 @@
+"""The section *Live LOSO*: what the labels of now are worth, after each decision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QGraphicsOpacityEffect, QListWidget, QVBoxLayout, QWidget
+
+from napari_hep2.common.confusion import ConfusionView
+from napari_hep2.common.palette import theme_palette
+from napari_hep2.common.parts import Wire, button, row, text_label
+from napari_hep2.review.controllers.live_loso import headline, specimen_line
+from napari_hep2.session import ViewerSession
+from napari_hep2.workers import Runner
+
+if TYPE_CHECKING:
+    from training.studies.live_loso import LiveFigures
+
+_PALE = 0.45
+"""Opacity of figures that are older than the last decision."""
+
+
+class LivePanel(QWidget):
+    """Mean class accuracy, confusion matrix and hardest specimens, live.
+
+    Nothing is computed before the section is opened, nor while it is folded away.
+
+    Parameters
+    ----------
+    session
+        Of the viewer.
+    viewer
+        Tells the theme; nothing in it is changed.
+    """
+
+    def __init__(self, session: ViewerSession, viewer: Any) -> None:
+        super().__init__()
+        self._session, self._viewer = session, viewer
+        self._live, self._desk = session.live, session.live.desk
+        self.runner = Runner(self._desk, self)
+        self.headline = text_label()
+        self.confusion = ConfusionView()
+        self.hardest = QListWidget()
+        self.hardest.setAccessibleName("Hardest specimens")
+        self.hardest.setToolTip("Specimens of which the others recognise least")
+        self.doubt = button(
+            "Sort by doubt",
+            "Show the cells first whose label is doubted most by a model that never "
+            "saw their specimen",
+            "live_doubt",
+        )
+        self.again = button("Try again", "Read the cells again", "live_again")
+        self.working = text_label()
+        self._lay_out()
+        self.doubt.clicked.connect(self._sort)
+        self.again.clicked.connect(self._try_again)
+        self.hardest.itemActivated.connect(self._show_specimen)
+        self.hardest.itemClicked.connect(self._show_specimen)
+
+    def _lay_out(self) -> None:
+        self.figures = QWidget()
+        inside = QVBoxLayout(self.figures)
+        inside.setContentsMargins(0, 0, 0, 0)
+        for part in (self.headline, self.confusion, self.hardest):
+            inside.addWidget(part)
+        self._pale = QGraphicsOpacityEffect(self.figures)
+        self.figures.setGraphicsEffect(self._pale)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.working)
+        layout.addWidget(self.figures)
+        layout.addLayout(row(self.doubt, self.again, 1))
+
+    # -- from the user
+
+    def _sort(self) -> None:
+        self._session.start(self._live.sort_by_doubt())
+
+    def _try_again(self) -> None:
+        self._live.again()
+        self._follow()
+
+    def _show_specimen(self) -> None:
+        figures, at = self._desk.figures, self.hardest.currentRow()
+        if figures is not None and 0 <= at < len(figures.hardest):
+            self._session.review.order.set_specimen_filter(figures.hardest[at].name)
+
+    # -- from the state
+
+    def wiring(self) -> list[Wire]:
+        """Return the signals that the panel follows."""
+        events, desk = self._session.state.events, self._desk.events
+        shown = (desk.figures, desk.is_behind, desk.busy, desk.progress, desk.fault)
+        return [
+            (events.review, self._follow),
+            (events.decisions, self._follow),
+            (events.blind, self.refresh),
+            *((signal, self.refresh) for signal in shown),
+        ]
+
+    def _follow(self) -> None:
+        if self.isVisible():
+            self.runner.start(self._live.next_job())
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Show the desk."""
+        if not self.isVisible():
+            return
+        desk, review = self._desk, self._session.state.review
+        figures = desk.figures if review is not None else None
+        share = "" if desk.progress is None else f" {100 * desk.progress:.0f} %"
+        is_first = bool(desk.busy) and figures is None
+        nothing = "" if review is not None else "Open cells to review first."
+        self.working.setText(
+            desk.fault or (f"{desk.busy}{share}" if is_first else nothing)
+        )
+        self.working.setVisible(bool(self.working.text()))
+        self.again.setVisible(bool(desk.fault))
+        hidden = figures is None or self._session.state.blind
+        self.figures.setVisible(not hidden)
+        self.doubt.setVisible(not hidden)
+        if self._session.state.blind:
+            self.working.setText("A blind reviewer sees no figures of the labels.")
+            self.working.setVisible(True)
+        if figures is not None and review is not None and not hidden:
+            self._show(figures, review.vocabulary.names)
+
+    def _show(self, figures: LiveFigures, patterns: tuple[str, ...]) -> None:
+        self._pale.setOpacity(_PALE if self._desk.is_behind else 1.0)
+        self._pale.setEnabled(self._desk.is_behind)
+        metrics = figures.metrics
+        self.headline.setText(headline(figures))
+        counts = tuple(tuple(one) for one in metrics.confusion.tolist())
+        specimens = dict(zip(patterns, metrics.specimens.tolist(), strict=True))
+        self.confusion.set_palette(theme_palette(str(self._viewer.theme)))
+        self.confusion.show_counts(patterns, counts, specimens)
+        self.hardest.clear()
+        for one in figures.hardest:
+            self.hardest.addItem(specimen_line(one, patterns))
+        lines = max(self.hardest.count(), 1)
+        self.hardest.setFixedHeight(
+            lines * self.hardest.sizeHintForRow(0) + 2 * self.hardest.frameWidth()
+            if self.hardest.count()
+            else 0
+        )
+
+    def showEvent(self, event: object) -> None:
+        """Begin, or catch up with what was decided while the section was folded."""
+        super().showEvent(event)
+        self._follow()
