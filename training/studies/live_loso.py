@@ -64,6 +64,8 @@ class LiveFigures:
         Index in the vocabulary, or `UNLABELLED`.
     metrics
         Of the labelled cells.
+    specimens
+        How many have labelled cells.
     doubt : (N,) float64
         1 less the score of the label; nan where there is none or nothing was fitted.
     hardest
@@ -72,6 +74,7 @@ class LiveFigures:
 
     labels: Rows
     metrics: Metrics
+    specimens: int
     doubt: npt.NDArray[np.float64]
     hardest: tuple[HardSpecimen, ...]
 
@@ -120,6 +123,7 @@ class LiveStudy:
         return LiveFigures(
             labels,
             measure(truth, predicted, names, self._n_patterns),
+            len(np.unique(names)),
             doubt,
             _hardest(names, truth, predicted),
         )

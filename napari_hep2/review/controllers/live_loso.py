@@ -151,8 +151,7 @@ def headline(figures: LiveFigures) -> str:
     """Return the accuracy of held-out cells, with its interval and what it rests on."""
     metrics = figures.metrics
     basis = (
-        f"{metrics.n:,} cells of {int(metrics.specimens.sum())} specimens, each left "
-        "out in turn."
+        f"{metrics.n:,} cells of {figures.specimens} specimens, each left out in turn."
     )
     partly = basis_words(metrics)
     mean = f"{100 * metrics.mean_class_accuracy:.1f} % mean class accuracy"

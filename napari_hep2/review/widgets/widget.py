@@ -44,6 +44,8 @@ _LOOK_MS = 5000
 _TALL = 900
 _FOLD_LOW, _FOLD_TALL = 74, 180
 """Pixels: a widget this high shows the cell and an open fold, a lower one either."""
+_MATRIX = 0.4
+"""Share of the height that live figures take."""
 
 
 class ReviewWidget(SessionWidget):
@@ -90,7 +92,7 @@ class ReviewWidget(SessionWidget):
             ("Reviewer", self.reviewers),
             ("Runs", self.experiments),
             ("Sheet", self.sheet_panel),
-            ("Live LOSO", self.live),
+            ("LOSO", self.live),
             height=_FOLD_LOW,
         )
         self.keys = button("Keys", "The list of keys (?)", "keys")
@@ -248,7 +250,10 @@ class ReviewWidget(SessionWidget):
     def _share_height(self) -> None:
         """Show the current cell beside an open fold only where tiles have room too."""
         is_tall = self.height() >= _TALL
-        self.footer.set_height(_FOLD_TALL if is_tall else _FOLD_LOW)
+        height = _FOLD_TALL if is_tall else _FOLD_LOW
+        if self.footer.toggles[-1].isChecked():
+            height = max(height, round(_MATRIX * self.height()))
+        self.footer.set_height(height)
         self.detail.setVisible(is_tall or not self.footer.is_open)
 
     def _write_note(self) -> None:
