@@ -22,8 +22,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from side_by_side import Row, print_rows
-from sklearn.linear_model import RidgeClassifier
-from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 
 from training.config import KernelRidgeSettings, ShapeIndexSettings
 from training.data.cells.cell_set import CellSet
@@ -102,6 +100,10 @@ def grid_search(fourier: int, inner: int) -> float:
     inner
         Inner folds that are timed, of one outer fold.
     """
+    # The peer's memory is not ours: what measures that does not load it.
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
+
     settings = KernelRidgeSettings(fourier=fourier)
     drawn, numbers = draw(_CELLS, _SPECIMENS)
     length = sum(FAMILIES[name].length for name in settings.families)

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
-from sklearn.model_selection import StratifiedGroupKFold
 
 from training.errors import SpecimensError
 from training.models.base import Scores
@@ -49,6 +48,8 @@ def inner_folds(
             "they are too few for inner folds of specimens",
             "train on two specimens or more, with several cells of a pattern",
         )
+    from sklearn.model_selection import StratifiedGroupKFold
+
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     yield from splitter.split(np.zeros(len(patterns)), patterns, specimens)
 

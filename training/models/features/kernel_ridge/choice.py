@@ -74,13 +74,16 @@ class Specimen:
     ----------
     sums
         Over its cells.
-    lifted : (n, D) float32
-        Of its cells.
+    lifted : (N, D) float32
+        Of all cells: copies of each specimen's would double them.
+    rows : (n,) int64
+        Its cells among them.
     patterns : (n,) int64
     """
 
     sums: Sums
     lifted: Floats
+    rows: Rows
     patterns: Rows
 
 
@@ -143,13 +146,13 @@ def choose(
         if not known.any() or len(patterns) < 2:
             continue
         truths.append(specimen.patterns[known])
+        shown = specimen.lifted[specimen.rows[known]]
         for recipe, found in zip(candidates, decisions, strict=True):
             columns, penalties = fourier.columns(recipe.weights)
             equations = fewer[recipe.simulated]
             coefficients = equations.solve(
                 columns, recipe.penalty * penalties, n_patterns
             )
-            shown = specimen.lifted[known]
             found.append(decide(shown, coefficients, equations.patterns))
     return _best(candidates, [np.concatenate(one) for one in decisions if one], truths)
 

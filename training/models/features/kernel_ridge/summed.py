@@ -97,9 +97,8 @@ class SummedCells:
         )
 
     def _specimen(self, rows: Rows) -> Specimen:
-        return Specimen(
-            single(self._sum(rows)), self.lifted[rows], self._cells.patterns[rows]
-        )
+        patterns = self._cells.patterns[rows]
+        return Specimen(single(self._sum(rows)), self.lifted, rows, patterns)
 
 
 def _over_patterns(patterns: Rows, most: int) -> npt.NDArray[np.int64]:

@@ -65,11 +65,10 @@ class PatternSum:
     def plus(self, other: PatternSum, factor: float) -> PatternSum:
         """Return the sums with those of other cells, each a factor of a cell."""
         kind = self.square.dtype.type(factor)
-        return PatternSum(
-            self.square + kind * other.square,
-            self.total + kind * other.total,
-            self.count + factor * other.count,
-        )
+        square, total = kind * other.square, kind * other.total
+        square += self.square
+        total += self.total
+        return PatternSum(square, total, self.count + factor * other.count)
 
     def single(self) -> PatternSum:
         """Return the sums in single precision."""
@@ -208,7 +207,8 @@ class Equations:
         numpy.linalg.LinAlgError
             If the penalties are too small for the precision of the matrix.
         """
-        matrix = np.array(self.matrix[np.ix_(columns, columns)], order="F")
+        # A symmetric matrix is its transpose, which has the order that LAPACK wants.
+        matrix = self.matrix[np.ix_(columns, columns)].T
         matrix.flat[:: len(matrix) + 1] += penalties.astype(matrix.dtype)
         right = (2 * self.totals - self.totals.sum(axis=1, keepdims=True))[columns]
         solver = lapack.sposv if matrix.dtype == np.float32 else lapack.dposv

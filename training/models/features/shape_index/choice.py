@@ -5,18 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 from training.config import ShapeIndexSettings
 from training.errors import InterruptedRunError, SpecimensError
 from training.models.features.base import Bag, Floats
 from training.models.features.svm import all_patterns, fit_sharpness, inner_folds
 from training.splits.samples import Rows
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 Decisions = npt.NDArray[np.float64]
 
@@ -110,6 +111,11 @@ def fit_svm(features: Floats, patterns: Rows, c: float, gamma: float) -> Pipelin
     gamma
         Of the kernel ``exp(-gamma |a - b|^2)``.
     """
+    # Loaded for the fit alone: it takes a second, and others use what is above.
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
     svm = SVC(C=c, gamma=gamma, decision_function_shape="ovo", cache_size=_KERNEL_CACHE)
     return make_pipeline(StandardScaler(), svm).fit(features, patterns)
 

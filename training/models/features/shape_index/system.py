@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.pipeline import Pipeline
 
 from training.config import ShapeIndexSettings
 from training.models.base import Scores
@@ -16,6 +16,9 @@ from training.models.features.base import Bag, FeatureSystem, Floats
 from training.models.features.shape_index.choice import ask, choose, decide, fit_svm
 from training.models.features.shape_index.features import derivatives, describe
 from training.models.features.svm import to_scores
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 _CELLS_AT_ONCE = 16
 """With more, the allocator gives memory back and asks for it again at each step."""
