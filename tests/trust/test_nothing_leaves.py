@@ -138,6 +138,8 @@ TESTS = {
 def test_a_test_of_the_suite_that_reaches_another_machine_fails(promise, tmp_path):
     """Tests and what they start are watched, and so is what that starts."""
     (tmp_path / "conftest.py").write_text("pytest_plugins = ['own_machine']\n")
+    # Else that of the project counts where temporary folders lie inside it.
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
     cases = [f"def test_{name}(): {act}\n" for name, act in TESTS.items()]
     code = f"{REACH}\nCODE = {REACH!r}\n{''.join(cases)}"
     (tmp_path / "test_it.py").write_text(code)
