@@ -6,6 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from training.data.layouts.channels import ChannelName, channel_names
@@ -129,12 +130,18 @@ class Listing:
         )
         return tuple(f"{shown(paths)}: {why}." for paths, why in said if paths)
 
-    @property
-    def _has_masks(self) -> bool:
-        paired = any(self.masks_of(stem) for stem in self.images)
-        return paired or self._mask_folder is not None
+    # Asked for each of many frames: none of these is to be looked for twice.
 
-    @property
+    @cached_property
+    def _has_masks(self) -> bool:
+        return self._paired is not None or self._mask_folder is not None
+
+    @cached_property
+    def _paired(self) -> str | None:
+        """The first frame with a mask of its own, or None."""
+        return next((one for one in self.images if self.masks_of(one)), None)
+
+    @cached_property
     def _mask_folder(self) -> Path | None:
         """The first folder that holds masks and no frames, or None."""
         folders = {self.folder, *(path.parent for path in self.files)}
@@ -142,7 +149,7 @@ class Listing:
         return next((p.parent for p in paths if p.parent not in folders), None)
 
     def _expected_mask(self, stem: str) -> Path:
-        other = next((one for one in self.images if self.masks_of(one)), None)
+        other = self._paired
         if other is None:
             return (self._mask_folder or self.folder) / f"{stem}.png"
         mask = self.masks_of(other)[0]
