@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from psygnal import Signal
@@ -26,6 +28,8 @@ from napari_hep2.specimen.controllers.masks import MendingController
 from napari_hep2.state import SessionState
 from napari_hep2.viewer.layers import LayerLink
 from napari_hep2.workers import Runner
+
+_PATTERN_KEYS = 6
 
 
 class ViewerSession:
@@ -58,7 +62,9 @@ class ViewerSession:
         self.worklist = WorklistController(self.state, self.specimen, WorklistState())
         self.saying = SayingController(self.state, SayingState())
         self.runner = Runner(self.state)
-        self.link = LayerLink(weakref.proxy(viewer), self.state, self._clicked)
+        self.link = LayerLink(
+            weakref.proxy(viewer), self.state, self._clicked, self._canvas_keys()
+        )
         self.mending = MendingController(
             self.state,
             self.specimen,
@@ -107,6 +113,27 @@ class ViewerSession:
         cells, review = self.state.cells, self.state.review
         if cells is not None and review is not None and not review.is_folder:
             self.review.review_frame()
+
+    def _canvas_keys(self) -> dict[str, Callable[[], None]]:
+        """Return the keys that decide on the current cell from the canvas."""
+        verbs = self.review.decisions
+        relabel = {str(k + 1): partial(verbs.relabel, k) for k in range(_PATTERN_KEYS)}
+        reject = dict.fromkeys(("Delete", "Backspace", "R"), verbs.reject)
+        keys: dict[str, Callable[[], None]] = {
+            "A": verbs.accept,
+            **reject,
+            **relabel,
+        }
+        return {key: partial(self._decide, verb) for key, verb in keys.items()}
+
+    def _decide(self, verb: Callable[[], None]) -> None:
+        """Decide on the current cell if its box is in the viewer."""
+        if self.link.current_row() is None:
+            self.state.complain("Click the box of a cell that is under review first.")
+            return
+        verb()
+        if not self.state.fault:
+            self.state.tell(f"{self.review.state.saved.capitalize()}.")
 
     def _clicked(self, cell: str) -> None:
         self.review.select_cell(cell)
