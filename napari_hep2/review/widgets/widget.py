@@ -65,7 +65,8 @@ class ReviewWidget(SessionWidget):
         for opened in (self.choosers.entered, self.decide.reasons.aboutToShow):
             opened.connect(self._pause_keys)
         for closed in (self.choosers.left, self.decide.reasons.aboutToHide):
-            closed.connect(self._keys_go_on)
+            closed.connect(self._closed.start)
+        self._closed.timeout.connect(self._keys_go_on)
 
     # -- build
 
@@ -133,6 +134,10 @@ class ReviewWidget(SessionWidget):
         self._facts = QTimer(self)
         self._facts.setSingleShot(True)
         self._facts.setInterval(0)
+        # The key that closes a list is the list's: the others act once it is over.
+        self._closed = QTimer(self)
+        self._closed.setSingleShot(True)
+        self._closed.setInterval(0)
 
     # -- keys
 
