@@ -17,7 +17,9 @@ from napari_hep2.classify.controllers.why import WhyController
 from napari_hep2.classify.controllers.worklist import WorklistController
 from napari_hep2.classify.state import SayingState, WhyState, WorklistState
 from napari_hep2.closing import ClosedWindow, main_window_of
+from napari_hep2.common.reviewer_field import ask_reviewer
 from napari_hep2.jobs import Job
+from napari_hep2.remembered import remember_reviewer, remembered_reviewer
 from napari_hep2.review.controllers.controller import ReviewController
 from napari_hep2.review.controllers.near_copies import CopiesController
 from napari_hep2.review.controllers.quality import QualityController
@@ -25,7 +27,7 @@ from napari_hep2.review.controllers.runs import ExperimentsController
 from napari_hep2.specimen.controllers.frames import SpecimenController
 from napari_hep2.specimen.controllers.mask_tool import MendingDesk, MendingTool
 from napari_hep2.specimen.controllers.masks import MendingController
-from napari_hep2.state import SessionState
+from napari_hep2.state import UNNAMED, SessionState
 from napari_hep2.viewer.layers import LayerLink
 from napari_hep2.workers import Runner
 
@@ -50,9 +52,12 @@ class ViewerSession:
 
     def __init__(self, viewer: Any) -> None:
         self._window: ClosedWindow | None = None
-        self.state = SessionState()
+        self._asked = False
+        self.state = SessionState(reviewer=remembered_reviewer() or UNNAMED)
         self.specimen = SpecimenController(self.state)
-        self.review = ReviewController(self.state, start=self.start)
+        self.review = ReviewController(
+            self.state, start=self.start, is_signed=self.is_signed
+        )
         self.quality = QualityController(self.state, self.review)
         self.copies = CopiesController(self.state, self.review)
         self.experiments = ExperimentsController(self.state, self.review)
@@ -60,7 +65,7 @@ class ViewerSession:
         self.verdict = VerdictController(self.state)
         self.why = WhyController(self.state, self.classify, self.verdict, WhyState())
         self.worklist = WorklistController(self.state, self.specimen, WorklistState())
-        self.saying = SayingController(self.state, SayingState())
+        self.saying = SayingController(self.state, SayingState(), self.is_signed)
         self.runner = Runner(self.state)
         self.link = LayerLink(
             weakref.proxy(viewer), self.state, self._clicked, self._canvas_keys()
@@ -71,6 +76,7 @@ class ViewerSession:
             self.link.mask.paint,
             self.review.select_cell,
             self.review.retake,
+            self.is_signed,
         )
         self.tool = MendingTool(
             weakref.proxy(viewer), self.link, self.mending.follow, self.state.tell
@@ -79,12 +85,22 @@ class ViewerSession:
         self.link.mask.painted.connect(self.mending.edited)
         self.mending.changed.connect(self._mask_changed)
         self.state.events.cells.connect(self._frame_opened)
+        self.state.events.reviewer.connect(remember_reviewer)
         for names in (self.state.events.specimen, self.state.events.pattern):
             names.connect(self._names_changed)
 
     def start(self, job: Job | None) -> None:
         """Give a job to the worker."""
         self.runner.start(job)
+
+    def is_signed(self) -> bool:
+        """Return whether a reviewer signs; at the first decision in a window, ask."""
+        if self.state.reviewer != UNNAMED or self._asked or self._window is None:
+            return True
+        name = ask_reviewer(self._window.parent())
+        self._asked = bool(name)
+        self.review.decision_session.set_reviewer(name)
+        return self._asked
 
     def live_beside(self, widget: QWidget) -> None:
         """End with the main window of a widget, once one stands in one."""

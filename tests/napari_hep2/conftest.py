@@ -12,7 +12,7 @@ from PIL import Image
 from napari_hep2.classify.controllers.model import ClassifyController
 from napari_hep2.jobs import run_here
 from napari_hep2.specimen.controllers.frames import SpecimenController
-from napari_hep2.state import SessionState
+from napari_hep2.state import UNNAMED, SessionState
 
 CENTRES = ((60, 60), (60, 180), (60, 300), (180, 60), (180, 180), (180, 300))
 """Six whole nuclei, in the order of their labels."""
@@ -181,9 +181,11 @@ SIZES = {"right": (520, 900), "bottom": (1000, 400)}
 
 
 @pytest.fixture(autouse=True)
-def own_settings(tmp_path):
-    """Keep settings in a folder of the test."""
+def own_settings(tmp_path, monkeypatch):
+    """Keep settings in a folder of the test; a window asks for no name."""
     from qtpy.QtCore import QSettings
+
+    monkeypatch.setattr("napari_hep2.session.ask_reviewer", lambda _: UNNAMED)
 
     place = str(tmp_path / "settings")
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, place)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from napari_hep2.common.parts import Wire, button, pattern_icon, row, text_label
+from napari_hep2.common.reviewer_field import ReviewerField
 from napari_hep2.session import ViewerSession
 from training.decisions.specimens import NONE_OF_THESE
 
@@ -24,9 +25,9 @@ class SayingPanel(QWidget):
         self.pattern.setMinimumContentsLength(8)
         self.pattern.setPlaceholderText("choose")
         self._shown_for = ""
-        self.reviewer = QLineEdit()
-        self.reviewer.setToolTip("Your name as a reviewer of cells")
-        self.reviewer.setMinimumWidth(50)
+        self.reviewer = ReviewerField(
+            session.state, session.review.decision_session.set_reviewer
+        )
         self.save = button("Save", "Record it under this name", "save_specimen")
         self.take_back = button(
             "Withdraw", "Withdraw your decision; it stays in the history", ""
@@ -46,7 +47,6 @@ class SayingPanel(QWidget):
         self.pattern.currentIndexChanged.connect(self._show_ready)
         self.save.clicked.connect(self._save)
         self.take_back.clicked.connect(self._saying.take_back)
-        self.reviewer.editingFinished.connect(self._name_written)
 
     def wiring(self) -> list[Wire]:
         """Return the signals that the panel follows."""
@@ -72,7 +72,7 @@ class SayingPanel(QWidget):
             self._fill()
             return
         self.setEnabled(self._state.cells is not None)
-        self.reviewer.setText(self._state.reviewer)
+        self.reviewer.refresh()
         own = self._saying.own()
         self.take_back.setVisible(own is not None)
         self._show_said(own)
@@ -94,8 +94,5 @@ class SayingPanel(QWidget):
         self.save.setEnabled(self.pattern.currentIndex() >= 0)
 
     def _save(self) -> None:
-        self._name_written()
+        self.reviewer.enter()
         self._saying.say(self.pattern.currentData() or None)
-
-    def _name_written(self) -> None:
-        self._session.review.decision_session.set_reviewer(self.reviewer.text())

@@ -48,7 +48,7 @@ def test_a_review_by_keys(qtbot, widget, specimens):
     assert state.current == 1
     qtbot.keyClick(widget.view, Qt.Key.Key_A)
     assert stored(specimens) == {"00001_p0_0002": ("accepted", None, None)}
-    assert widget.progress.saved.text() == "1 cell accepted, saved"
+    assert widget.progress.saved.text() == "1 cell accepted, saved (reviewer)"
     assert widget.progress.bar.value() == 1
     assert state.current == 2
 
