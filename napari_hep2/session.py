@@ -89,9 +89,9 @@ class ViewerSession:
         for names in (self.state.events.specimen, self.state.events.pattern):
             names.connect(self._names_changed)
 
-    def start(self, job: Job | None) -> None:
-        """Give a job to the worker."""
-        self.runner.start(job)
+    def start(self, job: Job | None) -> bool:
+        """Give a job to the worker; return whether it was taken."""
+        return self.runner.start(job)
 
     def is_signed(self) -> bool:
         """Return whether a reviewer signs; at the first decision in a window, ask."""

@@ -74,6 +74,9 @@ class SessionState:
         Of the open frame, or None.
     busy
         What runs now, or an empty string; `progress` is its share done, or None.
+    opening
+        Name of what is being opened, or an empty string. Until it is there, nothing
+        that is shown of the frame before can be taken for it.
     message, fault
         The last good and the last bad news, one sentence each.
     """
@@ -100,6 +103,7 @@ class SessionState:
     prediction: FramePrediction | None = None
 
     busy: str = ""
+    opening: str = ""
     progress: float | None = None
     message: str = ""
     fault: str = ""

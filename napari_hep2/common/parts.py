@@ -336,14 +336,18 @@ class StatusStrip(QWidget):
     def wiring(self) -> list[Wire]:
         """Return the state's signals that this strip follows."""
         events = self._session.state.events
-        signals = (events.busy, events.progress, events.message, events.fault)
+        running = (events.busy, events.opening, events.progress)
+        signals = (*running, events.message, events.fault)
         return [(signal, self.refresh) for signal in signals]
 
     def refresh(self) -> None:
         """Show the state."""
         state = self._session.state
-        self.running.setVisible(bool(state.busy))
-        self.busy.setText(state.busy)
+        opening = "" if not state.opening else f"Opening {state.opening}"
+        if state.blind and opening:
+            opening = "Opening"
+        self.running.setVisible(bool(state.busy or opening))
+        self.busy.setText("; ".join(text for text in (state.busy, opening) if text))
         # No bar where the share is not known: a moving one repaints the whole window,
         # since it holds an OpenGL canvas, and takes more than the job.
         self.bar.setVisible(state.progress is not None)

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from training.data.cells.extraction import FrameCells
     from training.data.layouts import Frame
 
+_FADED = 0.3
+"""Opacity of a picture while the next one is read."""
+
 _NEAR = 260
 """Side of a box in screen pixels when it is brought near."""
 
@@ -85,6 +88,7 @@ class LayerLink:
         self._look = Look()
         self.boxes: Any = None
         self._places = np.empty((0, 2))
+        self._faded: tuple[Any, float] | None = None
         self._connect()
 
     def _signals(self) -> list[tuple[Any, Any]]:
@@ -92,6 +96,7 @@ class LayerLink:
         restyle = (events.prediction, events.decisions, events.show_dropped)
         return [
             (events.cells, self._draw),
+            (events.opening, self._fade),
             *((signal, self._restyle) for signal in restyle),
             (events.current, self._mark_current),
         ]
@@ -261,6 +266,18 @@ class LayerLink:
         layers = self._viewer.layers
         if layers[-1] is not self.boxes:
             layers.move(layers.index(self.boxes), len(layers))
+
+    def _fade(self) -> None:
+        """Take the boxes off, and dim the picture, while another frame is opened."""
+        is_opening = bool(self._state.opening)
+        if self.boxes is not None:
+            self.boxes.visible = not is_opening and self._state.cells is not None
+        if is_opening and self._faded is None and self._picture is not None:
+            self._faded = self._picture, float(self._picture.opacity)
+            self._picture.opacity *= _FADED
+        elif not is_opening and self._faded is not None:
+            picture, opacity = self._faded
+            picture.opacity, self._faded = opacity, None
 
     def _hide_boxes(self) -> None:
         if self.boxes is not None:

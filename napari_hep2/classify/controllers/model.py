@@ -77,7 +77,7 @@ class ClassifyController:
                 state.prediction = prediction
                 state.tell(f"{len(prediction.scores)} cells classified.")
 
-        return Job("Classifying", work, done)
+        return Job("Classifying", work, done, apart=True, waits=True)
 
     def loaded_model(self) -> Any | None:
         """Return the model that the prediction on the screen was made with, or None."""
@@ -101,7 +101,7 @@ class ClassifyController:
             names = ", ".join(Path(file).name for file in files)
             self._state.tell(f"Written to {out.name}: {names}.")
 
-        return Job("Exporting", work, done, protected=True)
+        return Job("Exporting", work, done, protected=True, apart=True)
 
     def counts(self) -> list[tuple[Pattern, int]]:
         """Return each pattern of the model with the number of cells called so."""

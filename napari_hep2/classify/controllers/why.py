@@ -107,7 +107,7 @@ class WhyController:
                     self._kept.popitem(last=False)
             self.follow()
 
-        return Job("Why this pattern", work, done)
+        return Job("Why this pattern", work, done, apart=True)
 
 
 def explained(

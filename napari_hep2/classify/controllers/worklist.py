@@ -145,7 +145,7 @@ class WorklistController:
             else:
                 state.tell(text)
 
-        return Job("Worklist", work, done, protected=True)
+        return Job("Worklist", work, done, protected=True, apart=True)
 
     def _take_arrived(self) -> None:
         """Show what the worker has done; in the window's thread, at its news."""
@@ -158,6 +158,12 @@ class WorklistController:
             self.found.total = new[-1]["of"]
             self.found.rows = tuple(rank([*self.found.rows, *new]))
 
+    def open_row(self) -> str:
+        """Return the specimen of the worklist that is open, or ''."""
+        state, folder = self._state, self.found.folder
+        is_here = state.collection is not None and state.collection.root == folder
+        return state.specimen if is_here and state.cells is not None else ""
+
     def open_specimen(self, name: str) -> Job | None:
         """Show a specimen of the worklist in the viewer."""
         collection, folder = self._state.collection, self.found.folder
@@ -165,9 +171,7 @@ class WorklistController:
             for place, one in enumerate(collection.specimens):
                 if one.id == name:
                     return self._specimen.open_frame(place)
-        if folder is None:
-            return None
-        return self._opening(folder, name)
+        return None if folder is None else self._opening(folder, name)
 
     def _opening(self, folder: Path, name: str) -> Job:
         from training.data.layouts import Collection, read_collection
@@ -183,7 +187,7 @@ class WorklistController:
             self._state.complain(f"{folder.name} no longer has the specimen {name}.")
             return None
 
-        return Job("Opening the folder", work, done)
+        return Job("Opening the folder", work, done, opens=f"specimen {name}")
 
     def page(self, name: str = "") -> Path | None:
         """Return the page of a specimen, or of the worklist; None where there is none.
@@ -228,7 +232,7 @@ class WorklistController:
             state.tell(f"The report of specimen {specimen.id} is written: {page}")
             self.written.emit(page)
 
-        return Job("Report", work, done, protected=True)
+        return Job("Report", work, done, protected=True, apart=True)
 
     def report_command(self) -> str:
         """Return the command that writes the open specimen's report, or ''."""

@@ -11,7 +11,7 @@ from training.decisions.specimens import NONE_OF_THESE
 
 
 class SayingPanel(QWidget):
-    """*The specimen is: [pattern] by [reviewer] [Save]*, and what stands."""
+    """*Specimen 7 is: [pattern] by [reviewer] [Save]*, and what stands."""
 
     def __init__(self, session: ViewerSession) -> None:
         super().__init__()
@@ -32,11 +32,12 @@ class SayingPanel(QWidget):
         self.take_back = button(
             "Withdraw", "Withdraw your decision; it stays in the history", ""
         )
+        self.sentence = QLabel()
         self.stands = text_label()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        first = row(QLabel("The specimen is"), self.pattern)
+        first = row(self.sentence, self.pattern)
         first.setStretch(1, 1)
         second = row(QLabel("by"), self.reviewer, self.save)
         second.setStretch(1, 1)
@@ -54,6 +55,9 @@ class SayingPanel(QWidget):
         return [
             (self._saying.found.events.sayings, self.refresh),
             (events.cells, self.refresh),
+            (events.opening, self.refresh),
+            (events.blind, self.refresh),
+            (events.specimen, self.refresh),
             (events.collection, self._fill),
             (events.reviewer, self.refresh),
         ]
@@ -71,7 +75,12 @@ class SayingPanel(QWidget):
         if not self.pattern.count():
             self._fill()
             return
-        self.setEnabled(self._state.cells is not None)
+        state = self._state
+        self.setEnabled(state.cells is not None and not state.opening)
+        is_named = bool(state.specimen) and not state.blind and not state.opening
+        self.sentence.setText(
+            f"Specimen {state.specimen} is" if is_named else "The specimen is"
+        )
         self.reviewer.refresh()
         own = self._saying.own()
         self.take_back.setVisible(own is not None)

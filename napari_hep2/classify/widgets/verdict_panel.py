@@ -185,9 +185,11 @@ class VerdictPanel(QFrame):
         for part in (self.frames, self.risk, self.bars, self.notice):
             layout.addWidget(part)
 
-    def show_nothing(self, counts: list[tuple[Pattern, int]]) -> None:
-        """Show that nothing was classified yet; the bars are the legend."""
-        self.model.show_nothing("Not classified yet")
+    def show_nothing(
+        self, counts: list[tuple[Pattern, int]], title: str = "Not classified yet"
+    ) -> None:
+        """Show that there is no verdict; the bars are the legend."""
+        self.model.show_nothing(title)
         self.yours.setVisible(False)
         for part in (self.frames, self.risk):
             part.setVisible(False)

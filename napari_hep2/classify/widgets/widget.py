@@ -122,6 +122,7 @@ class ClassifyWidget(SessionWidget):
         return [
             (events.cells, self._show_ready),
             (events.busy, self._show_ready),
+            (events.opening, self._show_prediction),
             (events.model, self._show_model),
             (events.device, self._show_model),
             (events.prediction, self._show_prediction),
@@ -206,7 +207,8 @@ class ClassifyWidget(SessionWidget):
 
     def _show_ready(self) -> None:
         state = self.state
-        ready = state.cells is not None and state.model is not None and not state.busy
+        is_free = not state.busy and not state.opening
+        ready = state.cells is not None and state.model is not None and is_free
         self.report.setEnabled(ready and state.collection is not None)
         command = self.session.worklist.report_command()
         self.report.setToolTip(f"{_REPORT}\n{command}".rstrip())
@@ -234,13 +236,22 @@ class ClassifyWidget(SessionWidget):
         self._show_ready()
 
     def _show_prediction(self) -> None:
-        self.export.setEnabled(self.state.prediction is not None)
+        is_there = self.state.prediction is not None and not self.state.opening
+        self.export.setEnabled(is_there)
         self._show_verdict()
         self._show_cells()
         self._show_model()
 
     def _show_verdict(self) -> None:
-        """Show the model's verdict and, beside it, the one with decisions."""
+        """Show the model's verdict and, beside it, the one with decisions.
+
+        While another frame is opened there is none: it would be taken for that one's.
+        """
+        if self.state.opening:
+            name = "" if self.state.blind else f" {self.state.opening}"
+            nothing = [(pattern, 0) for pattern in self.state.vocabulary]
+            self.verdict.show_nothing(nothing, f"Opening{name}\u2026")
+            return
         prediction, counts = self.state.prediction, self.session.classify.counts()
         if prediction is None:
             self.verdict.show_nothing(counts)
@@ -256,7 +267,8 @@ class ClassifyWidget(SessionWidget):
         )
 
     def _show_cells(self) -> None:
-        doubtful, typical = self.session.verdict.shown()
+        is_opening = bool(self.state.opening)
+        doubtful, typical = ((), ()) if is_opening else self.session.verdict.shown()
         self.doubt.show_cells(doubtful, typical, self.state.blind)
         self._mark_current()
 

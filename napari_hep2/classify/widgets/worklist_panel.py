@@ -110,9 +110,7 @@ class WorklistWidget(SessionWidget):
         self.run.clicked.connect(self._run)
         self.open_report.clicked.connect(self._open_report)
         self.open_list.clicked.connect(self._open_list)
-        self.table.itemClicked.connect(self._show_specimen)
-        self.table.itemActivated.connect(self._show_specimen)
-        self.table.currentItemChanged.connect(self._show_ready)
+        self.table.currentItemChanged.connect(self._show_specimen)
 
     def _wiring(self) -> list[Wire]:
         found, events = self.work.found.events, self.state.events
@@ -123,6 +121,8 @@ class WorklistWidget(SessionWidget):
             (found.is_whole, self._show_ready),
             (events.model, self._show_ready),
             (events.busy, self._show_ready),
+            (events.opening, self._mark_open),
+            (events.cells, self._mark_open),
             (events.collection, self._show_ready),
             *self.status.wiring(),
         ]
@@ -144,11 +144,15 @@ class WorklistWidget(SessionWidget):
 
     def _chosen(self) -> str:
         item = self.table.currentItem()
-        return "" if item is None else str(item.data(0, _SPECIMEN))
+        return "" if item is None else _name_of(item)
 
-    def _show_specimen(self, item: QTreeWidgetItem, _column: int = 0) -> None:
-        if not self.state.busy:
-            self.session.start(self.work.open_specimen(str(item.data(0, _SPECIMEN))))
+    def _show_specimen(self, item: QTreeWidgetItem | None) -> None:
+        """Open the row that a click or a key went to; one that is refused is left."""
+        if item is not None:
+            job = self.work.open_specimen(_name_of(item))
+            if not self.session.start(job):
+                self._mark_open()
+        self._show_ready()
 
     def _open_report(self) -> None:
         self._open(self._chosen())
@@ -164,6 +168,18 @@ class WorklistWidget(SessionWidget):
             open_page(self.state, page)
 
     # -- from the state
+
+    def _mark_open(self) -> None:
+        """Mark the specimen that is open: what is marked is what is signed."""
+        if self.state.opening:
+            return
+        name, table = self.work.open_row(), self.table
+        rows = [table.topLevelItem(k) for k in range(table.topLevelItemCount())]
+        found = [one for one in rows if one is not None and name == _name_of(one)]
+        table.blockSignals(True)
+        table.setCurrentItem(found[0] if found else None)
+        table.blockSignals(False)
+        self._show_ready()
 
     def _refresh(self) -> None:
         self.work.take_open_folder()
@@ -192,7 +208,11 @@ class WorklistWidget(SessionWidget):
             if one["specimen"] == kept:
                 self.table.setCurrentItem(item)
         self.table.blockSignals(False)
-        self._show_ready()
+        self._mark_open()
+
+
+def _name_of(item: QTreeWidgetItem) -> str:
+    return str(item.data(0, _SPECIMEN))
 
 
 def _item(one: dict[str, Any], vocabulary: Vocabulary) -> QTreeWidgetItem:

@@ -60,7 +60,7 @@ class ReviewController:
         self,
         session: SessionState,
         open_store: OpenStore = DecisionStore,
-        start: Callable[[Job], None] = run_here,
+        start: Callable[[Job], object] = run_here,
         is_signed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._session = session

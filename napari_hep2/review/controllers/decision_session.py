@@ -61,7 +61,7 @@ class DecisionSession:
         session: SessionState,
         state: ReviewState,
         open_store: OpenStore = DecisionStore,
-        start: Callable[[Job], None] = run_here,
+        start: Callable[[Job], object] = run_here,
         is_signed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._session, self._state = session, state

@@ -88,7 +88,7 @@ class SpecimenController:
         def done(collection: Collection) -> Job | None:
             return self._opened(collection, frame)
 
-        return Job("Opening the folder", work, done)
+        return Job("Opening the folder", work, done, opens=folder.name)
 
     def _opened(self, collection: Collection, frame: str | None) -> Job | None:
         if not collection.specimens:
@@ -139,7 +139,10 @@ class SpecimenController:
             self._read = None
             self._show(cells, owner.id, owner.pattern, found)
 
-        return Job("Extracting cells", lambda: self.cutting(wanted, root), done)
+        name = f"specimen {self._specimen_at(position).id}"
+        return Job(
+            "Extracting cells", lambda: self.cutting(wanted, root), done, opens=name
+        )
 
     def _root(self) -> Path | None:
         collection = self._state.collection
@@ -218,7 +221,12 @@ class SpecimenController:
             self._read = read
             self._show(cells, frame.name, None)
 
-        return Job("Extracting cells", lambda: self._cutting(frame, read), done)
+        return Job(
+            "Extracting cells",
+            lambda: self._cutting(frame, read),
+            done,
+            opens=frame.name,
+        )
 
     def _cutting(self, frame: Frame, read: Callable[[], Arrays]) -> Work[FrameCells]:
         state = self._state
@@ -243,6 +251,7 @@ class SpecimenController:
             "Extracting cells",
             lambda: self._cutting(frame, read),
             lambda cells: self._show(cells, specimen, pattern),
+            opens=frame.name,
         )
 
     def fit_crops(self) -> Job | None:
@@ -327,6 +336,7 @@ class SpecimenController:
             lambda: self._writing(collection, out),
             done,
             protected=True,
+            apart=True,
         )
 
     def _writing(

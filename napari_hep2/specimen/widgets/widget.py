@@ -161,6 +161,7 @@ class SpecimenWidget(SessionWidget):
         return [
             (events.collection, self._show_collection),
             (events.position, self.frames.show_position),
+            (events.opening, self._show_opened),
             (events.cells, self._show_cells),
             (events.specimen, self._show_names),
             (events.pattern, self._show_names),
@@ -204,7 +205,9 @@ class SpecimenWidget(SessionWidget):
             self.state.complain(fault)
 
     def _frame_chosen(self, specimen: int, frame: int) -> None:
-        self.session.start(self.session.specimen.open_frame(specimen, frame))
+        job = self.session.specimen.open_frame(specimen, frame)
+        if not self.session.start(job):
+            self.frames.show_position()
 
     def _stepped(self, step: int) -> None:
         self.session.start(self.session.specimen.step_frame(step))
@@ -288,9 +291,14 @@ class SpecimenWidget(SessionWidget):
         self._show_toggle()
         self.mending.refresh()
         self.status.refresh()
-        if self.state.cells is None and not self.state.busy:
+        if self.state.cells is None and not self.state.opening:
             for layer in list(self.viewer.layers)[:1]:
                 self._open_frame_of(layer)
+
+    def _show_opened(self) -> None:
+        """Mark what is open once nothing else is being opened."""
+        if not self.state.opening:
+            self.frames.show_position()
 
     def _show_collection(self) -> None:
         collection = self.state.collection
