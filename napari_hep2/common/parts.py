@@ -39,6 +39,8 @@ from training.patterns import Pattern
 Wire = tuple[Any, Callable[..., Any]]
 
 WARNING_COLOUR = "#d55e00"
+ALARM = "background: #b03a00; color: white; font-weight: bold; padding: 4px;"
+"""Style of what must not be overlooked."""
 GOOD_COLOUR = "#009e73"
 _DARK, _LIGHT = "#101010", "#ffffff"
 _LUMINANCE_SPLIT = 140

@@ -117,6 +117,7 @@ def fit_model(
     device: str = "auto",
     measured: str = "not measured",
     nucleus_share: float | None = None,
+    simulated: bool = False,
 ) -> Iterator[EpochRecord]:
     """Fit one model on all cells and write it and its card.
 
@@ -140,6 +141,8 @@ def fit_model(
         Held-out figures of the same recipe, for the card.
     nucleus_share
         Of the cells, as `training.data.cells.nucleus_share` measures it, for the card.
+    simulated
+        Whether all cells are simulated, for the card.
 
     Yields
     ------
@@ -156,7 +159,7 @@ def fit_model(
     samples = choose_samples(cells, np.arange(len(cells)), training_set, seed)
     card = _card(name, cells, settings, training_set, samples)
     told = {"measured": measured, "nucleus_share": nucleus_share}
-    card = card.model_copy(update=told)
+    card = card.model_copy(update={**told, "simulated": simulated})
     if isinstance(settings, KernelRidgeSettings):
         yield from _fit_kernel_ridge(card, cells, settings, path, samples)
         return

@@ -15,10 +15,10 @@ from napari_hep2.classify.widgets.words import (
     risk_text,
     tell_verdict,
 )
-from napari_hep2.common.parts import draw_chip, pattern_pixmap, row, text_label
+from napari_hep2.common.parts import ALARM, draw_chip, pattern_pixmap, row, text_label
 from training.evaluation.decided_verdict import DecidedVerdict
 from training.evaluation.verdict import SpecimenVerdict
-from training.inference.cards import NOTICE, ModelCard
+from training.inference.cards import NOTICE, SIMULATED, ModelCard
 from training.patterns import Pattern, Vocabulary
 
 _LINE = 22
@@ -169,6 +169,9 @@ class VerdictPanel(QFrame):
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.model, self.yours = VerdictColumn("by_model"), VerdictColumn("by_you")
         self.yours.setVisible(False)
+        self.alarm = text_label(SIMULATED)
+        self.alarm.setStyleSheet(ALARM)
+        self.alarm.setVisible(False)
         self.frames, self.risk = text_label(), text_label()
         self.bars = ShareBars()
         self.notice = text_label(NOTICE)
@@ -178,12 +181,17 @@ class VerdictPanel(QFrame):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(5)
+        layout.addWidget(self.alarm)
         beside = row(self.model, self.yours, spacing=10)
         beside.setStretch(0, 1)
         beside.setStretch(1, 1)
         layout.addLayout(beside)
         for part in (self.frames, self.risk, self.bars, self.notice):
             layout.addWidget(part)
+
+    def show_model(self, card: ModelCard | None) -> None:
+        """Say aloud that a model is of simulated cells."""
+        self.alarm.setVisible(_is_simulated(card))
 
     def show_nothing(
         self, counts: list[tuple[Pattern, int]], title: str = "Not classified yet"
@@ -205,14 +213,18 @@ class VerdictPanel(QFrame):
     ) -> None:
         """Show the model's verdict, what it is on, and its measured risk."""
         caption = "By the model" if self.yours.isVisibleTo(self) else ""
-        self.model.show_words(tell_verdict(verdict, vocabulary), caption)
+        words = tell_verdict(verdict, vocabulary, _is_simulated(card))
+        self.model.show_words(words, caption)
         for part, text in ((self.frames, judged_on), (self.risk, risk_text(card))):
             part.setText(text)
             part.setVisible(bool(text))
         self.bars.show_counts(counts)
 
     def show_decided(
-        self, decided: DecidedVerdict | None, vocabulary: Vocabulary
+        self,
+        decided: DecidedVerdict | None,
+        vocabulary: Vocabulary,
+        card: ModelCard | None = None,
     ) -> None:
         """Show the verdict with decisions beside the model's; None takes it off.
 
@@ -223,10 +235,14 @@ class VerdictPanel(QFrame):
             return
         n = decided.decisions
         caption = f"With your {n} decision{'' if n == 1 else 's'}"
-        words = tell_verdict(decided.verdict, vocabulary)
+        words = tell_verdict(decided.verdict, vocabulary, _is_simulated(card))
         if decided.verdict.probabilities is None:
             words = replace(words, probability="")
         self.yours.show_words(words, caption, _note(decided))
+
+
+def _is_simulated(card: ModelCard | None) -> bool:
+    return card is not None and card.simulated
 
 
 def _note(decided: DecidedVerdict) -> str:

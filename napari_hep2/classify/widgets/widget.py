@@ -224,6 +224,7 @@ class ClassifyWidget(SessionWidget):
         self.model.setToolTip(str(model or ""))
         self.device.setCurrentIndex(self.device.findData(self.state.device))
         facts = self.session.classify.card()
+        self.verdict.show_model(facts)
         if facts is not None:
             self.card.setText(
                 f"{facts.name}\nTrained on: {facts.trained_on}\n"
@@ -257,7 +258,9 @@ class ClassifyWidget(SessionWidget):
             self.verdict.show_nothing(counts)
             return
         verdicts = self.session.verdict
-        self.verdict.show_decided(verdicts.decided(), prediction.vocabulary)
+        self.verdict.show_decided(
+            verdicts.decided(), prediction.vocabulary, prediction.card
+        )
         self.verdict.show_verdict(
             prediction.verdict,
             prediction.vocabulary,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from training.evaluation.verdict import (
     NO_CLEAR,
@@ -50,13 +50,25 @@ class VerdictWords:
     reason: str
 
 
-def tell_verdict(verdict: SpecimenVerdict, vocabulary: Vocabulary) -> VerdictWords:
-    """Return a verdict in words."""
-    pattern = verdict.pattern
+def tell_verdict(
+    verdict: SpecimenVerdict, vocabulary: Vocabulary, simulated: bool = False
+) -> VerdictWords:
+    """Return a verdict in words.
+
+    Parameters
+    ----------
+    simulated
+        Whether the model is of simulated cells: no probability is told as one of a
+        patient.
+    """
+    pattern, odds = verdict.pattern, _probability(verdict, vocabulary)
+    if simulated:
+        odds = _of_simulated(verdict)
+        verdict = replace(verdict, probabilities=None)
     return VerdictWords(
         pattern,
         _title(verdict),
-        _probability(verdict, vocabulary),
+        odds,
         _second(verdict, vocabulary),
         _group(verdict),
         f"{verdict.n_cells:,} cell{'' if verdict.n_cells == 1 else 's'} counted.",
@@ -114,6 +126,13 @@ def _probability(verdict: SpecimenVerdict, vocabulary: Vocabulary) -> str:
             "uncertain for a verdict."
         )
     return f"Probability {percent(odds[best])}."
+
+
+def _of_simulated(verdict: SpecimenVerdict) -> str:
+    odds = verdict.probabilities
+    if odds is None or verdict.pattern is None:
+        return ""
+    return f"Right for {percent(odds.max())} of simulated specimens like this."
 
 
 def _second(verdict: SpecimenVerdict, vocabulary: Vocabulary) -> str:

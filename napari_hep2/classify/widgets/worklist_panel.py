@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_hep2.classify.widgets.words import WITHHELD, percent
 from napari_hep2.common.parts import (
+    ALARM,
     CommandLine,
     SessionWidget,
     StatusStrip,
@@ -27,9 +28,11 @@ from napari_hep2.common.parts import (
     button,
     pattern_icon,
     row,
+    text_label,
 )
 from napari_hep2.state import SessionState
 from training.decisions.specimens import NONE_OF_THESE
+from training.inference.cards import SIMULATED
 from training.patterns import Vocabulary
 
 COLUMNS = (
@@ -88,6 +91,8 @@ class WorklistWidget(SessionWidget):
         header = self.table.header()
         if header is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.alarm = text_label(SIMULATED)
+        self.alarm.setStyleSheet(ALARM)
         self.command = CommandLine()
         self.status = StatusStrip(self.session)
         layout = QVBoxLayout(self)
@@ -97,6 +102,7 @@ class WorklistWidget(SessionWidget):
         top.setStretch(1, 1)
         top.setStretch(3, 1)
         layout.addLayout(top)
+        layout.addWidget(self.alarm)
         layout.addWidget(self.table, 1)
         below = row(self.open_report, self.open_list, self.command)
         below.setStretch(2, 1)
@@ -119,7 +125,7 @@ class WorklistWidget(SessionWidget):
             (found.folder, self._show_ready),
             (found.out, self._show_ready),
             (found.is_whole, self._show_ready),
-            (events.model, self._show_ready),
+            (events.model, self._show_model),
             (events.busy, self._show_ready),
             (events.opening, self._mark_open),
             (events.cells, self._mark_open),
@@ -184,7 +190,14 @@ class WorklistWidget(SessionWidget):
     def _refresh(self) -> None:
         self.work.take_open_folder()
         self._show_rows()
+        self._show_model()
         self.status.refresh()
+
+    def _show_model(self) -> None:
+        """Say aloud that the model is of simulated cells."""
+        card = self.session.classify.card()
+        self.alarm.setVisible(card is not None and card.simulated)
+        self._show_ready()
 
     def _show_ready(self) -> None:
         self.work.take_open_folder()

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from training.decisions.model import Decision
-from training.inference.cards import NOTICE, ModelCard
+from training.inference.cards import NOTICE, SIMULATED, ModelCard
 from training.inference.frames import told_verdict
 from training.inference.why.reasons import Reasons
 from training.patterns import Vocabulary
@@ -121,6 +121,7 @@ def model_content(card: ModelCard) -> dict[str, Any]:
         "name": card.name,
         "classifier": card.classifier.name,
         "trained_on": card.trained_on,
+        "simulated": SIMULATED if card.simulated else "",
         "cells": card.cells,
         "specimens": len(card.specimens),
         "measured": card.measured,

@@ -140,6 +140,7 @@ def test_all_frames_are_pooled_into_one_verdict(tmp_path, write_task2):
     assert "ICAP group AC-2/4/5" in page
     assert not re.search(r"AC-4\b", page)
     assert "no probability" in page
+    assert '<p class="alarm">This model was trained on simulated cells only.' in page
     assert page.count("data:image/jpeg") == 8
     assert "mean class accuracy 75.6 %" in page
     assert "Research use only, to be confirmed by a trained reviewer." in page
@@ -219,6 +220,7 @@ def test_a_worklist_tells_what_leads_where_no_verdict_is_given(tmp_path, write_t
     plan = plan_of(folder, tmp_path / "out", Scripted())
     finish_worklist(plan, list(report_specimens(plan)))
     page = (tmp_path / "out" / "worklist.html").read_text()
+    assert '<p class="alarm">This model was trained on simulated cells only.' in page
     assert page.count("No verdict: Too few cells") == 2
     assert page.count("Speckled leads") == 1
 
