@@ -66,6 +66,7 @@ class ViewerSession:
         self.why = WhyController(self.state, self.classify, self.verdict, WhyState())
         self.worklist = WorklistController(self.state, self.specimen, WorklistState())
         self.saying = SayingController(self.state, SayingState(), self.is_signed)
+        self.saying.found.events.sayings.connect(self.worklist.take_decisions)
         self.runner = Runner(self.state)
         self.link = LayerLink(
             weakref.proxy(viewer), self.state, self._clicked, self._canvas_keys()

@@ -36,10 +36,18 @@ _LAST_WAIT = 10_000
 class Lane(QObject):
     """Runs one job at a time, and those that follow it; a new one takes its place.
 
+    Parameters
+    ----------
+    holds
+        Whether the lane says that a job is over only once its result was taken, so
+        that nothing is seen between.
+
     Attributes
     ----------
     changed
-        Says that a job began or went on, or that the lane is empty.
+        Says that a job began or went on, or is over.
+    ended
+        Says that the lane is empty, and the last result taken.
     failed
         Gives a job and its fault.
     job
@@ -49,11 +57,12 @@ class Lane(QObject):
     """
 
     changed = Signal()
+    ended = Signal()
     failed = Signal(object, object)
 
-    def __init__(self, pool: WorkerPool, parent: QObject) -> None:
+    def __init__(self, pool: WorkerPool, parent: QObject, holds: bool) -> None:
         super().__init__(parent)
-        self._pool = pool
+        self._pool, self._holds = pool, holds
         self._worker: GeneratorWorker | None = None
         self.job: Job | None = None
         self.progress: Progress | None = None
@@ -93,8 +102,9 @@ class Lane(QObject):
         self.changed.emit()
 
     def _returned(self, result: Any) -> None:
-        """Take the result, then say that the lane is empty: nothing is seen between."""
         job, self._worker, self.job = self.job, None, None
+        if not self._holds:
+            self.changed.emit()
         try:
             following = None if job is None else job.done(result)
         except Exception as fault:  # noqa: BLE001 - said in the window, and logged
@@ -102,14 +112,18 @@ class Lane(QObject):
             self.failed.emit(job, fault)
         if self.job is None:
             if following is None:
-                self.changed.emit()
+                self._end()
             else:
                 self.begin(following)
 
     def _errored(self, fault: Exception) -> None:
         job, self._worker, self.job = self.job, None, None
         self.failed.emit(job, fault)
+        self._end()
+
+    def _end(self) -> None:
         self.changed.emit()
+        self.ended.emit()
 
 
 class Runner(QObject):
@@ -136,11 +150,13 @@ class Runner(QObject):
         super().__init__(parent)
         self._state = state
         pool = worker_pool() if pool is None else pool
-        self._work, self._opening = Lane(pool, self), Lane(pool, self)
+        self._work = Lane(pool, self, holds=False)
+        self._opening = Lane(pool, self, holds=True)
         self._waiting: Job | None = None
         for lane in (self._work, self._opening):
             lane.changed.connect(self._show)
             lane.failed.connect(self._complain)
+        self._work.ended.connect(self._go_on)
 
     def start(self, job: Job | None) -> bool:
         """Run a job; None, as verbs give where there is nothing to do, is ignored.
@@ -192,9 +208,11 @@ class Runner(QObject):
         state.busy, state.progress = text, share
         opened = self._opening.job
         state.opening = "" if opened is None else opened.opens
-        if job is None and self._waiting is not None:
-            waiting, self._waiting = self._waiting, None
-            self.start(waiting)
+
+    def _go_on(self) -> None:
+        """Begin what waited for a protected job."""
+        waiting, self._waiting = self._waiting, None
+        self.start(waiting)
 
     def _complain(self, job: Job | None, fault: Exception) -> None:
         title = job.title if job else "The work"

@@ -97,6 +97,7 @@ class LayerLink:
         return [
             (events.cells, self._draw),
             (events.opening, self._fade),
+            (events.blind, self._name_layers),
             *((signal, self._restyle) for signal in restyle),
             (events.current, self._mark_current),
         ]
@@ -141,7 +142,19 @@ class LayerLink:
                 self._show_mask(cells, metadata, base)
         self._image = base
         self._show_boxes(cells, metadata, base)
+        self._name_layers()
         self._restyle()
+
+    def _name_layers(self) -> None:
+        """Name our layers by the frame; before a blind reviewer, by their kind."""
+        cells, mask = self._state.cells, self.mask.layer
+        if cells is None:
+            return
+        name = "frame" if self._state.blind else cells.frame.name
+        own = ((self._picture, ""), (mask, " mask"), (self.boxes, " cells"))
+        for layer, kind in own:
+            if layer is not None and layer.metadata.get("frame") == cells.frame.name:
+                layer.name = f"{name}{kind}"
 
     def _image_of(self, frame: Frame) -> Any:
         """Return the user's image layer that a frame was cut from, or None."""

@@ -63,6 +63,11 @@ class ModelCard(Settings):
     )
     cells: int = Field(ge=0, description="Training cells.")
     specimens: tuple[str, ...] = Field(description="Training specimens.")
+    frames: tuple[str, ...] = Field(
+        (),
+        description="First digits of the SHA-256 of each training frame; none where "
+        "the cells came cut.",
+    )
     data_fingerprint: str = Field(description="Of the training cells.")
     nucleus_share: float | None = Field(
         None,

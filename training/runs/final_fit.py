@@ -118,6 +118,7 @@ def fit_model(
     measured: str = "not measured",
     nucleus_share: float | None = None,
     simulated: bool = False,
+    frames: tuple[str, ...] = (),
 ) -> Iterator[EpochRecord]:
     """Fit one model on all cells and write it and its card.
 
@@ -143,6 +144,8 @@ def fit_model(
         Of the cells, as `training.data.cells.nucleus_share` measures it, for the card.
     simulated
         Whether all cells are simulated, for the card.
+    frames
+        As `training.data.cells.frame_hashes` returns them, for the card.
 
     Yields
     ------
@@ -159,7 +162,8 @@ def fit_model(
     samples = choose_samples(cells, np.arange(len(cells)), training_set, seed)
     card = _card(name, cells, settings, training_set, samples)
     told = {"measured": measured, "nucleus_share": nucleus_share}
-    card = card.model_copy(update={**told, "simulated": simulated})
+    known = {"simulated": simulated, "frames": frames}
+    card = card.model_copy(update={**told, **known})
     if isinstance(settings, KernelRidgeSettings):
         yield from _fit_kernel_ridge(card, cells, settings, path, samples)
         return

@@ -34,8 +34,21 @@ class ClassifyController:
     def __init__(self, state: SessionState) -> None:
         self._state = state
         self._loaded: tuple[Path, str, Any] | None = None
+        self._scored = ""
         if state.model is None:
             state.model = sample_model()
+        state.events.prediction.connect(self._keep_name)
+
+    def _keep_name(self, prediction: FramePrediction | None) -> None:
+        if prediction is not None:
+            self._scored = prediction.cells.frame.name
+
+    def unscored(self) -> str:
+        """Return why there is no verdict, in a few words."""
+        cells = self._state.cells
+        if cells is not None and cells.frame.name == self._scored:
+            return "Changed since: classify the cells again"
+        return "Not classified yet"
 
     def choose_model(self, path: Path) -> None:
         """Select a model; a prediction on the screen is removed."""

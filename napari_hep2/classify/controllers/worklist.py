@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -15,6 +16,7 @@ from training.config.commands import shown_line
 from training.decisions.specimens import has_decisions
 
 if TYPE_CHECKING:
+    from training.decisions.model import Decision
     from training.reports.specimens.plans import ReportRequest
 
 PAGE = "worklist.html"
@@ -163,6 +165,18 @@ class WorklistController:
         state, folder = self._state, self.found.folder
         is_here = state.collection is not None and state.collection.root == folder
         return state.specimen if is_here and state.cells is not None else ""
+
+    def take_decisions(self, decisions: Sequence[Decision]) -> None:
+        """Bring the row of the open specimen up to what reviewers say of it now."""
+        from training.reports.specimens.reviews import told_sayings
+
+        name, told = self.open_row(), told_sayings(list(decisions))
+        rows = self.found.rows
+        if any(one["specimen"] == name != "" for one in rows):
+            self.found.rows = tuple(
+                {**one, "specimen_decisions": told} if one["specimen"] == name else one
+                for one in rows
+            )
 
     def open_specimen(self, name: str) -> Job | None:
         """Show a specimen of the worklist in the viewer."""

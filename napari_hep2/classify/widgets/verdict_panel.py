@@ -196,7 +196,7 @@ class VerdictPanel(QFrame):
     def show_nothing(
         self, counts: list[tuple[Pattern, int]], title: str = "Not classified yet"
     ) -> None:
-        """Show that there is no verdict; the bars are the legend."""
+        """Show that there is no verdict, and why; the bars are the legend."""
         self.model.show_nothing(title)
         self.yours.setVisible(False)
         for part in (self.frames, self.risk):

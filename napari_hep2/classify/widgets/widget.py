@@ -120,7 +120,7 @@ class ClassifyWidget(SessionWidget):
         self.doubt.chosen.connect(self._go_to)
         events = self.state.events
         return [
-            (events.cells, self._show_ready),
+            (events.cells, self._show_prediction),
             (events.busy, self._show_ready),
             (events.opening, self._show_prediction),
             (events.model, self._show_model),
@@ -255,7 +255,7 @@ class ClassifyWidget(SessionWidget):
             return
         prediction, counts = self.state.prediction, self.session.classify.counts()
         if prediction is None:
-            self.verdict.show_nothing(counts)
+            self.verdict.show_nothing(counts, self.session.classify.unscored())
             return
         verdicts = self.session.verdict
         self.verdict.show_decided(

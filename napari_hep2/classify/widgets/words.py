@@ -140,6 +140,8 @@ def _second(verdict: SpecimenVerdict, vocabulary: Vocabulary) -> str:
         return ""
     place = vocabulary.index(verdict.second.name)
     n = round(float(verdict.shares[place]) * verdict.n_cells)
+    if not n:
+        return ""
     odds = verdict.probabilities
     chance = "" if odds is None else f", probability {percent(odds[place])}"
     named = "Mixed: second is" if verdict.mixed else "Second:"

@@ -126,6 +126,7 @@ class WorklistWidget(SessionWidget):
             (found.out, self._show_ready),
             (found.is_whole, self._show_ready),
             (events.model, self._show_model),
+            (events.blind, self._show_rows),
             (events.busy, self._show_ready),
             (events.opening, self._mark_open),
             (events.cells, self._mark_open),
@@ -211,12 +212,21 @@ class WorklistWidget(SessionWidget):
         self.open_list.setEnabled(found.is_whole)
         self.command.show_command(self.work.command())
 
+    def _seen(self, one: dict[str, Any]) -> dict[str, Any]:
+        """Return a row as the reviewer may see it: blind, not what others decided."""
+        own = [
+            each
+            for each in one["specimen_decisions"]
+            if not self.state.blind or each["reviewer"] == self.state.reviewer
+        ]
+        return {**one, "specimen_decisions": own}
+
     def _show_rows(self) -> None:
         kept = self._chosen()
         self.table.blockSignals(True)
         self.table.clear()
         for one in self.work.found.rows:
-            item = _item(one, self.state.vocabulary)
+            item = _item(self._seen(one), self.state.vocabulary)
             self.table.addTopLevelItem(item)
             if one["specimen"] == kept:
                 self.table.setCurrentItem(item)

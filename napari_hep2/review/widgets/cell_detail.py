@@ -135,10 +135,10 @@ class CellDetail(QWidget):
         return lines + self._past()
 
     def _names(self, cell: Mapping[Any, Any]) -> list[str]:
-        """Return the cell's names, pattern and size; blind, neither id nor specimen."""
-        pattern = cell["pattern"] or "pattern not known"
+        """Return the cell's names, pattern and size; blind, its size alone."""
         if self._state.blind:
-            return [f"Names are hidden. {pattern}, {cell['area']:,} px"]
+            return [f"Names and labels are hidden. {cell['area']:,} px"]
+        pattern = cell["pattern"] or "pattern not known"
         return [
             str(cell["id"]),
             f"Specimen {cell['specimen']}, {pattern}, {cell['area']:,} px",

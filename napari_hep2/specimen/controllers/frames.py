@@ -171,7 +171,9 @@ class SpecimenController:
             state.specimen, state.pattern = specimen, pattern
         state.cells = cells
         count = count_cells(cells)
-        text = f"{cells.frame.name}: {count.kept} of {count.total} cells kept"
+        name = "The frame" if state.blind else cells.frame.name
+        found = "" if state.blind else found
+        text = f"{name}: {count.kept} of {count.total} cells kept"
         if cells.frame.note or cells.cells.none_kept:
             words = (text, cells.frame.note, cells.cells.none_kept)
             told = "; ".join(word for word in words if word)

@@ -377,11 +377,10 @@ def _sentence(history: MendHistory, change: LabelChange | None) -> str:
     last = history.steps[-1]
     if change is not None:
         new, gone = len(change.new), len(change.gone)
-        noun = "cell" if new == 1 else "cells"
-        return (
-            f"Saved: {last.what}; {new} {noun} new, {gone} gone, all others unchanged."
-        )
+        counts = [(new, "new"), (gone, "gone")]
+        told = " and ".join(f"{n} {word}" for n, word in counts if n)
+        return f"Saved: {last.what}. Of its cells {told}, the others unchanged."
     if last.kind == "mend":
         return "Saved: the original mask is back; Undo restores the edited one."
-    verb = "undone" if last.kind == "undo" else "redone"
-    return f"Saved: {verb}: {last.what}."
+    verb = "Undone" if last.kind == "undo" else "Done again"
+    return f"{verb} and saved: {last.what}."

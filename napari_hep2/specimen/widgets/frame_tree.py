@@ -25,7 +25,7 @@ _PLACE = int(Qt.ItemDataRole.UserRole)
 
 
 class FrameTree(QWidget):
-    """Lists specimens with their pattern, their frames below them.
+    """Lists specimens with their pattern, their frames below them; blind, neither.
 
     Attributes
     ----------
@@ -81,6 +81,8 @@ class FrameTree(QWidget):
         """List the specimens of the open folder."""
         collection = self._state.collection
         self.setVisible(collection is not None)
+        for part in (self.tree, self.frame):
+            part.setVisible(not self._state.blind)
         self.tree.blockSignals(True)
         self.tree.clear()
         for index, specimen in enumerate(collection.specimens if collection else ()):

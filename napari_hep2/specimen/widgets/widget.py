@@ -32,7 +32,7 @@ from napari_hep2.common.parts import (
     text_label,
 )
 from napari_hep2.forms import SettingsForm
-from napari_hep2.samples import SampleDataError, sample_specimens
+from napari_hep2.samples import SAMPLE_FRAME, SampleDataError, sample_specimens
 from napari_hep2.specimen.controllers.frames import count_cells
 from napari_hep2.specimen.widgets.frame_tree import NOT_KNOWN, FrameTree
 from napari_hep2.specimen.widgets.mask_panel import MendingPanel
@@ -164,11 +164,13 @@ class SpecimenWidget(SessionWidget):
             (events.opening, self._show_opened),
             (events.cells, self._show_cells),
             (events.specimen, self._show_names),
+            (events.blind, self._show_collection),
             (events.pattern, self._show_names),
             (events.show_dropped, self._show_toggle),
             (layers.inserted, self._list_layers),
             (layers.inserted, self._follow_reader),
             (layers.removed, self._list_layers),
+            (layers.renamed, self._list_layers),
             *self.mending.wiring(),
             *self.status.wiring(),
         ]
@@ -200,7 +202,8 @@ class SpecimenWidget(SessionWidget):
 
     def _open_sample(self) -> None:
         try:
-            self.open_folder(sample_specimens())
+            job = self.session.specimen.open_folder(sample_specimens(), SAMPLE_FRAME)
+            self.session.start(job)
         except SampleDataError as fault:
             self.state.complain(fault)
 
@@ -328,10 +331,11 @@ class SpecimenWidget(SessionWidget):
         self._show_names()
 
     def _show_names(self) -> None:
-        self.specimen.setText(self.state.specimen)
-        self.specimen.setReadOnly(self.state.collection is not None)
-        index = self.pattern.findData(self.state.pattern)
-        self.pattern.setCurrentIndex(max(index, 0))
+        is_blind = self.state.blind
+        self.specimen.setText("hidden" if is_blind else self.state.specimen)
+        self.specimen.setReadOnly(is_blind or self.state.collection is not None)
+        index = -1 if is_blind else max(self.pattern.findData(self.state.pattern), 0)
+        self.pattern.setCurrentIndex(index)
 
     def _show_cells(self) -> None:
         cells = self.state.cells

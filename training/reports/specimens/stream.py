@@ -270,7 +270,7 @@ def _write(
     reasons = _reasons(plan, found, shown.doubtful)
     content = {
         **specimen_content(
-            found, shown, reasons, decisions, vocabulary, plan.model.card
+            found, shown, reasons, decisions, vocabulary, plan.model.card, states
         ),
         "specimen_decisions": told_sayings(plan.reviews.of_specimen(specimen.id)),
         "folder": plan.folders[specimen.id],

@@ -128,6 +128,22 @@ def test_what_is_marked_is_what_is_open_and_signed(
     assert list(read_sayings(specimens)) == [wanted]
 
 
+def test_a_signed_specimen_is_signed_in_its_row(reported):
+    saying, state = reported.session.saying, reported.state
+    item = reported.table.currentItem()
+    assert item.text(1) == "2" and item.text(8) == ""
+    saying.say("NuMem")
+    assert reported.table.currentItem().text(8) == "reviewer: Nuclear membrane"
+    reported.session.review.decision_session.set_reviewer("Bert")
+    state.blind = True
+    assert reported.table.currentItem().text(8) == ""
+    state.blind = False
+    assert reported.table.currentItem().text(8) == "reviewer: Nuclear membrane"
+    reported.session.review.decision_session.set_reviewer("reviewer")
+    saying.take_back()
+    assert reported.table.currentItem().text(8) == ""
+
+
 def test_a_row_that_is_refused_is_not_marked(qtbot, reported):
     gate = threading.Event()
 

@@ -353,7 +353,10 @@ def test_a_blind_reviewer_sees_no_names_and_no_others(qtbot, widget, folder):
     qtbot.keyClick(widget.view, Qt.Key.Key_B, Qt.KeyboardModifier.ShiftModifier)
     assert state.blind
     assert review.state.others == {}
-    facts(qtbot, widget, "Names are hidden.")
+    facts(qtbot, widget, "Names and labels are hidden.")
+    assert "Homogeneous" not in widget.detail.facts.text()
+    names = [layer.name for layer in widget.viewer.layers]
+    assert names == ["frame", "frame mask", "frame cells"]
     shown = [widget.detail.facts.text(), widget.progress.specimen.text()]
     shown += [widget.choosers.specimen.itemText(k) for k in range(2)]
     shown += [heading_text(state, "specimen", h) for h in review.state.headings]
