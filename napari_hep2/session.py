@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from psygnal import Signal
@@ -30,6 +31,7 @@ from napari_hep2.specimen.controllers.masks import MendingController
 from napari_hep2.state import UNNAMED, SessionState
 from napari_hep2.viewer.layers import LayerLink
 from napari_hep2.workers import Runner
+from training.data.cells.folder import is_cell_folder
 
 _PATTERN_KEYS = 6
 
@@ -93,6 +95,13 @@ class ViewerSession:
     def start(self, job: Job | None) -> bool:
         """Give a job to the worker; return whether it was taken."""
         return self.runner.start(job)
+
+    def open_path(self, path: Path) -> None:
+        """Open what was dropped: a cell folder, a folder of specimens, or a frame."""
+        if is_cell_folder(path):
+            self.start(self.review.open_cell_folder(path))
+        else:
+            self.start(self.specimen.open_path(path))
 
     def is_signed(self) -> bool:
         """Return whether a reviewer signs; at the first decision in a window, ask."""

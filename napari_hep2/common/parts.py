@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QRect, QSize, Qt, Signal
 from qtpy.QtGui import (
     QColor,
+    QDragEnterEvent,
+    QDropEvent,
     QFont,
     QFontDatabase,
     QIcon,
@@ -63,6 +66,7 @@ class SessionWidget(QWidget):
         self.viewer = napari_viewer
         self.session: ViewerSession = session_of(napari_viewer)
         self.state: SessionState = self.session.state
+        self.setAcceptDrops(True)
         self._build()
         self._wires = self._wiring()
         for signal, slot in self._wires:
@@ -74,6 +78,18 @@ class SessionWidget(QWidget):
         """End the session with the window in which the widget stands."""
         super().showEvent(event)
         self.session.live_beside(self)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take a file or folder of this machine."""
+        if _dropped(event) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open what was dropped."""
+        path = _dropped(event)
+        if path is not None:
+            event.acceptProposedAction()
+            self.session.open_path(path)
 
     def sizeHint(self) -> QSize:
         """Return the size that a dock takes at first; it can be made smaller."""
@@ -88,6 +104,13 @@ class SessionWidget(QWidget):
 
     def _refresh(self) -> None:
         raise NotImplementedError
+
+
+def _dropped(event: QDropEvent) -> Path | None:
+    """Return the first file or folder that is dragged, or None."""
+    data = event.mimeData()
+    urls = data.urls() if data is not None else []
+    return Path(urls[0].toLocalFile()) if urls and urls[0].isLocalFile() else None
 
 
 def disconnect_all(wires: list[Wire], *_: object) -> None:

@@ -90,6 +90,20 @@ class SpecimenController:
 
         return Job("Opening the folder", work, done, opens=folder.name)
 
+    def open_path(self, path: Path) -> Job:
+        """Open a folder of specimens, or that of a frame at this frame."""
+
+        def work() -> Work[tuple[Path, str | None]]:
+            from napari_hep2.reader import frame_at
+
+            yield Progress(f"looking for the specimens of {path.name}")
+            return frame_at(path)
+
+        def done(found: tuple[Path, str | None]) -> Job:
+            return self.open_folder(*found)
+
+        return Job("Opening the folder", work, done, opens=path.name)
+
     def _opened(self, collection: Collection, frame: str | None) -> Job | None:
         if not collection.specimens:
             raise BadLayoutError(

@@ -131,7 +131,8 @@ def test_what_is_marked_is_what_is_open_and_signed(
 def test_a_signed_specimen_is_signed_in_its_row(reported):
     saying, state = reported.session.saying, reported.state
     item = reported.table.currentItem()
-    assert item.text(1) == "2" and item.text(8) == ""
+    assert item.text(1) == "2"
+    assert item.text(8) == ""
     saying.say("NuMem")
     assert reported.table.currentItem().text(8) == "reviewer: Nuclear membrane"
     reported.session.review.decision_session.set_reviewer("Bert")
