@@ -34,7 +34,9 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QFlowLayout
 
+from napari_hep2.common.docks import DockedWidget
 from napari_hep2.session import ViewerSession, session_of
 from napari_hep2.state import SessionState
 from training.patterns import Pattern
@@ -49,10 +51,9 @@ _DARK, _LIGHT = "#101010", "#ffffff"
 _LUMINANCE_SPLIT = 140
 _NEWS_HEIGHT = 76
 _LABEL_WIDTH = 260
-_BUTTON_EDGE = 16
 
 
-class SessionWidget(QWidget):
+class SessionWidget(DockedWidget):
     """Base of the widgets: builds, connects, refreshes, and disconnects at its end.
 
     Parameters
@@ -121,11 +122,10 @@ def disconnect_all(wires: list[Wire], *_: object) -> None:
 
 
 def scrolled(content: QWidget, minimum_width: int = 300) -> QScrollArea:
-    """Place a widget in an area that scrolls downwards only."""
+    """Place a widget in an area that scrolls downwards; aside only where it must."""
     area = QScrollArea()
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setMinimumWidth(minimum_width)
     area.setWidget(content)
     return area
@@ -151,17 +151,17 @@ def row(*parts: QWidget | int, spacing: int = 6) -> QHBoxLayout:
     return layout
 
 
-def shared_row(*buttons: QPushButton, spacing: int = 4) -> QHBoxLayout:
-    """Share the width there is among buttons, by the lengths of their texts.
+def shared_row(*buttons: QPushButton, spacing: int = 4) -> QFlowLayout:
+    """Lay buttons out side by side, and on further lines where a font needs them.
 
-    They never ask for more than there is, as a window would grow by it.
+    They never ask for more width than there is, as a window would grow by it.
     """
-    layout = row(*buttons, spacing=spacing)
-    for place, one in enumerate(buttons):
-        length = one.fontMetrics().horizontalAdvance(one.text())
-        one.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        one.setMinimumWidth(24)
-        layout.setStretch(place, length + _BUTTON_EDGE)
+    layout = QFlowLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setHorizontalSpacing(spacing)
+    layout.setVerticalSpacing(spacing)
+    for one in buttons:
+        layout.addWidget(one)
     return layout
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from qtpy.QtWidgets import (
     QComboBox,
-    QDockWidget,
     QFileDialog,
     QFormLayout,
     QLabel,
@@ -20,6 +19,7 @@ from napari_hep2.classify.widgets.specimen_pattern_panel import SayingPanel
 from napari_hep2.classify.widgets.verdict_panel import VerdictPanel
 from napari_hep2.classify.widgets.why_panel import WhyPanel
 from napari_hep2.classify.widgets.worklist_panel import WorklistWidget, open_page
+from napari_hep2.common.docks import dock_of
 from napari_hep2.common.parts import (
     CommandLine,
     SessionWidget,
@@ -85,7 +85,6 @@ class ClassifyWidget(SessionWidget):
         below.setContentsMargins(8, 0, 8, 8)
         below.addWidget(self.status)
         layout.addLayout(below)
-        self.setMinimumWidth(320)
 
     def _make_model(self) -> None:
         self.model = QLabel()
@@ -171,7 +170,7 @@ class ClassifyWidget(SessionWidget):
         """Open the worklist below the picture, or bring it to the front."""
         if self._list is None:
             self._list = WorklistWidget(self.viewer)
-        dock = _dock_of(self._list)
+        dock = dock_of(self._list)
         if dock is None:
             self.viewer.window.add_dock_widget(
                 self._list, name="Worklist", area="bottom"
@@ -277,13 +276,3 @@ class ClassifyWidget(SessionWidget):
 
     def _mark_current(self) -> None:
         self.doubt.mark(self.session.verdict.current())
-
-
-def _dock_of(widget: QWidget) -> QDockWidget | None:
-    """Return the dock that a widget lies in, or None."""
-    part: QWidget | None = widget
-    while part is not None:
-        if isinstance(part, QDockWidget):
-            return part
-        part = part.parentWidget()
-    return None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QSize, Qt, QTimer
-from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy, QVBoxLayout
+from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_hep2.common.docks import opened_widget
 from napari_hep2.common.parts import (
@@ -19,6 +19,8 @@ from napari_hep2.common.parts import (
     Wire,
     button,
     row,
+    scrolled,
+    shared_row,
     text_label,
 )
 from napari_hep2.review.controllers.scores import scores_of
@@ -96,17 +98,24 @@ class ReviewWidget(SessionWidget):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 6, 8, 4)
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(8, 6, 8, 0)
         layout.setSpacing(4)
-        layout.addLayout(row(self.title, self.use_frame, self.open_cells, self.keys))
+        layout.addWidget(self.title)
+        layout.addLayout(shared_row(self.use_frame, self.open_cells, self.keys))
         layout.addWidget(self.choosers)
         layout.addWidget(self.progress)
         layout.addWidget(self.view, 1)
         for part in (self.detail, self.decide, self.footer):
             layout.addWidget(part)
-        layout.addWidget(self.status)
-        self.setMinimumWidth(320)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 4)
+        outer.setSpacing(0)
+        outer.addWidget(scrolled(content), 1)
+        below = row(self.status)
+        below.setContentsMargins(8, 0, 8, 0)
+        outer.addLayout(below)
 
     def _make_source(self) -> None:
         self.title = QLabel()

@@ -80,7 +80,6 @@ class SpecimenWidget(SessionWidget):
         below.setContentsMargins(8, 0, 8, 8)
         below.addWidget(self.status)
         layout.addLayout(below)
-        self.setMinimumWidth(320)
 
     def _build_folder(self, inside: QVBoxLayout) -> None:
         self.open = button("Open folder\u2026", "A folder of specimens", "open")

@@ -24,6 +24,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_hep2.common.docks import DockedWidget
 from napari_hep2.common.section import CollapsibleSection
 from napari_hep2.trainer.controllers.controller import TrainerController
 from napari_hep2.trainer.widgets.confusion import ConfusionView
@@ -55,7 +56,7 @@ def user_settings() -> QSettings:
     return QSettings("napari-hep2", "napari-hep2")
 
 
-class TrainerWidget(QWidget):
+class TrainerWidget(DockedWidget):
     """A view of a `TrainerController`.
 
     Parameters
