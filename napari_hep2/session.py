@@ -32,6 +32,7 @@ from napari_hep2.state import UNNAMED, SessionState
 from napari_hep2.viewer.layers import LayerLink
 from napari_hep2.workers import Runner
 from training.data.cells.folder import is_cell_folder
+from training.inference.kept import KeptFrames
 
 _PATTERN_KEYS = 6
 
@@ -56,18 +57,22 @@ class ViewerSession:
         self._window: ClosedWindow | None = None
         self._asked = False
         self.state = SessionState(reviewer=remembered_reviewer() or UNNAMED)
-        self.specimen = SpecimenController(self.state)
+        kept = KeptFrames()
+        self.specimen = SpecimenController(self.state, kept)
         self.review = ReviewController(
             self.state, start=self.start, is_signed=self.is_signed
         )
         self.quality = QualityController(self.state, self.review)
         self.copies = CopiesController(self.state, self.review)
         self.experiments = ExperimentsController(self.state, self.review)
-        self.classify = ClassifyController(self.state)
+        self.classify = ClassifyController(self.state, kept)
         self.verdict = VerdictController(self.state)
         self.why = WhyController(self.state, self.classify, self.verdict, WhyState())
-        self.worklist = WorklistController(self.state, self.specimen, WorklistState())
+        self.worklist = WorklistController(
+            self.state, self.specimen, WorklistState(), kept
+        )
         self.saying = SayingController(self.state, SayingState(), self.is_signed)
+        self.worklist.found.events.rows.connect(self.classify.show_kept)
         self.saying.found.events.sayings.connect(self.worklist.take_decisions)
         self.runner = Runner(self.state)
         self.link = LayerLink(
@@ -129,6 +134,9 @@ class ViewerSession:
         review = self.state.review
         if review is None or not review.is_folder:
             self.review.review_frame()
+        self.classify.show_kept()
+        if self.worklist.wants_scores() and self.state.prediction is None:
+            self.start(self.classify.classify())
 
     def _mask_changed(self) -> None:
         if self.mending.painted is not None:

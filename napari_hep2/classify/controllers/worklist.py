@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -14,6 +15,7 @@ from napari_hep2.jobs import Job, Progress, Work
 from napari_hep2.state import SessionState
 from training.config.commands import shown_line
 from training.decisions.specimens import has_decisions
+from training.inference.kept import KeptFrames, model_key
 
 if TYPE_CHECKING:
     from training.decisions.model import Decision
@@ -44,6 +46,8 @@ class WorklistController:
         Opens a specimen of the worklist.
     found
         Written.
+    kept
+        Frames that were cut and scored before.
 
     Attributes
     ----------
@@ -54,8 +58,13 @@ class WorklistController:
     written: ClassVar[Signal] = Signal(Path)
 
     def __init__(
-        self, state: SessionState, specimen: Opener, found: WorklistState
+        self,
+        state: SessionState,
+        specimen: Opener,
+        found: WorklistState,
+        kept: KeptFrames | None = None,
     ) -> None:
+        self._kept, self._asked = kept or KeptFrames(), ""
         self._state, self._specimen, self.found = state, specimen, found
         self._arrived: deque[dict[str, Any]] = deque()
         state.events.busy.connect(self._take_arrived)
@@ -130,7 +139,7 @@ class WorklistController:
         request, arrived = self._request(found.folder), self._arrived
 
         def work() -> Work[dict[str, Any]]:
-            content = yield from _reporting(request, arrived)
+            content = yield from _reporting(request, arrived, self._kept)
             return content
 
         def done(content: dict[str, Any]) -> None:
@@ -178,9 +187,15 @@ class WorklistController:
                 for one in rows
             )
 
+    def wants_scores(self) -> bool:
+        """Return, once, whether the open specimen was opened by its row."""
+        asked, self._asked = self._asked, ""
+        return bool(asked) and asked == self.open_row()
+
     def open_specimen(self, name: str) -> Job | None:
         """Show a specimen of the worklist in the viewer."""
         collection, folder = self._state.collection, self.found.folder
+        self._asked = name
         if collection is not None and collection.root == folder:
             for place, one in enumerate(collection.specimens):
                 if one.id == name:
@@ -237,7 +252,7 @@ class WorklistController:
         request = self._request(collection.root, (specimen.id,))
 
         def work() -> Work[dict[str, Any]]:
-            content = yield from _reporting(request, deque())
+            content = yield from _reporting(request, deque(), self._kept)
             return content
 
         def done(content: dict[str, Any]) -> None:
@@ -258,7 +273,7 @@ class WorklistController:
 
 
 def _reporting(
-    request: ReportRequest, arrived: deque[dict[str, Any]]
+    request: ReportRequest, arrived: deque[dict[str, Any]], kept: KeptFrames
 ) -> Work[dict[str, Any]]:
     """Write the reports of a request and the worklist; each row goes to `arrived`."""
     from training.reports.specimens.plans import plan_reports
@@ -266,6 +281,8 @@ def _reporting(
 
     yield Progress("loading the model")
     plan, _ = plan_reports(request)
+    scorer = kept.scorer(plan.model, model_key(request.model, request.device))
+    plan = replace(plan, cut=kept.cut, scorer=scorer)
     steps, total = [], len(plan.chosen)
     with plan.lock():
         for step in report_specimens(plan):

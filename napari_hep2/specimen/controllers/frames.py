@@ -17,6 +17,7 @@ from training.config import ExtractionSettings, SegmentationSettings, Settings
 from training.config.commands import command_line
 from training.data.layouts import Frame, Specimen
 from training.errors import BadLayoutError
+from training.inference.kept import KeptFrames
 
 if TYPE_CHECKING:
     from napari_hep2.viewer.layer_arrays import ImageLayer, LabelsLayer
@@ -70,10 +71,12 @@ class SpecimenController:
     ----------
     state
         Read and written.
+    kept
+        Frames that were cut before.
     """
 
-    def __init__(self, state: SessionState) -> None:
-        self._state = state
+    def __init__(self, state: SessionState, kept: KeptFrames | None = None) -> None:
+        self._state, self._kept = state, kept or KeptFrames()
         self._read: Callable[[], Arrays] | None = None
 
     def open_folder(self, folder: Path, frame: str | None = None) -> Job:
@@ -164,12 +167,12 @@ class SpecimenController:
 
     def cutting(self, frame: Frame, root: Path | None) -> Work[FrameCells]:
         """Cut the cells of a frame, with its mended mask where one stands in `root`."""
-        from training.data.cells.extraction import extract_frame
         from training.data.masks.history import mended_frame
 
         yield Progress(f"cutting the cells of {frame.name}")
         found = frame if root is None else mended_frame(frame, root)
-        return extract_frame(found, self._state.extraction, self._state.segmentation)
+        settings = self._state.extraction, self._state.segmentation
+        return self._kept.cut(found, *settings)
 
     def show_again(self, cells: FrameCells) -> None:
         """Show the open frame with its cells cut anew."""

@@ -2,6 +2,7 @@
 
 import threading
 
+import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QDesktopServices
@@ -14,7 +15,9 @@ from napari_hep2.classify.widgets.worklist_panel import (
     cells_of_row,
 )
 from napari_hep2.jobs import Job, Progress, run_here
+from napari_hep2.session import ViewerSession
 from training.decisions.specimens import read_sayings
+from training.inference.model_file import Model
 from training.patterns import I3A
 
 
@@ -143,6 +146,38 @@ def test_a_signed_specimen_is_signed_in_its_row(reported):
     reported.session.review.decision_session.set_reviewer("reviewer")
     saying.take_back()
     assert reported.table.currentItem().text(8) == ""
+
+
+def test_a_row_opens_with_its_verdict_and_the_report_scores_nothing_twice(
+    qtbot, monkeypatch, reported, tmp_path
+):
+    scored, real = [], Model.scores
+    monkeypatch.setattr(Model, "scores", lambda *a: scored.append(a[1]) or real(*a))
+    session, state = reported.session, reported.state
+    rows = [reported.table.topLevelItem(k) for k in range(3)]
+    reported.table.setCurrentItem(next(r for r in rows if r.text(1) == "3"))
+    qtbot.waitUntil(lambda: state.specimen == "3", timeout=30_000)
+    assert state.prediction.cells is state.cells
+    assert (session.link.boxes.features["pattern"] != "").any()
+    session.worklist.choose_out(tmp_path / "again")
+    run_here(session.worklist.report())
+    assert state.message.startswith("The report of specimen 3 is written")
+    # Doubtful cells are explained, in other orientations.
+    crops = state.prediction.crops
+    assert not any(np.array_equal(one, crops) for one in scored)
+
+
+def test_a_row_of_reports_from_before_is_scored_as_it_opens(
+    qtbot, reported, specimens, tmp_path
+):
+    session = ViewerSession(reported.viewer)
+    session.classify.choose_model(reported.state.model)
+    session.classify.choose_device("cpu")
+    session.worklist.choose_folder(specimens)
+    session.start(session.worklist.open_specimen("1"))
+    qtbot.waitUntil(lambda: session.state.prediction is not None, timeout=30_000)
+    assert session.state.specimen == "1"
+    session.runner.cancel()
 
 
 def test_a_row_that_is_refused_is_not_marked(qtbot, reported):
