@@ -98,7 +98,7 @@ class LayerLink:
             (events.cells, self._draw),
             (events.opening, self._fade),
             (events.blind, self._name_layers),
-            *((signal, self._restyle) for signal in restyle),
+            *((signal, self._follow) for signal in restyle),
             (events.current, self._mark_current),
         ]
 
@@ -291,6 +291,7 @@ class LayerLink:
         elif not is_opening and self._faded is not None:
             picture, opacity = self._faded
             picture.opacity, self._faded = opacity, None
+            self._restyle()
 
     def _hide_boxes(self) -> None:
         if self.boxes is not None:
@@ -308,6 +309,11 @@ class LayerLink:
             self.boxes.features["roi_id"].to_numpy() == state.review.ids[state.current]
         )
         return int(rows[0]) if len(rows) else None
+
+    def _follow(self) -> None:
+        """Draw what has changed of the boxes; of a frame that opens, at its end."""
+        if self._faded is None:
+            self._restyle()
 
     def _restyle(self) -> None:
         cells, boxes = self._state.cells, self.boxes
