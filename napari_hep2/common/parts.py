@@ -31,6 +31,7 @@ from qtpy.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -294,24 +295,38 @@ def _fold_title(title: str) -> QPushButton:
 
 
 class CommandLine(QWidget):
-    """The command that does the same as the window, to copy."""
+    """Copies the command that does the same as the window; an arrow shows it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.line = QLineEdit()
         self.line.setReadOnly(True)
+        self.line.setAccessibleName("Command")
         self.line.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self.line.setToolTip("The command that gives the same result.")
-        self.copy = button("Copy", "Copy the command", "copy_command")
+        self.copy = button("Copy command", "", "copy_command")
+        self.unfold = QToolButton(checkable=True, arrowType=Qt.ArrowType.RightArrow)
+        self.unfold.setToolTip("Show the command")
+        self.unfold.setAccessibleName("Show the command")
+        self.unfold.toggled.connect(self._turn)
         self.copy.clicked.connect(self._copy)
-        self.setLayout(row(self.line, self.copy))
+        inside = row(self.copy, self.unfold, self.line, spacing=2)
+        inside.addStretch(1)
+        inside.setStretch(2, 1000)
+        self.setLayout(inside)
+        self._turn(False)
+
+    def _turn(self, shown: bool) -> None:
+        arrow = Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow
+        self.unfold.setArrowType(arrow)
+        self.line.setVisible(shown)
 
     def show_command(self, command: str) -> None:
-        """Show a command; nothing to copy where it is empty."""
+        """Offer a command; nothing to copy where it is empty."""
         self.line.setText(command)
         self.line.setCursorPosition(0)
-        self.line.setToolTip(command)
-        self.copy.setEnabled(bool(command))
+        for part in (self.copy, self.unfold):
+            part.setEnabled(bool(command))
+        self.copy.setToolTip(f"The command that gives the same result:\n{command}")
 
     def _copy(self) -> None:
         clipboard = QApplication.clipboard()
