@@ -146,7 +146,7 @@ def take_pictures(
 
 def review_some(session: ViewerSession, folder: Path) -> None:
     """Decide on the first kept cells, as a reviewer would, in a store of its own."""
-    review = session.review
+    review, session.state.reviewer = session.review, "Anna"
     review.decision_session.use(folder)
     review.navigation.next_undecided()
     for decide in (

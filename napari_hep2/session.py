@@ -93,7 +93,6 @@ class ViewerSession:
         self.link.mask.painted.connect(self.mending.edited)
         self.mending.changed.connect(self._mask_changed)
         self.state.events.cells.connect(self._frame_opened)
-        self.state.events.reviewer.connect(remember_reviewer)
         for names in (self.state.events.specimen, self.state.events.pattern):
             names.connect(self._names_changed)
 
@@ -114,8 +113,14 @@ class ViewerSession:
             return True
         name = ask_reviewer(self._window.parent())
         self._asked = bool(name)
-        self.review.decision_session.set_reviewer(name)
+        self.name_reviewer(name)
         return self._asked
+
+    def name_reviewer(self, name: str) -> None:
+        """Go on under a name that the user gave, and remember it."""
+        self.review.decision_session.set_reviewer(name)
+        if name.strip():
+            remember_reviewer(name.strip())
 
     def live_beside(self, widget: QWidget) -> None:
         """End with the main window of a widget, once one stands in one."""

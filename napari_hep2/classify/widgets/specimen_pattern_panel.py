@@ -25,9 +25,7 @@ class SayingPanel(QWidget):
         self.pattern.setMinimumContentsLength(8)
         self.pattern.setPlaceholderText("choose")
         self._shown_for = ""
-        self.reviewer = ReviewerField(
-            session.state, session.review.decision_session.set_reviewer
-        )
+        self.reviewer = ReviewerField(session.state, session.name_reviewer)
         self.save = button("Save", "Record it under this name", "save_specimen")
         self.take_back = button(
             "Withdraw", "Withdraw your decision; it stays in the history", ""

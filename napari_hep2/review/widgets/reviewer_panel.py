@@ -35,9 +35,7 @@ class ReviewerPanel(QWidget):
         self._connect()
 
     def _build(self) -> None:
-        self.reviewer = ReviewerField(
-            self._state, self._review.decision_session.set_reviewer
-        )
+        self.reviewer = ReviewerField(self._state, self._session.name_reviewer)
         self.blind = QCheckBox("Blind")
         self.blind.setToolTip(
             "Hide the names of specimens and frames, and the decisions of other "
