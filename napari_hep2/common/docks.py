@@ -63,6 +63,8 @@ class DockedWidget(QWidget):
         own, window = dock_of(self), self.window()
         if own is None or not isinstance(window, QMainWindow):
             return
+        if window.tabifiedDockWidgets(own):
+            return
         area = window.dockWidgetArea(own)
         for other in map(dock_of, window.findChildren(DockedWidget)):
             if other is None or other is own or window.dockWidgetArea(other) != area:
