@@ -57,7 +57,14 @@ class DockedWidget(QWidget):
         self.setMinimumWidth(min(max(wanted, _WIDTH), _WIDEST))
         if not self._is_placed:
             self._is_placed = True
+            self._name_parts()
             self._join()
+
+    def _name_parts(self) -> None:
+        """Name fields that have no text by their tips, for those who hear a screen."""
+        for part in self.findChildren(QWidget):
+            if part.toolTip() and not part.accessibleName():
+                part.setAccessibleName(part.toolTip().splitlines()[0])
 
     def _join(self) -> None:
         own, window = dock_of(self), self.window()

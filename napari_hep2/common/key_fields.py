@@ -36,6 +36,7 @@ class Chooser(QComboBox):
     def __init__(self, tip: str) -> None:
         super().__init__()
         self.setToolTip(tip)
+        self.setAccessibleName(tip)
         self.setMinimumContentsLength(4)
         self.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon

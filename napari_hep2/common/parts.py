@@ -344,6 +344,7 @@ class StatusStrip(QWidget):
         self.bar = QProgressBar()
         self.bar.setRange(0, 1000)
         self.bar.setTextVisible(False)
+        self.bar.setAccessibleName("Progress")
         self.bar.setFixedHeight(8)
         policy = self.bar.sizePolicy()
         policy.setRetainSizeWhenHidden(True)

@@ -19,6 +19,7 @@ class SayingPanel(QWidget):
         self._saying = session.saying
         self.pattern = QComboBox()
         self.pattern.setToolTip("The pattern of the whole specimen, as you see it")
+        self.pattern.setAccessibleName("Pattern of the specimen")
         self.pattern.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )

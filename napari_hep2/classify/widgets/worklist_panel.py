@@ -84,6 +84,7 @@ class WorklistWidget(SessionWidget):
         self.open_list = button("Open worklist", "Page that ranks all specimens", "")
         self.table = QTreeWidget()
         self.table.setHeaderLabels(list(COLUMNS))
+        self.table.setAccessibleName("Worklist")
         self.table.setRootIsDecorated(False)
         self.table.setUniformRowHeights(True)
         self.table.setMinimumHeight(28)

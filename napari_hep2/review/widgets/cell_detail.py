@@ -45,6 +45,7 @@ class CellDetail(QWidget):
         self.facts.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.note: QLineEdit = EscapableField()
         self.note.setPlaceholderText("Note: Enter saves it, Escape discards it")
+        self.note.setAccessibleName("Note")
         self.note.setVisible(False)
         self.note.returnPressed.connect(self._save_note)
         self.note.escaped.connect(self._leave_note)

@@ -49,6 +49,7 @@ class FrameTree(QWidget):
     def _build(self) -> None:
         self.tree = QTreeWidget()
         self.tree.setColumnCount(2)
+        self.tree.setAccessibleName("Specimens and frames")
         self.tree.setHeaderLabels(["Specimen", "Pattern"])
         self.tree.setUniformRowHeights(True)
         self.tree.setMinimumHeight(130)

@@ -93,7 +93,9 @@ class SpecimenWidget(SessionWidget):
     def _build_cells(self, inside: QVBoxLayout) -> None:
         self.specimen = QLineEdit()
         self.specimen.setPlaceholderText("specimen id")
+        self.specimen.setAccessibleName("Specimen")
         self.pattern = QComboBox()
+        self.pattern.setAccessibleName("Pattern")
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         grow = QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow
