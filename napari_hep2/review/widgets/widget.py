@@ -20,7 +20,6 @@ from napari_hep2.common.parts import (
     button,
     row,
     scrolled,
-    shared_row,
     text_label,
 )
 from napari_hep2.review.controllers.scores import scores_of
@@ -102,8 +101,7 @@ class ReviewWidget(SessionWidget):
         layout = QVBoxLayout(content)
         layout.setContentsMargins(8, 6, 8, 0)
         layout.setSpacing(4)
-        layout.addWidget(self.title)
-        layout.addLayout(shared_row(self.use_frame, self.open_cells, self.keys))
+        layout.addLayout(row(self.title, self.use_frame, self.open_cells, self.keys))
         layout.addWidget(self.choosers)
         layout.addWidget(self.progress)
         layout.addWidget(self.view, 1)

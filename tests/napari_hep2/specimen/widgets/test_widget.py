@@ -6,6 +6,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_hep2.jobs import run_here
+from napari_hep2.reader import read
 from napari_hep2.session import session_of
 from napari_hep2.specimen.widgets.widget import SpecimenWidget
 
@@ -165,7 +166,8 @@ def test_crops_are_cut_to_fit_by_a_click(qtbot, widget, specimens):
 
 def test_a_folder_dropped_on_the_viewer_is_followed(qtbot, viewer, specimens):
     path = str(specimens / "train" / "00002_p1.tif")
-    viewer.open(path, plugin="napari-hep2")
+    for data, options, kind in read(path):
+        getattr(viewer, f"add_{kind}")(data, **options)
     made = SpecimenWidget(viewer)
     qtbot.addWidget(made)
     state = made.state
