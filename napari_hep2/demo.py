@@ -18,7 +18,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_hep2.classify.widgets.widget import ClassifyWidget
 from napari_hep2.review.widgets.widget import ReviewWidget
-from napari_hep2.samples import sample_specimens
+from napari_hep2.samples import SAMPLE_FRAME, sample_specimens
 from napari_hep2.session import ViewerSession, session_of
 from napari_hep2.specimen.widgets.widget import SpecimenWidget
 from napari_hep2.trainer.widgets.widget import TrainerWidget
@@ -26,7 +26,6 @@ from napari_hep2.workers import worker_pool
 from training.errors import Hep2Error
 from training.inference.frames import export_prediction, verdict_content
 
-FRAME = "00004_p0"
 """The frame that is opened: a simulated specimen with centromere pattern."""
 
 _WIDGETS = {
@@ -147,7 +146,7 @@ def take_pictures(
 
 def review_some(session: ViewerSession, folder: Path) -> None:
     """Decide on the first kept cells, as a reviewer would, in a store of its own."""
-    review = session.review
+    review, session.state.reviewer = session.review, "Anna"
     review.decision_session.use(folder)
     review.navigation.next_undecided()
     for decide in (
@@ -199,7 +198,7 @@ def _tell(files: Sequence[Path]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frame", default=FRAME, help="sample frame to open")
+    parser.add_argument("--frame", default=SAMPLE_FRAME, help="sample frame to open")
     parser.add_argument(
         "--picture", action="store_true", help="write picture and report, then close"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -25,16 +25,6 @@ class Progress:
     share: float | None = None
 
 
-class Lane(Protocol):
-    """What shows the job that runs, and tells of a fault."""
-
-    busy: str
-    progress: float | None
-
-    def complain(self, fault: object) -> None:
-        """Give bad news."""
-
-
 Work = Generator[Progress, None, T]
 
 
@@ -52,12 +42,22 @@ class Job:
         Takes the result and writes the state; may give the job that comes next.
     protected
         Whether the job, once running, is finished before another one may start.
+    opens
+        Name of what the job brings on the screen, or '': such jobs have a lane of
+        their own.
+    apart
+        Whether something else may be opened while the job runs.
+    waits
+        Whether the job waits for a protected one, and is not refused.
     """
 
     title: str
     work: Callable[[], Work[Any]]
     done: Callable[[Any], Job | None]
     protected: bool = False
+    opens: str = ""
+    apart: bool = False
+    waits: bool = False
 
 
 def run_here(job: Job | None) -> None:

@@ -1,7 +1,8 @@
 """Specimen folders and frames for napari's own ways to open files.
 
-The reader is polite: it offers itself only for a folder of specimens, or for an image
-whose mask stands beside it, and leaves every other image to napari.
+The reader is polite: the manifest claims folders and the files that napari does not
+read by itself, and leaves every other image to napari. A frame whose mask lies beside
+it is opened with its mask where it is dropped on a widget, or its folder on the viewer.
 """
 
 from __future__ import annotations
@@ -19,11 +20,17 @@ if TYPE_CHECKING:
 LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
 
+OWN_SUFFIXES = frozenset({".czi", ".nd2", ".lif"})
+"""Files that napari does not read by itself: these alone the manifest claims."""
+
 _FOREIGN = frozenset({".n5", ".app"})
 
 
 def get_reader(path: str | Sequence[str]) -> Reader | None:
-    """Return the reader of a specimen folder or of a frame with its mask, or None."""
+    """Return the reader of a specimen folder or of a frame, or None.
+
+    A format that napari reads itself is left to it, unless a mask lies beside.
+    """
     if not isinstance(path, str):
         return None
     from training.storage.images import IMAGE_SUFFIXES
@@ -31,10 +38,11 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
 
     place = Path(path)
     if place.is_dir() and not is_image_folder(place):
-        offered = place.suffix.lower() not in _FOREIGN and _holds_masks(place)
+        offered = place.suffix.lower() not in _FOREIGN and _holds_frames(place)
     else:
         is_image = place.suffix.lower() in IMAGE_SUFFIXES
-        offered = is_image and find_mask(place) is not None
+        is_ours = place.suffix.lower() in OWN_SUFFIXES and place.is_file()
+        offered = is_ours or (is_image and find_mask(place) is not None)
     return read if offered else None
 
 
@@ -56,26 +64,40 @@ def _frame_beside(image: Path) -> Frame | None:
         return None
 
 
-def _holds_masks(folder: Path) -> bool:
-    """Whether a folder looks like one of specimens, without reading its tables."""
-    from training.data.layouts import is_mask_folder
+def _holds_frames(folder: Path) -> bool:
+    """Whether images lie in a folder or in one below it."""
+    from training.storage.images import IMAGE_SUFFIXES
+    from training.storage.zarr_metadata import is_image_folder
 
-    inside = (folder, folder / "train")
-    if any(_has_mask(place) for place in inside if place.is_dir()):
-        return True
-    below = [place for place in folder.iterdir() if place.is_dir()]
-    has_images = any(place.name.lower() == "images" for place in below)
-    has_masks = any(is_mask_folder(place.name) for place in below)
-    return (has_images and has_masks) or any(map(_has_mask, below))
+    def is_image(path: Path) -> bool:
+        suffix = path.suffix.lower() in IMAGE_SUFFIXES
+        return suffix and (path.is_file() or is_image_folder(path))
+
+    try:
+        below = [one for one in folder.iterdir() if one.is_dir()]
+        places = [folder, *(one for one in below if not is_image_folder(one))]
+        return any(is_image(one) for place in places for one in place.iterdir())
+    except OSError:
+        return False
 
 
-def _has_mask(folder: Path) -> bool:
-    from training.data.layouts import is_mask_name
-    from training.storage.zarr_metadata import is_image_folder, label_folders
+def frame_at(path: Path) -> tuple[Path, str | None]:
+    """Return the folder of specimens that a path belongs to, and its frame's name.
 
-    entries = list(folder.iterdir())
-    labelled = (bool(label_folders(one)) for one in entries if is_image_folder(one))
-    return any(map(is_mask_name, entries)) or any(labelled)
+    Returns
+    -------
+    folder, frame
+        The frame is None where the path is the folder.
+    """
+    from training.storage.zarr_metadata import is_image_folder
+
+    if path.is_dir() and not is_image_folder(path):
+        return path, None
+    found = _collection_of(path)
+    if found is not None:
+        return found[0].root, found[2].name
+    frame = _frame_beside(path)
+    return path.parent, path.stem if frame is None else frame.name
 
 
 def read(path: str | Sequence[str]) -> list[LayerData]:
@@ -111,18 +133,27 @@ def _read_folder(folder: Path) -> list[LayerData]:
 
 def _read_file(image: Path) -> list[LayerData]:
     from training.data.layouts import Frame
+
+    found = _collection_of(image)
+    if found is not None:
+        collection, specimen, frame = found
+        return frame_layers(frame, specimen, collection.root)
+    frame = _frame_beside(image) or Frame(image.stem, image, None)
+    return frame_layers(frame, frame.name, image.parent)
+
+
+def _collection_of(image: Path) -> tuple[Collection, str, Frame] | None:
+    """Return the collection around an image, its specimen and its frame, or None."""
     from training.errors import Hep2Error
 
-    frame = _frame_beside(image) or Frame(image.stem, image, None)
     for folder in (image.parent, image.parent.parent):
         try:
             found = _frame_in(folder, image)
         except Hep2Error:
             continue
         if found is not None:
-            collection, specimen, frame = found
-            return frame_layers(frame, specimen, collection.root)
-    return frame_layers(frame, frame.name, image.parent)
+            return found
+    return None
 
 
 def _frame_in(folder: Path, image: Path) -> tuple[Collection, str, Frame] | None:

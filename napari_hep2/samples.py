@@ -9,6 +9,9 @@ from training.errors import BadLayoutError, Hep2Error
 
 LayerData = tuple[Any, dict[str, Any], str]
 
+SAMPLE_FRAME = "00004_p0"
+"""The frame to begin with: its pattern is easy to see, and the model finds it."""
+
 _HERE = Path(__file__).resolve().parent
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from psygnal import Signal
@@ -15,7 +18,9 @@ from napari_hep2.classify.controllers.why import WhyController
 from napari_hep2.classify.controllers.worklist import WorklistController
 from napari_hep2.classify.state import SayingState, WhyState, WorklistState
 from napari_hep2.closing import ClosedWindow, main_window_of
+from napari_hep2.common.reviewer_field import ask_reviewer
 from napari_hep2.jobs import Job
+from napari_hep2.remembered import remember_reviewer, remembered_reviewer
 from napari_hep2.review.controllers.controller import ReviewController
 from napari_hep2.review.controllers.live_loso import LiveController
 from napari_hep2.review.controllers.near_copies import CopiesController
@@ -24,9 +29,13 @@ from napari_hep2.review.controllers.runs import ExperimentsController
 from napari_hep2.specimen.controllers.frames import SpecimenController
 from napari_hep2.specimen.controllers.mask_tool import MendingDesk, MendingTool
 from napari_hep2.specimen.controllers.masks import MendingController
-from napari_hep2.state import SessionState
+from napari_hep2.state import UNNAMED, SessionState
 from napari_hep2.viewer.layers import LayerLink
 from napari_hep2.workers import Runner
+from training.data.cells.folder import is_cell_folder
+from training.inference.kept import KeptFrames
+
+_PATTERN_KEYS = 6
 
 
 class ViewerSession:
@@ -47,28 +56,39 @@ class ViewerSession:
 
     def __init__(self, viewer: Any) -> None:
         self._window: ClosedWindow | None = None
-        self.state = SessionState()
-        self.specimen = SpecimenController(self.state)
-        self.review = ReviewController(self.state, start=self.start)
+        self._asked = False
+        self.state = SessionState(reviewer=remembered_reviewer() or UNNAMED)
+        kept = KeptFrames()
+        self.specimen = SpecimenController(self.state, kept)
+        self.review = ReviewController(
+            self.state, start=self.start, is_signed=self.is_signed
+        )
         self.quality = QualityController(self.state, self.review)
         self.copies = CopiesController(self.state, self.review)
         self.experiments = ExperimentsController(self.state, self.review)
         self.live = LiveController(
             self.state, self.review.state, self.experiments.show_first
         )
-        self.classify = ClassifyController(self.state)
+        self.classify = ClassifyController(self.state, kept)
         self.verdict = VerdictController(self.state)
         self.why = WhyController(self.state, self.classify, self.verdict, WhyState())
-        self.worklist = WorklistController(self.state, self.specimen, WorklistState())
-        self.saying = SayingController(self.state, SayingState())
+        self.worklist = WorklistController(
+            self.state, self.specimen, WorklistState(), kept
+        )
+        self.saying = SayingController(self.state, SayingState(), self.is_signed)
+        self.worklist.found.events.rows.connect(self.classify.show_kept)
+        self.saying.found.events.sayings.connect(self.worklist.take_decisions)
         self.runner = Runner(self.state)
-        self.link = LayerLink(weakref.proxy(viewer), self.state, self._clicked)
+        self.link = LayerLink(
+            weakref.proxy(viewer), self.state, self._clicked, self._canvas_keys()
+        )
         self.mending = MendingController(
             self.state,
             self.specimen,
             self.link.mask.paint,
             self.review.select_cell,
             self.review.retake,
+            self.is_signed,
         )
         self.tool = MendingTool(
             weakref.proxy(viewer), self.link, self.mending.follow, self.state.tell
@@ -80,9 +100,31 @@ class ViewerSession:
         for names in (self.state.events.specimen, self.state.events.pattern):
             names.connect(self._names_changed)
 
-    def start(self, job: Job | None) -> None:
-        """Give a job to the worker."""
-        self.runner.start(job)
+    def start(self, job: Job | None) -> bool:
+        """Give a job to the worker; return whether it was taken."""
+        return self.runner.start(job)
+
+    def open_path(self, path: Path) -> None:
+        """Open what was dropped: a cell folder, a folder of specimens, or a frame."""
+        if is_cell_folder(path):
+            self.start(self.review.open_cell_folder(path))
+        else:
+            self.start(self.specimen.open_path(path))
+
+    def is_signed(self) -> bool:
+        """Return whether a reviewer signs; at the first decision in a window, ask."""
+        if self.state.reviewer != UNNAMED or self._asked or self._window is None:
+            return True
+        name = ask_reviewer(self._window.parent())
+        self._asked = bool(name)
+        self.name_reviewer(name)
+        return self._asked
+
+    def name_reviewer(self, name: str) -> None:
+        """Go on under a name that the user gave, and remember it."""
+        self.review.decision_session.set_reviewer(name)
+        if name.strip():
+            remember_reviewer(name.strip())
 
     def live_beside(self, widget: QWidget) -> None:
         """End with the main window of a widget, once one stands in one."""
@@ -101,6 +143,9 @@ class ViewerSession:
         review = self.state.review
         if review is None or not review.is_folder:
             self.review.review_frame()
+        self.classify.show_kept()
+        if self.worklist.wants_scores() and self.state.prediction is None:
+            self.start(self.classify.classify())
 
     def _mask_changed(self) -> None:
         if self.mending.painted is not None:
@@ -111,6 +156,27 @@ class ViewerSession:
         cells, review = self.state.cells, self.state.review
         if cells is not None and review is not None and not review.is_folder:
             self.review.review_frame()
+
+    def _canvas_keys(self) -> dict[str, Callable[[], None]]:
+        """Return the keys that decide on the current cell from the canvas."""
+        verbs = self.review.decisions
+        relabel = {str(k + 1): partial(verbs.relabel, k) for k in range(_PATTERN_KEYS)}
+        reject = dict.fromkeys(("Delete", "Backspace", "R"), verbs.reject)
+        keys: dict[str, Callable[[], None]] = {
+            "A": verbs.accept,
+            **reject,
+            **relabel,
+        }
+        return {key: partial(self._decide, verb) for key, verb in keys.items()}
+
+    def _decide(self, verb: Callable[[], None]) -> None:
+        """Decide on the current cell if its box is in the viewer."""
+        if self.link.current_row() is None:
+            self.state.complain("Click the box of a cell that is under review first.")
+            return
+        verb()
+        if not self.state.fault:
+            self.state.tell(f"{self.review.state.saved.capitalize()}.")
 
     def _clicked(self, cell: str) -> None:
         self.review.select_cell(cell)

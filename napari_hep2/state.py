@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from training.decisions.store import Decision
     from training.inference.frames import FramePrediction
 
+UNNAMED = "reviewer"
+"""Who decides as long as nobody gave a name."""
+
+UNSIGNED = "Nothing was recorded: a decision carries the name of its reviewer."
+
 # An array or a table has no truth value: such fields change when the object changes.
 _BY_IDENTITY = dict.fromkeys(
     ("collection", "cells", "review", "decisions", "prediction"), operator.is_
@@ -55,7 +60,7 @@ class SessionState:
     selected
         Rows of `review`, in ascending order; holds `current` where there is one.
     reviewer
-        Who decides.
+        Who decides; `UNNAMED` until a name is given.
     blind
         Whether the names of specimens and frames and the decisions of other
         reviewers are kept from the screen.
@@ -69,6 +74,9 @@ class SessionState:
         Of the open frame, or None.
     busy
         What runs now, or an empty string; `progress` is its share done, or None.
+    opening
+        Name of what is being opened, or an empty string. Until it is there, nothing
+        that is shown of the frame before can be taken for it.
     message, fault
         The last good and the last bad news, one sentence each.
     """
@@ -85,7 +93,7 @@ class SessionState:
     review: ReviewSet | None = None
     current: int | None = None
     selected: tuple[int, ...] = ()
-    reviewer: str = "reviewer"
+    reviewer: str = UNNAMED
     blind: bool = False
     store: Path | None = None
     decisions: Mapping[str, Decision] = field(default_factory=dict)
@@ -95,6 +103,7 @@ class SessionState:
     prediction: FramePrediction | None = None
 
     busy: str = ""
+    opening: str = ""
     progress: float | None = None
     message: str = ""
     fault: str = ""

@@ -15,10 +15,11 @@ import logging
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QCoreApplication, QObject, QThreadPool
+from qtpy.QtCore import QCoreApplication, QObject, QThreadPool, Signal
 from superqt.utils import GeneratorWorker
 
-from napari_hep2.jobs import Job, Lane, Progress, Work
+from napari_hep2.jobs import Job, Progress, Work
+from napari_hep2.state import SessionState
 from training.errors import Hep2Error
 
 _log = logging.getLogger(__name__)
@@ -26,70 +27,68 @@ _log = logging.getLogger(__name__)
 _POOL = "napari-hep2 workers"
 
 _THREADS = 8
-"""Most workers at once: one is shown, those that were cancelled end at their step."""
+"""Most workers at once: two are shown, those that were cancelled end at their step."""
 
 _LAST_WAIT = 10_000
 """Milliseconds that the application waits for workers when it quits."""
 
 
-class Runner(QObject):
-    """Runs one job at a time and shows it.
-
-    A new job takes the place of the one that runs, whose result is then left aside;
-    a protected job is finished, or cancelled, first.
+class Lane(QObject):
+    """Runs one job at a time, and those that follow it; a new one takes its place.
 
     Parameters
     ----------
-    state
-        Its `busy` and `progress` are written, and it is told of faults.
-    pool
-        Where jobs run; None takes the application's.
+    holds
+        Whether the lane says that a job is over only once its result was taken, so
+        that nothing is seen between.
+
+    Attributes
+    ----------
+    changed
+        Says that a job began or went on, or is over.
+    ended
+        Says that the lane is empty, and the last result taken.
+    failed
+        Gives a job and its fault.
+    job
+        The one that runs, or None.
+    progress
+        What it said last, or None.
     """
 
-    def __init__(
-        self,
-        state: Lane,
-        parent: QObject | None = None,
-        pool: WorkerPool | None = None,
-    ) -> None:
+    changed = Signal()
+    ended = Signal()
+    failed = Signal(object, object)
+
+    def __init__(self, pool: WorkerPool, parent: QObject, holds: bool) -> None:
         super().__init__(parent)
-        self._state = state
+        self._pool, self._holds = pool, holds
         self._worker: GeneratorWorker | None = None
-        self._job: Job | None = None
-        self._pool = worker_pool() if pool is None else pool
+        self.job: Job | None = None
+        self.progress: Progress | None = None
 
-    def start(self, job: Job | None) -> None:
-        """Run a job; None, as verbs give where there is nothing to do, is ignored."""
-        if job is None:
-            return
-        if self._job is not None and self._job.protected:
-            self._state.complain(
-                f"{self._job.title} is not finished: wait for it, or cancel it."
-            )
-            return
-        self.cancel()
-        self._begin(job)
-
-    def cancel(self) -> None:
-        """Stop the job that runs at its next step and leave its result aside."""
-        if self._worker is not None:
-            self._disconnect(self._worker)
-            self._worker.quit()
-        self._ended()
-
-    @property
-    def is_running(self) -> bool:
-        """Return whether a job runs."""
-        return self._worker is not None
-
-    def _begin(self, job: Job) -> None:
+    def begin(self, job: Job) -> None:
+        """Run a job; the result of the one that runs is left aside."""
+        self._let_go()
         worker = GeneratorWorker(_generator, job)
         for signal, slot in self._wires(worker):
             signal.connect(slot)
-        self._worker, self._job = worker, job
-        self._state.progress = None
-        self._state.busy = job.title
+        self._worker, self.job, self.progress = worker, job, None
+        self.changed.emit()
         self._pool.begin(worker)
+
+    def cancel(self) -> None:
+        """Stop the job that runs at its next step and leave its result aside."""
+        if self.job is not None:
+            self._let_go()
+            self.changed.emit()
+
+    def _let_go(self) -> None:
+        if self._worker is not None:
+            for signal, slot in self._wires(self._worker):
+                signal.disconnect(slot)
+            self._worker.quit()
+        self._worker = self.job = self.progress = None
 
     def _wires(self, worker: GeneratorWorker) -> list[tuple[Any, Any]]:
         return [
@@ -98,48 +97,138 @@ class Runner(QObject):
             (worker.errored, self._errored),
         ]
 
-    def _disconnect(self, worker: GeneratorWorker) -> None:
-        for signal, slot in self._wires(worker):
-            signal.disconnect(slot)
-
-    def _ended(self) -> None:
-        self._worker, self._job = None, None
-        self._state.busy = ""
-        self._state.progress = None
-
     def _yielded(self, progress: Progress) -> None:
-        if self._job is not None:
-            self._state.busy = f"{self._job.title}: {progress.text}"
-            self._state.progress = progress.share
+        self.progress = progress
+        self.changed.emit()
 
     def _returned(self, result: Any) -> None:
-        job = self._job
-        self._ended()
-        if job is None:
-            return
+        job, self._worker, self.job = self.job, None, None
+        if not self._holds:
+            self.changed.emit()
         try:
-            following = job.done(result)
+            following = None if job is None else job.done(result)
         except Exception as fault:  # noqa: BLE001 - said in the window, and logged
-            self._complain(job.title, fault)
-            return
-        if following is not None:
-            self._begin(following)
+            following = None
+            self.failed.emit(job, fault)
+        if self.job is None:
+            if following is None:
+                self._end()
+            else:
+                self.begin(following)
 
     def _errored(self, fault: Exception) -> None:
-        title = self._job.title if self._job else "The work"
-        self._ended()
-        self._complain(title, fault)
+        job, self._worker, self.job = self.job, None, None
+        self.failed.emit(job, fault)
+        self._end()
 
-    def _complain(self, title: str, fault: Exception) -> None:
-        if isinstance(fault, Hep2Error):
-            self._state.complain(fault)
-            return
-        _log.error("%s failed", title, exc_info=fault)
-        kind = type(fault).__name__
-        self._state.complain(
-            f"{title} failed unexpectedly ({kind}: {fault}); see the log. Nothing "
-            "that was saved is lost."
-        )
+    def _end(self) -> None:
+        self.changed.emit()
+        self.ended.emit()
+
+
+class Runner(QObject):
+    """Runs the jobs of a session and shows them in the state.
+
+    There are two lanes: one for what is opened, one for the rest. A new job takes the
+    place of the one that runs, whose result is then left aside; a protected job is
+    finished, or cancelled, first. Something can be opened beside a job that is `apart`.
+
+    Parameters
+    ----------
+    state
+        Its `busy`, `opening`, `progress` and `fault` are written.
+    pool
+        Where jobs run; None takes the application's.
+    """
+
+    def __init__(
+        self,
+        state: SessionState,
+        parent: QObject | None = None,
+        pool: WorkerPool | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._state = state
+        pool = worker_pool() if pool is None else pool
+        self._work = Lane(pool, self, holds=False)
+        self._opening = Lane(pool, self, holds=True)
+        self._waiting: Job | None = None
+        for lane in (self._work, self._opening):
+            lane.changed.connect(self._show)
+            lane.failed.connect(self._complain)
+        self._work.ended.connect(self._go_on)
+
+    def start(self, job: Job | None) -> bool:
+        """Run a job; None, as verbs give where there is nothing to do, is ignored.
+
+        Returns
+        -------
+        taken
+            Whether it runs, or waits.
+        """
+        if job is None:
+            return False
+        running = self._work.job
+        if running is not None and running.protected:
+            if job.waits:
+                self._waiting = job
+                return True
+            if not (job.opens and running.apart):
+                self._state.complain(
+                    f"{running.title} is not finished: wait for it, or cancel it."
+                )
+                return False
+        if job.opens:
+            if running is not None and not running.apart:
+                self._work.cancel()
+            self._opening.begin(job)
+        else:
+            if not job.apart:
+                self._opening.cancel()
+            self._work.begin(job)
+        return True
+
+    def cancel(self) -> None:
+        """Stop what runs at its next step and leave its result aside."""
+        self._waiting = None
+        self._work.cancel()
+        self._opening.cancel()
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether a job runs."""
+        return self._work.job is not None or self._opening.job is not None
+
+    def _show(self) -> None:
+        state, job, progress = self._state, self._work.job, self._work.progress
+        text = "" if job is None else job.title
+        if job is not None and progress is not None:
+            text = f"{text}: {progress.text}"
+        share = None if job is None or progress is None else progress.share
+        state.busy, state.progress = text, share
+        opened = self._opening.job
+        state.opening = "" if opened is None else opened.opens
+
+    def _go_on(self) -> None:
+        """Begin what waited for a protected job."""
+        waiting, self._waiting = self._waiting, None
+        self.start(waiting)
+
+    def _complain(self, job: Job | None, fault: Exception) -> None:
+        self._state.complain(fault_words(job, fault))
+
+
+def fault_words(job: Job | None, fault: Exception) -> str:
+    """Return what the user is told of a fault; one that was not foreseen is logged."""
+    title = job.title if job else "The work"
+    if isinstance(fault, Hep2Error):
+        return str(fault)
+    _log.error("%s failed", title, exc_info=fault)
+    kind = type(fault).__name__
+    return (
+        f"{title} failed unexpectedly ({kind}: {fault}); see the log. Nothing that was "
+        "saved is lost."
+    )
 
 
 class WorkerPool(QThreadPool):

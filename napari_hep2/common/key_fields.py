@@ -36,7 +36,8 @@ class Chooser(QComboBox):
     def __init__(self, tip: str) -> None:
         super().__init__()
         self.setToolTip(tip)
-        self.setMinimumContentsLength(7)
+        self.setAccessibleName(tip)
+        self.setMinimumContentsLength(4)
         self.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QRect, QSize, Qt, Signal
 from qtpy.QtGui import (
     QColor,
+    QDragEnterEvent,
+    QDropEvent,
     QFont,
     QFontDatabase,
     QIcon,
@@ -28,10 +31,13 @@ from qtpy.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
+from superqt import QFlowLayout
 
+from napari_hep2.common.docks import DockedWidget
 from napari_hep2.session import ViewerSession, session_of
 from napari_hep2.state import SessionState
 from training.patterns import Pattern
@@ -39,15 +45,16 @@ from training.patterns import Pattern
 Wire = tuple[Any, Callable[..., Any]]
 
 WARNING_COLOUR = "#d55e00"
+ALARM = "background: #b03a00; color: white; font-weight: bold; padding: 4px;"
+"""Style of what must not be overlooked."""
 GOOD_COLOUR = "#009e73"
 _DARK, _LIGHT = "#101010", "#ffffff"
 _LUMINANCE_SPLIT = 140
 _NEWS_HEIGHT = 76
 _LABEL_WIDTH = 260
-_BUTTON_EDGE = 16
 
 
-class SessionWidget(QWidget):
+class SessionWidget(DockedWidget):
     """Base of the widgets: builds, connects, refreshes, and disconnects at its end.
 
     Parameters
@@ -61,6 +68,7 @@ class SessionWidget(QWidget):
         self.viewer = napari_viewer
         self.session: ViewerSession = session_of(napari_viewer)
         self.state: SessionState = self.session.state
+        self.setAcceptDrops(True)
         self._build()
         self._wires = self._wiring()
         for signal, slot in self._wires:
@@ -72,6 +80,18 @@ class SessionWidget(QWidget):
         """End the session with the window in which the widget stands."""
         super().showEvent(event)
         self.session.live_beside(self)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take a file or folder of this machine."""
+        if _dropped(event) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open what was dropped."""
+        path = _dropped(event)
+        if path is not None:
+            event.acceptProposedAction()
+            self.session.open_path(path)
 
     def sizeHint(self) -> QSize:
         """Return the size that a dock takes at first; it can be made smaller."""
@@ -88,6 +108,13 @@ class SessionWidget(QWidget):
         raise NotImplementedError
 
 
+def _dropped(event: QDropEvent) -> Path | None:
+    """Return the first file or folder that is dragged, or None."""
+    data = event.mimeData()
+    urls = data.urls() if data is not None else []
+    return Path(urls[0].toLocalFile()) if urls and urls[0].isLocalFile() else None
+
+
 def disconnect_all(wires: list[Wire], *_: object) -> None:
     """Disconnect what `SessionWidget` connected."""
     for signal, slot in wires:
@@ -96,11 +123,10 @@ def disconnect_all(wires: list[Wire], *_: object) -> None:
 
 
 def scrolled(content: QWidget, minimum_width: int = 300) -> QScrollArea:
-    """Place a widget in an area that scrolls downwards only."""
+    """Place a widget in an area that scrolls downwards; aside only where it must."""
     area = QScrollArea()
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setMinimumWidth(minimum_width)
     area.setWidget(content)
     return area
@@ -126,17 +152,17 @@ def row(*parts: QWidget | int, spacing: int = 6) -> QHBoxLayout:
     return layout
 
 
-def shared_row(*buttons: QPushButton, spacing: int = 4) -> QHBoxLayout:
-    """Share the width there is among buttons, by the lengths of their texts.
+def shared_row(*buttons: QPushButton, spacing: int = 4) -> QFlowLayout:
+    """Lay buttons out side by side, and on further lines where a font needs them.
 
-    They never ask for more than there is, as a window would grow by it.
+    They never ask for more width than there is, as a window would grow by it.
     """
-    layout = row(*buttons, spacing=spacing)
-    for place, one in enumerate(buttons):
-        length = one.fontMetrics().horizontalAdvance(one.text())
-        one.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        one.setMinimumWidth(24)
-        layout.setStretch(place, length + _BUTTON_EDGE)
+    layout = QFlowLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setHorizontalSpacing(spacing)
+    layout.setVerticalSpacing(spacing)
+    for one in buttons:
+        layout.addWidget(one)
     return layout
 
 
@@ -269,24 +295,38 @@ def _fold_title(title: str) -> QPushButton:
 
 
 class CommandLine(QWidget):
-    """The command that does the same as the window, to copy."""
+    """Copies the command that does the same as the window; an arrow shows it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.line = QLineEdit()
         self.line.setReadOnly(True)
+        self.line.setAccessibleName("Command")
         self.line.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self.line.setToolTip("The command that gives the same result.")
-        self.copy = button("Copy", "Copy the command", "copy_command")
+        self.copy = button("Copy command", "", "copy_command")
+        self.unfold = QToolButton(checkable=True, arrowType=Qt.ArrowType.RightArrow)
+        self.unfold.setToolTip("Show the command")
+        self.unfold.setAccessibleName("Show the command")
+        self.unfold.toggled.connect(self._turn)
         self.copy.clicked.connect(self._copy)
-        self.setLayout(row(self.line, self.copy))
+        inside = row(self.copy, self.unfold, self.line, spacing=2)
+        inside.addStretch(1)
+        inside.setStretch(2, 1000)
+        self.setLayout(inside)
+        self._turn(False)
+
+    def _turn(self, shown: bool) -> None:
+        arrow = Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow
+        self.unfold.setArrowType(arrow)
+        self.line.setVisible(shown)
 
     def show_command(self, command: str) -> None:
-        """Show a command; nothing to copy where it is empty."""
+        """Offer a command; nothing to copy where it is empty."""
         self.line.setText(command)
         self.line.setCursorPosition(0)
-        self.line.setToolTip(command)
-        self.copy.setEnabled(bool(command))
+        for part in (self.copy, self.unfold):
+            part.setEnabled(bool(command))
+        self.copy.setToolTip(f"The command that gives the same result:\n{command}")
 
     def _copy(self) -> None:
         clipboard = QApplication.clipboard()
@@ -304,6 +344,7 @@ class StatusStrip(QWidget):
         self.bar = QProgressBar()
         self.bar.setRange(0, 1000)
         self.bar.setTextVisible(False)
+        self.bar.setAccessibleName("Progress")
         self.bar.setFixedHeight(8)
         policy = self.bar.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
@@ -336,14 +377,18 @@ class StatusStrip(QWidget):
     def wiring(self) -> list[Wire]:
         """Return the state's signals that this strip follows."""
         events = self._session.state.events
-        signals = (events.busy, events.progress, events.message, events.fault)
+        running = (events.busy, events.opening, events.progress)
+        signals = (*running, events.message, events.fault)
         return [(signal, self.refresh) for signal in signals]
 
     def refresh(self) -> None:
         """Show the state."""
         state = self._session.state
-        self.running.setVisible(bool(state.busy))
-        self.busy.setText(state.busy)
+        opening = "" if not state.opening else f"Opening {state.opening}"
+        if state.blind and opening:
+            opening = "Opening"
+        self.running.setVisible(bool(state.busy or opening))
+        self.busy.setText("; ".join(text for text in (state.busy, opening) if text))
         # No bar where the share is not known: a moving one repaints the whole window,
         # since it holds an OpenGL canvas, and takes more than the job.
         self.bar.setVisible(state.progress is not None)

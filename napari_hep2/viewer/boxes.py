@@ -210,7 +210,9 @@ def _letter(vocabulary: Vocabulary, pattern: str) -> str:
 
 
 def text_options(style: BoxStyle, size: float) -> dict[str, Any]:
-    """Return the text of a points layer: in the upper left corner of each box.
+    """Return the text of a points layer: above the upper left corner of each box.
+
+    Inside it white letters would stand on white nuclei.
 
     Parameters
     ----------
@@ -227,7 +229,7 @@ def text_options(style: BoxStyle, size: float) -> dict[str, Any]:
     return {
         "string": string,
         "color": colour,
-        "anchor": "lower_left",
-        "translation": np.array([3 - size / 2, 5 - size / 2]),
+        "anchor": "upper_left",
+        "translation": np.array([-2 - size / 2, 1 - size / 2]),
         "size": 9,
     }

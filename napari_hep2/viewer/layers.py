@@ -7,7 +7,7 @@ not imported here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from training.data.cells.extraction import FrameCells
     from training.data.layouts import Frame
 
+_FADED = 0.3
+"""Opacity of a picture while the next one is read."""
+
 _NEAR = 260
 """Side of a box in screen pixels when it is brought near."""
 
@@ -53,9 +56,14 @@ class LayerLink:
         calls `on_cell`.
     on_cell
         Takes the id of the cell that was clicked.
+    on_key
+        What keys of the canvas call, as napari writes them, while the boxes are the
+        active layer.
 
     Attributes
     ----------
+    boxes
+        The layer of the boxes: those of the cells, which nothing else can change.
     mask
         The layer of the frame's mask.
     picking
@@ -63,9 +71,14 @@ class LayerLink:
     """
 
     def __init__(
-        self, viewer: Any, state: SessionState, on_cell: Callable[[str], None]
+        self,
+        viewer: Any,
+        state: SessionState,
+        on_cell: Callable[[str], None],
+        on_key: Mapping[str, Callable[[], Any]] | None = None,
     ) -> None:
         self._viewer, self._state, self._on_cell = viewer, state, on_cell
+        self._on_key = on_key or {}
         self._adopted: Any = None
         self._own: tuple[Frame, Any] | None = None
         self._picture: Any = None
@@ -74,6 +87,8 @@ class LayerLink:
         self.picking = True
         self._look = Look()
         self.boxes: Any = None
+        self._places = np.empty((0, 2))
+        self._faded: tuple[Any, float] | None = None
         self._connect()
 
     def _signals(self) -> list[tuple[Any, Any]]:
@@ -81,7 +96,9 @@ class LayerLink:
         restyle = (events.prediction, events.decisions, events.show_dropped)
         return [
             (events.cells, self._draw),
-            *((signal, self._restyle) for signal in restyle),
+            (events.opening, self._fade),
+            (events.blind, self._name_layers),
+            *((signal, self._follow) for signal in restyle),
             (events.current, self._mark_current),
         ]
 
@@ -125,7 +142,19 @@ class LayerLink:
                 self._show_mask(cells, metadata, base)
         self._image = base
         self._show_boxes(cells, metadata, base)
+        self._name_layers()
         self._restyle()
+
+    def _name_layers(self) -> None:
+        """Name our layers by the frame; before a blind reviewer, by their kind."""
+        cells, mask = self._state.cells, self.mask.layer
+        if cells is None:
+            return
+        name = "frame" if self._state.blind else cells.frame.name
+        own = ((self._picture, ""), (mask, " mask"), (self.boxes, " cells"))
+        for layer, kind in own:
+            if layer is not None and layer.metadata.get("frame") == cells.frame.name:
+                layer.name = f"{name}{kind}"
 
     def _image_of(self, frame: Frame) -> Any:
         """Return the user's image layer that a frame was cut from, or None."""
@@ -202,7 +231,7 @@ class LayerLink:
         removed layer are gone ends the whole program.
         """
         table = cells.cells.table
-        places = table[["y", "x"]].to_numpy(dtype=np.float64)
+        places = self._places = table[["y", "x"]].to_numpy(dtype=np.float64)
         name, size = f"{cells.frame.name} cells", float(cells.cells.crops.shape[1])
         boxes = self.boxes
         if boxes is None:
@@ -218,20 +247,51 @@ class LayerLink:
                 opacity=1.0,
                 units=base.units[-2:],
             )
-            boxes.mode = "pan_zoom"
+            boxes.events.editable.connect(self._lock)
+            boxes.events.data.connect(self._keep_places)
+            for key, act in self._on_key.items():
+                boxes.bind_key(key, _presser(act), overwrite=True)
         else:
             boxes.data = places
             boxes.size = size
             boxes.name = name
             boxes.visible = True
             self._raise_boxes()
+        self._lock()
         boxes.metadata = dict(metadata)
         place_upon(boxes, base)
+
+    def _lock(self, _event: Any = None) -> None:
+        """Keep napari's tools from the boxes; it unlocks them with other data."""
+        if self.boxes is not None:
+            self.boxes.editable = False
+
+    def _keep_places(self, event: Any) -> None:
+        """Undo what was done to the boxes alone: they are those of the cells."""
+        boxes, is_done = self.boxes, not event.action.value.endswith("ing")
+        if boxes is None or not is_done or np.array_equal(boxes.data, self._places):
+            return
+        boxes.selected_data = set()
+        boxes.data = self._places
+        self._restyle()
 
     def _raise_boxes(self) -> None:
         layers = self._viewer.layers
         if layers[-1] is not self.boxes:
             layers.move(layers.index(self.boxes), len(layers))
+
+    def _fade(self) -> None:
+        """Take the boxes off, and dim the picture, while another frame is opened."""
+        is_opening = bool(self._state.opening)
+        if self.boxes is not None:
+            self.boxes.visible = not is_opening and self._state.cells is not None
+        if is_opening and self._faded is None and self._picture is not None:
+            self._faded = self._picture, float(self._picture.opacity)
+            self._picture.opacity *= _FADED
+        elif not is_opening and self._faded is not None:
+            picture, opacity = self._faded
+            picture.opacity, self._faded = opacity, None
+            self._restyle()
 
     def _hide_boxes(self) -> None:
         if self.boxes is not None:
@@ -240,8 +300,8 @@ class LayerLink:
     def _vocabulary(self) -> Vocabulary:
         return prediction_vocabulary(self._state)
 
-    def _current_row(self) -> int | None:
-        """Return the row of the open frame's table that is the current cell."""
+    def current_row(self) -> int | None:
+        """Return the current cell's row of the open frame's table, or None."""
         state = self._state
         if state.review is None or state.current is None or self.boxes is None:
             return None
@@ -249,6 +309,11 @@ class LayerLink:
             self.boxes.features["roi_id"].to_numpy() == state.review.ids[state.current]
         )
         return int(rows[0]) if len(rows) else None
+
+    def _follow(self) -> None:
+        """Draw what has changed of the boxes; of a frame that opens, at its end."""
+        if self._faded is None:
+            self._restyle()
 
     def _restyle(self) -> None:
         cells, boxes = self._state.cells, self.boxes
@@ -276,7 +341,7 @@ class LayerLink:
             boxes.features,
             self._vocabulary(),
             self._state.show_dropped,
-            self._current_row(),
+            self.current_row(),
             self._look,
             with_text,
         )
@@ -309,7 +374,7 @@ class LayerLink:
         if self.boxes is None:
             return
         self._apply(with_text=False)
-        row = self._current_row()
+        row = self.current_row()
         if row is not None:
             self._look_at(row)
 
@@ -344,7 +409,7 @@ class LayerLink:
 
     def zoom_to_current(self) -> None:
         """Bring the current cell near, in the middle of the view."""
-        row = self._current_row()
+        row = self.current_row()
         if row is None:
             return
         self._centre_on(self.boxes.data[row])
@@ -387,6 +452,15 @@ class LayerLink:
         for name in ("boxes", "_picture"):
             if event.value is getattr(self, name):
                 setattr(self, name, None)
+
+
+def _presser(act: Callable[[], Any]) -> Callable[[Any], None]:
+    """Return what napari calls for a key; it asks for a function with a name."""
+
+    def press(_layer: Any) -> None:
+        act()
+
+    return press
 
 
 def prediction_vocabulary(state: SessionState) -> Vocabulary:

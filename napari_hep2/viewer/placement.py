@@ -64,14 +64,23 @@ def pixel_size_of(matrix: Matrix, units: Sequence[Any]) -> float | None:
 def place_upon(layer: Any, base: Any) -> None:
     """Lay a 2-D layer on the last two axes of another one, in the same units.
 
-    A layer whose units differ takes the units of the whole viewer away.
+    A layer whose units differ takes the units of the whole viewer away. What is equal
+    already is not set: each has the whole viewer drawn anew.
     """
-    layer.scale = base.scale[-2:]
-    layer.rotate = np.asarray(base.rotate)[-2:, -2:]
-    layer.shear = base.shear[-1:]
-    layer.translate = base.translate[-2:]
-    layer.affine = np.asarray(base.affine.affine_matrix)[-3:, -3:]
-    layer.units = base.units[-2:]
+    wanted = {
+        "scale": base.scale[-2:],
+        "rotate": np.asarray(base.rotate)[-2:, -2:],
+        "shear": base.shear[-1:],
+        "translate": base.translate[-2:],
+    }
+    for name, value in wanted.items():
+        if not np.array_equal(getattr(layer, name), value):
+            setattr(layer, name, value)
+    affine = np.asarray(base.affine.affine_matrix)[-3:, -3:]
+    if not np.array_equal(layer.affine.affine_matrix, affine):
+        layer.affine = affine
+    if tuple(layer.units) != tuple(base.units[-2:]):
+        layer.units = base.units[-2:]
 
 
 def from_viewer(

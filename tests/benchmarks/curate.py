@@ -76,6 +76,7 @@ def open_window(folder: Path) -> tuple[Any, ReviewWidget]:
     use_own_settings(folder.parent)
     viewer = napari.Viewer(title="Curation")
     widget = ReviewWidget(viewer)
+    widget.state.reviewer = "bench"
     viewer.window.add_dock_widget(widget, name="Review cells", area="right")
     widget.session.start(widget.session.review.open_cell_folder(folder))
     wait_until(lambda: len(widget.tiles.cache) > 0 and not widget.state.busy)
@@ -133,7 +134,7 @@ def _press(widget: ReviewWidget, done: Session, key: Any, paints: Paints) -> Non
     wait_until(lambda: paints.more_than(drawn))
     done.seconds.append(time.perf_counter() - started)
     assert state.decisions is not before, state.fault
-    assert widget.progress.saved.text().endswith("saved"), state.fault
+    assert ", saved" in widget.progress.saved.text(), state.fault
     done.said[str(review.ids[row])] = _KEYS[key], _pattern(review, key)
 
 
@@ -145,7 +146,7 @@ def _pattern(review: ReviewSet, key: Any) -> str | None:
 
 def stored(folder: Path) -> Said:
     """Return verdict and pattern of each decided cell, read from the disk anew."""
-    with DecisionStore(folder / STORE, "reviewer") as store:
+    with DecisionStore(folder / STORE, "bench") as store:
         return {cell: (d.verdict, d.pattern) for cell, d in store.current().items()}
 
 

@@ -1,5 +1,6 @@
 """Small simulated specimens: discs on a dark frame, each place known."""
 
+import ctypes
 import runpy
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from PIL import Image
 from napari_hep2.classify.controllers.model import ClassifyController
 from napari_hep2.jobs import run_here
 from napari_hep2.specimen.controllers.frames import SpecimenController
-from napari_hep2.state import SessionState
+from napari_hep2.state import UNNAMED, SessionState
 
 CENTRES = ((60, 60), (60, 180), (60, 300), (180, 60), (180, 180), (180, 300))
 """Six whole nuclei, in the order of their labels."""
@@ -194,9 +195,11 @@ SIZES = {"right": (520, 900), "bottom": (1000, 400)}
 
 
 @pytest.fixture(autouse=True)
-def own_settings(tmp_path):
-    """Keep settings in a folder of the test."""
+def own_settings(tmp_path, monkeypatch):
+    """Keep settings in a folder of the test; a window asks for no name."""
     from qtpy.QtCore import QSettings
+
+    monkeypatch.setattr("napari_hep2.session.ask_reviewer", lambda _: UNNAMED)
 
     place = str(tmp_path / "settings")
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, place)
@@ -229,3 +232,45 @@ def dock(qtbot, viewer):
         widget.activateWindow()
 
     return show
+
+
+class RealKeys:
+    """Presses keys as a keyboard does, by the X server: Qt cannot tell the difference.
+
+    What QTest sends goes to one widget; a real key is a shortcut first, and goes to
+    the list or menu that is open.
+    """
+
+    def __init__(self) -> None:
+        self._x = ctypes.CDLL("libX11.so.6")
+        self._test = ctypes.CDLL("libXtst.so.6")
+        self._x.XOpenDisplay.restype = ctypes.c_void_p
+        self._x.XStringToKeysym.restype = ctypes.c_ulong
+        self._display = ctypes.c_void_p(self._x.XOpenDisplay(None))
+
+    def press(self, *names: str) -> None:
+        """Press keys by their X names, all but the last held: ("Shift_L", "o")."""
+        codes = [self._code(name) for name in names]
+        for is_down, one in [(1, c) for c in codes] + [(0, c) for c in codes[::-1]]:
+            self._test.XTestFakeKeyEvent(self._display, one, is_down, ctypes.c_ulong(0))
+        self._x.XSync(self._display, 0)
+
+    def _code(self, name: str) -> int:
+        keysym = ctypes.c_ulong(self._x.XStringToKeysym(name.encode()))
+        return self._x.XKeysymToKeycode(self._display, keysym) & 0xFF
+
+    def close(self) -> None:
+        self._x.XCloseDisplay(self._display)
+
+
+@pytest.fixture
+def keys(qapp):
+    """Real keys; skips where there is no X server with its test extension."""
+    if qapp.platformName() != "xcb":
+        pytest.skip("real keys need an X server")
+    try:
+        made = RealKeys()
+    except OSError:
+        pytest.skip("real keys need libXtst")
+    yield made
+    made.close()

@@ -78,7 +78,7 @@ def test_what_a_job_found_is_left_aside_when_the_window_is_gone(
             yield Progress("on and on")
 
     session.start(Job("Endless", work, got.append))
-    worker = session.runner._worker
+    worker = session.runner._work._worker
     with qtbot.waitSignal(worker.finished):
         viewer.close()
         assert not session.runner.is_running

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from napari_hep2 import demo
-from napari_hep2.samples import sample_specimens
+from napari_hep2.samples import SAMPLE_FRAME, sample_specimens
 from napari_hep2.session import session_of
 from training.data.layouts import read_collection
 from training.errors import Hep2Error
@@ -39,9 +39,9 @@ def test_picture_holds_a_window_with_the_specimen_in_it(shown):
 
 
 def test_verdict_is_the_pattern_that_was_simulated(shown):
-    verdict = json.loads((shown[1] / f"{demo.FRAME}_verdict.json").read_text())
+    verdict = json.loads((shown[1] / f"{SAMPLE_FRAME}_verdict.json").read_text())
     specimens = read_collection(sample_specimens()).specimens
-    owner = [s for s in specimens if any(f.name == demo.FRAME for f in s.frames)]
+    owner = [s for s in specimens if any(f.name == SAMPLE_FRAME for f in s.frames)]
 
     assert verdict["pattern"] == owner[0].pattern
     assert verdict["cells"] >= 30
@@ -67,6 +67,6 @@ def test_first_fault_is_told_and_not_what_follows_from_it(
     session = session_of(make_napari_viewer())
 
     with pytest.raises(Hep2Error, match=tmp_path.name) as caught:
-        demo.show_specimen(session, demo.FRAME)
+        demo.show_specimen(session, SAMPLE_FRAME)
 
     assert "Open a specimen first" not in str(caught.value)

@@ -4,6 +4,7 @@ from importlib import import_module, resources
 
 import pytest
 from npe2 import PluginManifest
+from npe2._plugin_manager import _ContributionsIndex
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +31,16 @@ def test_the_four_widgets_are_in_the_menus(manifest):
     assert in_menus == {widget.command for widget in manifest.contributions.widgets}
 
 
-def test_the_reader_takes_folders(manifest):
-    (reader,) = manifest.contributions.readers
-    assert reader.accepts_directories
-    assert "*.tif" in reader.filename_patterns
+@pytest.mark.parametrize(
+    ("name", "claimed"),
+    [("a.tif", 0), ("a.png", 0), ("a.jpg", 0), ("a.czi", 1), ("folder", 1)],
+)
+def test_the_reader_claims_what_napari_does_not_read(manifest, tmp_path, name, claimed):
+    (tmp_path / "folder").mkdir()
+    index = _ContributionsIndex()
+    index.index_contributions(manifest)
+    assert len(list(index.iter_compatible_readers([tmp_path / name]))) == claimed
+    assert manifest.contributions.readers[0].accepts_directories
 
 
 def test_each_sample_opens_as_image_and_labels(manifest):

@@ -8,8 +8,8 @@ from roifile import ImagejRoi, roiwrite
 from zarr_files import write_labels, write_zarr
 
 import napari_hep2
-from napari_hep2.reader import find_mask, get_reader, read
-from training.errors import BadImageError, BadLayoutError
+from napari_hep2.reader import OWN_SUFFIXES, find_mask, get_reader, read
+from training.errors import BadImageError, BadLayoutError, Hep2Error
 from training.storage.images import IMAGE_SUFFIXES
 
 
@@ -65,12 +65,20 @@ def test_every_other_image_is_left_to_napari(tmp_path, frame):
     assert polite(tmp_path, "not_there.tif") is None
 
 
-def test_a_folder_without_masks_is_left_to_napari(tmp_path, frame):
-    folder = tmp_path / "stack"
+def test_a_folder_of_images_without_masks_opens(tmp_path, frame):
+    folder = tmp_path / "wells"
     folder.mkdir()
-    for k in range(3):
-        Image.fromarray(frame[0]).save(folder / f"z{k}.tif")
-    assert get_reader(str(folder)) is None
+    for name in ("north", "south"):
+        Image.fromarray(frame[0]).save(folder / f"{name}.tif")
+    (image, options, kind), *masks = get_reader(str(folder))(str(folder))
+    np.testing.assert_array_equal(image, frame[0])
+    assert (kind, masks) == ("image", [])
+    assert options["metadata"]["folder"] == str(folder)
+
+
+def test_a_folder_without_images_is_left_to_napari(tmp_path):
+    (tmp_path / "notes.txt").write_text("none")
+    assert get_reader(str(tmp_path)) is None
     zarr = tmp_path / "big.zarr"
     zarr.mkdir()
     assert get_reader(str(zarr)) is None
@@ -123,7 +131,7 @@ def test_an_ome_zarr_that_is_dropped_is_a_frame_with_its_labels(
     pytest.importorskip("zarr")
     path = write_zarr(tmp_path / "a.ome.zarr", frame[0], version=version)
     assert get_reader(str(path)) is None, "an image without nuclei is left to others"
-    assert get_reader(str(tmp_path)) is None
+    assert get_reader(str(tmp_path)) is read, "a folder of frames is ours"
     write_labels(path, "nuclei", (frame[1] > 0).astype(np.uint16), version)
     (image, options, _), (labels, _, kind) = get_reader(str(path))(str(path))
     np.testing.assert_array_equal(image, frame[0])
@@ -132,12 +140,19 @@ def test_an_ome_zarr_that_is_dropped_is_a_frame_with_its_labels(
     assert len(get_reader(str(tmp_path))(str(tmp_path))) == 2
 
 
-def test_napari_is_told_of_every_suffix_that_is_read():
+def test_napari_is_told_of_what_it_does_not_read_by_itself():
     manifest = Path(napari_hep2.__file__).with_name("napari.yaml").read_text()
     (patterns,) = (line for line in manifest.splitlines() if "filename_patt" in line)
-    assert {f"*{suffix}" for suffix in IMAGE_SUFFIXES} == set(
-        yaml.safe_load(patterns.split(": ", 1)[1])
-    )
+    claimed = set(yaml.safe_load(patterns.split(": ", 1)[1]))
+    assert claimed == {f"*{suffix}" for suffix in OWN_SUFFIXES}
+    assert OWN_SUFFIXES < IMAGE_SUFFIXES
+
+
+def test_what_is_claimed_is_read(tmp_path):
+    (tmp_path / "a.czi").write_bytes(b"none")
+    path = str(tmp_path / "a.czi")
+    with pytest.raises(Hep2Error):
+        get_reader(path)(path)
 
 
 def test_a_folder_of_cut_cells_is_refused_with_a_sentence(tmp_path):

@@ -1,6 +1,9 @@
 import pytest
 
 from napari_hep2 import samples
+from napari_hep2.classify.controllers.model import ClassifyController
+from napari_hep2.jobs import run_here
+from napari_hep2.specimen.controllers.frames import SpecimenController
 from training.errors import BadLayoutError
 
 
@@ -36,6 +39,13 @@ def test_the_model_is_found(at):
     assert samples.sample_model() is None
     (folder / "model" / "small.safetensors").touch()
     assert samples.sample_model() == folder / "model" / "small.safetensors"
+
+
+def test_the_first_sample_is_one_that_the_model_gets_right(state):
+    controller = SpecimenController(state)
+    run_here(controller.open_folder(samples.sample_specimens(), samples.SAMPLE_FRAME))
+    run_here(ClassifyController(state).classify())
+    assert state.prediction.verdict.pattern.name == state.pattern
 
 
 def test_a_sample_is_the_first_specimen_of_its_pattern(at, specimens):

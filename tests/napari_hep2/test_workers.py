@@ -111,6 +111,41 @@ def test_a_new_job_takes_the_place_of_the_old_one(qtbot, state, runner):
     assert got == ["new"]
 
 
+def test_something_is_opened_beside_a_job_that_is_apart(qtbot, state, runner):
+    gate, got = threading.Event(), []
+    worklist = Job(
+        "Worklist",
+        counting(1, gate),
+        lambda _: got.append("list"),
+        protected=True,
+        apart=True,
+    )
+    assert runner.start(worklist)
+    opening = Job("Cutting", counting(1), lambda _: got.append("row"), opens="row")
+    scoring = Job("Scoring", counting(1), lambda _: got.append("scored"), waits=True)
+    assert runner.start(opening)
+    assert (state.busy, state.opening) == ("Worklist", "row")
+    qtbot.waitUntil(lambda: not state.opening)
+    assert got == ["row"]
+    assert runner.start(scoring)
+    assert not runner.start(Job("Writing", counting(1), got.append))
+    gate.set()
+    qtbot.waitUntil(finished(runner))
+    assert got == ["row", "list", "scored"]
+
+
+def test_nothing_is_shown_between_what_was_open_and_what_is(qtbot, state, runner):
+    seen = []
+    state.events.opening.connect(lambda name: seen.append((name, state.specimen)))
+
+    def done(_):
+        state.specimen = "new"
+
+    runner.start(Job("Cutting", counting(1), done, opens="new"))
+    qtbot.waitUntil(finished(runner))
+    assert seen == [("new", ""), ("", "new")]
+
+
 def test_a_protected_job_is_not_displaced(qtbot, state, runner):
     gate, got = threading.Event(), []
     job = Job("Writing", counting(1, gate), lambda _: got.append("old"), protected=True)

@@ -135,6 +135,7 @@ def close_in(name: str, verb: Verb, model: Path, seconds: float) -> None:
     viewer = napari.Viewer(show=True)
     add_widgets(viewer)
     session = session_of(viewer)
+    session.state.reviewer = "Anna"
     session.classify.choose_model(model)
     session.classify.choose_device("cpu")
     session.start(verb(session))

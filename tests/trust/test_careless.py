@@ -42,6 +42,7 @@ class Desk:
         add_widgets(viewer)
         self.qtbot, self._simulated, self._root = qtbot, simulated, tmp_path
         self.session = session_of(viewer)
+        self.session.state.reviewer = "Anna"
         self.session.classify.choose_device("cpu")
         self.session.classify.choose_model(sample_model())
         self.state = self.session.state
@@ -171,7 +172,7 @@ def load_a_model_of_other_patterns(desk):
     review.navigation.select_all()
     desk.do(review.decisions.accept_prediction)
     known, of_model = set(desk.state.vocabulary.names), set(MIVIA.names)
-    with DecisionStore(desk.specimens / STORE, "reviewer") as store:
+    with DecisionStore(desk.specimens / STORE, "Anna") as store:
         said = {one.pattern for one in dict(store.current()).values() if one.pattern}
     assert said <= known & of_model
     classify.choose_model(sample_model())
@@ -188,7 +189,7 @@ def lose_the_store(desk):
     desk.cells.rename(away)
     desk.tell("cell folder gone: decide", review.decisions.accept)
     away.rename(desk.cells)
-    with DecisionStore(desk.cells / STORE, "reviewer") as store:
+    with DecisionStore(desk.cells / STORE, "Anna") as store:
         assert len(dict(store.current())) >= 1
 
 

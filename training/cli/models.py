@@ -46,7 +46,9 @@ def fit(
 ) -> None:
     """Train one model on all cells, for the plugin and for predict."""
     from training.config import KernelRidgeSettings, NetworkSettings
+    from training.data.cells.frame_hashes import frame_hashes
     from training.data.cells.nucleus_share import nucleus_share
+    from training.data.cells.simulated import is_simulated
     from training.inference.cards import add_verdict, read_card
     from training.runs.execution import load_cells
     from training.runs.experiments import configure
@@ -88,6 +90,8 @@ def fit(
         device=device.value,
         measured=figures,
         nucleus_share=nucleus_share(Path(config.data), config.layout),
+        frames=frame_hashes(Path(config.data), config.layout),
+        simulated=all(is_simulated(place) for place in (data, extra) if place),
     )
     with going_on(out, "repeat the command to continue from its last epoch"):
         list(progress(records, settings.epochs, "epochs"))

@@ -31,6 +31,10 @@ from training.storage.writing import (
 )
 
 NOTICE = "Research use only, not for diagnosis."
+SIMULATED = (
+    "This model was trained on simulated cells only. It says nothing about a patient, "
+    "and its probabilities hold for simulated specimens alone."
+)
 _OLDEST, _FORMAT = 2, 3
 """Cards of format 2 have neither the confidence of their verdict nor the hash of their
 weights; they are still read."""
@@ -53,8 +57,17 @@ class ModelCard(Settings):
     )
     training_set: TrainingSetSettings = Field(description="What it was fitted on.")
     trained_on: str = Field(description="The cells, for people.")
+    simulated: bool = Field(
+        False,
+        description="Whether all are simulated: it says nothing about a patient.",
+    )
     cells: int = Field(ge=0, description="Training cells.")
     specimens: tuple[str, ...] = Field(description="Training specimens.")
+    frames: tuple[str, ...] = Field(
+        (),
+        description="First digits of the SHA-256 of each training frame; none where "
+        "the cells came cut.",
+    )
     data_fingerprint: str = Field(description="Of the training cells.")
     nucleus_share: float | None = Field(
         None,

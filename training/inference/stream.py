@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from training.config import ExtractionSettings, SegmentationSettings, VerdictSettings
@@ -27,6 +28,8 @@ from training.inference.frames import classify_frame, export_prediction, verdict
 from training.inference.scorers import Scorer
 from training.storage.shown_paths import shown_fault
 from training.storage.zarr_metadata import is_image_folder
+
+Cut = Callable[[Frame, ExtractionSettings, SegmentationSettings], FrameCells]
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,7 @@ def cut_frames(
     frames: Iterable[Frame],
     extraction: ExtractionSettings,
     segmentation: SegmentationSettings,
+    cut: Cut | None = None,
 ) -> Generator[tuple[Frame, FrameCells | str], None, None]:
     """Read frames and cut their cells, each while the one before is worked on.
 
@@ -191,6 +195,8 @@ def cut_frames(
         Asked for one by one, one ahead.
     extraction, segmentation
         Settings of each.
+    cut
+        Cuts one frame, where that is not `extract_frame`.
 
     Yields
     ------
@@ -202,12 +208,13 @@ def cut_frames(
     try:
         waiting = iter(frames)
         frame = next(waiting, None)
-        ahead = reader.submit(_cut, frame, extraction, segmentation) if frame else None
+        work = partial(_cut, cut or extract_frame, extraction, segmentation)
+        ahead = reader.submit(work, frame) if frame else None
         while frame is not None and ahead is not None:
             cells, following = ahead.result(), next(waiting, None)
             ahead = None
             if following is not None:
-                ahead = reader.submit(_cut, following, extraction, segmentation)
+                ahead = reader.submit(work, following)
             yielded = [cells]
             del cells
             yield frame, yielded.pop()
@@ -217,11 +224,14 @@ def cut_frames(
 
 
 def _cut(
-    frame: Frame, extraction: ExtractionSettings, segmentation: SegmentationSettings
+    cut: Cut,
+    extraction: ExtractionSettings,
+    segmentation: SegmentationSettings,
+    frame: Frame,
 ) -> FrameCells | str:
     """Return the cells of a frame, or why there are none."""
     try:
-        return extract_frame(frame, extraction, segmentation)
+        return cut(frame, extraction, segmentation)
     except (BadImageError, BadMaskError) as fault:
         return shown_fault(fault)
 

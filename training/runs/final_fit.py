@@ -117,6 +117,8 @@ def fit_model(
     device: str = "auto",
     measured: str = "not measured",
     nucleus_share: float | None = None,
+    simulated: bool = False,
+    frames: tuple[str, ...] = (),
 ) -> Iterator[EpochRecord]:
     """Fit one model on all cells and write it and its card.
 
@@ -140,6 +142,10 @@ def fit_model(
         Held-out figures of the same recipe, for the card.
     nucleus_share
         Of the cells, as `training.data.cells.nucleus_share` measures it, for the card.
+    simulated
+        Whether all cells are simulated, for the card.
+    frames
+        As `training.data.cells.frame_hashes` returns them, for the card.
 
     Yields
     ------
@@ -156,7 +162,8 @@ def fit_model(
     samples = choose_samples(cells, np.arange(len(cells)), training_set, seed)
     card = _card(name, cells, settings, training_set, samples)
     told = {"measured": measured, "nucleus_share": nucleus_share}
-    card = card.model_copy(update=told)
+    known = {"simulated": simulated, "frames": frames}
+    card = card.model_copy(update={**told, **known})
     if isinstance(settings, KernelRidgeSettings):
         yield from _fit_kernel_ridge(card, cells, settings, path, samples)
         return

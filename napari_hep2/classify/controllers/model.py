@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from napari_hep2.state import SessionState
 from training.config.commands import command_line
 from training.errors import BadModelError
 from training.inference.cards import ModelCard, read_card
+from training.inference.kept import KeptFrames, model_key
 
 if TYPE_CHECKING:
     from training.inference.frames import FramePrediction
@@ -29,13 +30,28 @@ class ClassifyController:
     ----------
     state
         Read and written.
+    kept
+        Cells that were scored before.
     """
 
-    def __init__(self, state: SessionState) -> None:
-        self._state = state
+    def __init__(self, state: SessionState, kept: KeptFrames | None = None) -> None:
+        self._state, self.kept = state, kept or KeptFrames()
         self._loaded: tuple[Path, str, Any] | None = None
+        self._scored = ""
         if state.model is None:
             state.model = sample_model()
+        state.events.prediction.connect(self._keep_name)
+
+    def _keep_name(self, prediction: FramePrediction | None) -> None:
+        if prediction is not None:
+            self._scored = prediction.cells.frame.name
+
+    def unscored(self) -> str:
+        """Return why there is no verdict, in a few words."""
+        cells = self._state.cells
+        if cells is not None and cells.frame.name == self._scored:
+            return "Changed since: classify the cells again"
+        return "Not classified yet"
 
     def choose_model(self, path: Path) -> None:
         """Select a model; a prediction on the screen is removed."""
@@ -56,33 +72,53 @@ class ClassifyController:
         if model is None:
             state.complain("Choose a model file first.")
             return None
-        device = state.device
+        key, load = model_key(model, state.device), self.loading()
 
-        known = self._loaded if self._loaded and self._loaded[0] == model else None
-
-        def work() -> Work[tuple[Any, FramePrediction]]:
-            yield Progress("loading the model")
+        def work() -> Work[FramePrediction]:
             from training.inference.frames import classify_frame
-            from training.inference.scorers import load_scorer
 
-            loaded = known[2] if known and known[1] == device else None
-            loaded = loaded or load_scorer(model, "torch", device)
+            found = self.kept.prediction(cells, key)
+            if found is not None:
+                return found
+            loaded = yield from load()
             yield Progress("scoring the cells")
-            return loaded, classify_frame(cells, loaded)
+            return classify_frame(cells, self.kept.scorer(loaded, key))
 
-        def done(result: tuple[Any, FramePrediction]) -> None:
-            loaded, prediction = result
-            self._loaded = (model, device, loaded)
+        def done(prediction: FramePrediction) -> None:
             if state.cells is cells:
                 state.prediction = prediction
                 state.tell(f"{len(prediction.scores)} cells classified.")
 
-        return Job("Classifying", work, done)
+        return Job("Classifying", work, done, apart=True, waits=True)
 
-    def loaded_model(self) -> Any | None:
-        """Return the model that the prediction on the screen was made with, or None."""
-        known = self._loaded
-        return known[2] if known is not None and known[0] == self._state.model else None
+    def show_kept(self) -> None:
+        """Show the prediction of the open frame if it was scored before."""
+        state, cells, model = self._state, self._state.cells, self._state.model
+        if cells is None or model is None or state.prediction is not None:
+            return
+        found = self.kept.prediction(cells, model_key(model, state.device))
+        if found is not None:
+            state.prediction = found
+
+    def loading(self) -> Callable[[], Work[Any]]:
+        """Return what loads the chosen model in a worker, once."""
+        model, device = self._state.model, self._state.device
+
+        def load() -> Work[Any]:
+            known = self._loaded
+            if known is None or known[:2] != (model, device):
+                yield Progress("loading the model")
+                from training.inference.scorers import load_scorer
+
+                assert model is not None
+                known = self._loaded = (
+                    model,
+                    device,
+                    load_scorer(model, "torch", device),
+                )
+            return known[2]
+
+        return load
 
     def export(self, out: Path) -> Job | None:
         """Write the prediction as table, verdict and picture into a folder."""
@@ -101,7 +137,7 @@ class ClassifyController:
             names = ", ".join(Path(file).name for file in files)
             self._state.tell(f"Written to {out.name}: {names}.")
 
-        return Job("Exporting", work, done, protected=True)
+        return Job("Exporting", work, done, protected=True, apart=True)
 
     def counts(self) -> list[tuple[Pattern, int]]:
         """Return each pattern of the model with the number of cells called so."""

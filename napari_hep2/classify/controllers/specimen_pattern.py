@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from napari_hep2.classify.state import SayingState
-from napari_hep2.state import SessionState
+from napari_hep2.state import UNSIGNED, SessionState
 from training.decisions.specimens import (
     read_sayings,
     say_pattern,
@@ -27,6 +27,8 @@ class SayingController:
         Read; sentences are written.
     found
         Written.
+    is_signed
+        Returns whether a decision has a name to stand under; it may ask for one.
     clock
         Gives the time that is recorded.
     """
@@ -35,9 +37,11 @@ class SayingController:
         self,
         state: SessionState,
         found: SayingState,
+        is_signed: Callable[[], bool] = lambda: True,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        self._state, self.found, self._clock = state, found, clock
+        self._state, self.found = state, found
+        self._is_signed, self._clock = is_signed, clock
         events = state.events
         for signal in (events.cells, events.specimen, events.store, events.reviewer):
             signal.connect(self.refresh)
@@ -100,6 +104,9 @@ class SayingController:
         state, folder = self._state, self.folder()
         if state.cells is None or folder is None or not state.specimen:
             state.complain("Open a specimen first, from a folder or with a file.")
+            return
+        if not self._is_signed():
+            state.complain(UNSIGNED)
             return
         try:
             act(folder)

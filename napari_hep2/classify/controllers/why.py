@@ -82,8 +82,8 @@ class WhyController:
         """Find out why the current cell was given its pattern."""
         self.follow()
         prediction, cell = self._state.prediction, self.cell()
-        model, weights = self._classify.loaded_model(), self._state.model
-        if prediction is None or not cell or model is None or weights is None:
+        weights, load = self._state.model, self._classify.loading()
+        if prediction is None or not cell or weights is None:
             self._state.complain(
                 "Classify the cells first, and choose one that was scored."
             )
@@ -93,6 +93,7 @@ class WhyController:
         self._tried.add(cell)
 
         def work() -> Work[tuple[CellReasons, Any]]:
+            model = yield from load()
             yield Progress("looking up the training cells")
             index = _read_index(weights, model.vocabulary, known)
             yield Progress(f"looking at {'the cell' if self._state.blind else cell}")
@@ -107,7 +108,7 @@ class WhyController:
                     self._kept.popitem(last=False)
             self.follow()
 
-        return Job("Why this pattern", work, done)
+        return Job("Why this pattern", work, done, apart=True)
 
 
 def explained(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -13,8 +15,10 @@ from napari_hep2.jobs import Job, Progress, Work
 from napari_hep2.state import SessionState
 from training.config.commands import shown_line
 from training.decisions.specimens import has_decisions
+from training.inference.kept import KeptFrames, model_key
 
 if TYPE_CHECKING:
+    from training.decisions.model import Decision
     from training.reports.specimens.plans import ReportRequest
 
 PAGE = "worklist.html"
@@ -42,6 +46,8 @@ class WorklistController:
         Opens a specimen of the worklist.
     found
         Written.
+    kept
+        Frames that were cut and scored before.
 
     Attributes
     ----------
@@ -52,8 +58,13 @@ class WorklistController:
     written: ClassVar[Signal] = Signal(Path)
 
     def __init__(
-        self, state: SessionState, specimen: Opener, found: WorklistState
+        self,
+        state: SessionState,
+        specimen: Opener,
+        found: WorklistState,
+        kept: KeptFrames | None = None,
     ) -> None:
+        self._kept, self._asked = kept or KeptFrames(), ""
         self._state, self._specimen, self.found = state, specimen, found
         self._arrived: deque[dict[str, Any]] = deque()
         state.events.busy.connect(self._take_arrived)
@@ -128,7 +139,7 @@ class WorklistController:
         request, arrived = self._request(found.folder), self._arrived
 
         def work() -> Work[dict[str, Any]]:
-            content = yield from _reporting(request, arrived)
+            content = yield from _reporting(request, arrived, self._kept)
             return content
 
         def done(content: dict[str, Any]) -> None:
@@ -145,7 +156,7 @@ class WorklistController:
             else:
                 state.tell(text)
 
-        return Job("Worklist", work, done, protected=True)
+        return Job("Worklist", work, done, protected=True, apart=True)
 
     def _take_arrived(self) -> None:
         """Show what the worker has done; in the window's thread, at its news."""
@@ -158,16 +169,38 @@ class WorklistController:
             self.found.total = new[-1]["of"]
             self.found.rows = tuple(rank([*self.found.rows, *new]))
 
+    def open_row(self) -> str:
+        """Return the specimen of the worklist that is open, or ''."""
+        state, folder = self._state, self.found.folder
+        is_here = state.collection is not None and state.collection.root == folder
+        return state.specimen if is_here and state.cells is not None else ""
+
+    def take_decisions(self, decisions: Sequence[Decision]) -> None:
+        """Bring the row of the open specimen up to what reviewers say of it now."""
+        from training.reports.specimens.reviews import told_sayings
+
+        name, told = self.open_row(), told_sayings(list(decisions))
+        rows = self.found.rows
+        if any(one["specimen"] == name != "" for one in rows):
+            self.found.rows = tuple(
+                {**one, "specimen_decisions": told} if one["specimen"] == name else one
+                for one in rows
+            )
+
+    def wants_scores(self) -> bool:
+        """Return, once, whether the open specimen was opened by its row."""
+        asked, self._asked = self._asked, ""
+        return bool(asked) and asked == self.open_row()
+
     def open_specimen(self, name: str) -> Job | None:
         """Show a specimen of the worklist in the viewer."""
         collection, folder = self._state.collection, self.found.folder
+        self._asked = name
         if collection is not None and collection.root == folder:
             for place, one in enumerate(collection.specimens):
                 if one.id == name:
                     return self._specimen.open_frame(place)
-        if folder is None:
-            return None
-        return self._opening(folder, name)
+        return None if folder is None else self._opening(folder, name)
 
     def _opening(self, folder: Path, name: str) -> Job:
         from training.data.layouts import Collection, read_collection
@@ -183,7 +216,7 @@ class WorklistController:
             self._state.complain(f"{folder.name} no longer has the specimen {name}.")
             return None
 
-        return Job("Opening the folder", work, done)
+        return Job("Opening the folder", work, done, opens=f"specimen {name}")
 
     def page(self, name: str = "") -> Path | None:
         """Return the page of a specimen, or of the worklist; None where there is none.
@@ -219,7 +252,7 @@ class WorklistController:
         request = self._request(collection.root, (specimen.id,))
 
         def work() -> Work[dict[str, Any]]:
-            content = yield from _reporting(request, deque())
+            content = yield from _reporting(request, deque(), self._kept)
             return content
 
         def done(content: dict[str, Any]) -> None:
@@ -228,7 +261,7 @@ class WorklistController:
             state.tell(f"The report of specimen {specimen.id} is written: {page}")
             self.written.emit(page)
 
-        return Job("Report", work, done, protected=True)
+        return Job("Report", work, done, protected=True, apart=True)
 
     def report_command(self) -> str:
         """Return the command that writes the open specimen's report, or ''."""
@@ -240,7 +273,7 @@ class WorklistController:
 
 
 def _reporting(
-    request: ReportRequest, arrived: deque[dict[str, Any]]
+    request: ReportRequest, arrived: deque[dict[str, Any]], kept: KeptFrames
 ) -> Work[dict[str, Any]]:
     """Write the reports of a request and the worklist; each row goes to `arrived`."""
     from training.reports.specimens.plans import plan_reports
@@ -248,6 +281,8 @@ def _reporting(
 
     yield Progress("loading the model")
     plan, _ = plan_reports(request)
+    scorer = kept.scorer(plan.model, model_key(request.model, request.device))
+    plan = replace(plan, cut=kept.cut, scorer=scorer)
     steps, total = [], len(plan.chosen)
     with plan.lock():
         for step in report_specimens(plan):

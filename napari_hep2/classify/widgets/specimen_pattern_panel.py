@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from napari_hep2.common.parts import Wire, button, pattern_icon, row, text_label
+from napari_hep2.common.reviewer_field import ReviewerField
 from napari_hep2.session import ViewerSession
 from training.decisions.specimens import NONE_OF_THESE
 
 
 class SayingPanel(QWidget):
-    """*The specimen is: [pattern] by [reviewer] [Save]*, and what stands."""
+    """*Specimen 7 is: [pattern] by [reviewer] [Save]*, and what stands."""
 
     def __init__(self, session: ViewerSession) -> None:
         super().__init__()
@@ -18,24 +19,24 @@ class SayingPanel(QWidget):
         self._saying = session.saying
         self.pattern = QComboBox()
         self.pattern.setToolTip("The pattern of the whole specimen, as you see it")
+        self.pattern.setAccessibleName("Pattern of the specimen")
         self.pattern.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.pattern.setMinimumContentsLength(8)
         self.pattern.setPlaceholderText("choose")
         self._shown_for = ""
-        self.reviewer = QLineEdit()
-        self.reviewer.setToolTip("Your name as a reviewer of cells")
-        self.reviewer.setMinimumWidth(50)
+        self.reviewer = ReviewerField(session.state, session.name_reviewer)
         self.save = button("Save", "Record it under this name", "save_specimen")
         self.take_back = button(
             "Withdraw", "Withdraw your decision; it stays in the history", ""
         )
+        self.sentence = QLabel()
         self.stands = text_label()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        first = row(QLabel("The specimen is"), self.pattern)
+        first = row(self.sentence, self.pattern)
         first.setStretch(1, 1)
         second = row(QLabel("by"), self.reviewer, self.save)
         second.setStretch(1, 1)
@@ -46,7 +47,6 @@ class SayingPanel(QWidget):
         self.pattern.currentIndexChanged.connect(self._show_ready)
         self.save.clicked.connect(self._save)
         self.take_back.clicked.connect(self._saying.take_back)
-        self.reviewer.editingFinished.connect(self._name_written)
 
     def wiring(self) -> list[Wire]:
         """Return the signals that the panel follows."""
@@ -54,6 +54,9 @@ class SayingPanel(QWidget):
         return [
             (self._saying.found.events.sayings, self.refresh),
             (events.cells, self.refresh),
+            (events.opening, self.refresh),
+            (events.blind, self.refresh),
+            (events.specimen, self.refresh),
             (events.collection, self._fill),
             (events.reviewer, self.refresh),
         ]
@@ -71,8 +74,13 @@ class SayingPanel(QWidget):
         if not self.pattern.count():
             self._fill()
             return
-        self.setEnabled(self._state.cells is not None)
-        self.reviewer.setText(self._state.reviewer)
+        state = self._state
+        self.setEnabled(state.cells is not None and not state.opening)
+        is_named = bool(state.specimen) and not state.blind and not state.opening
+        self.sentence.setText(
+            f"Specimen {state.specimen} is" if is_named else "The specimen is"
+        )
+        self.reviewer.refresh()
         own = self._saying.own()
         self.take_back.setVisible(own is not None)
         self._show_said(own)
@@ -94,8 +102,5 @@ class SayingPanel(QWidget):
         self.save.setEnabled(self.pattern.currentIndex() >= 0)
 
     def _save(self) -> None:
-        self._name_written()
+        self.reviewer.enter()
         self._saying.say(self.pattern.currentData() or None)
-
-    def _name_written(self) -> None:
-        self._session.review.decision_session.set_reviewer(self.reviewer.text())

@@ -15,15 +15,15 @@ from napari_hep2.classify.widgets.words import (
     risk_text,
     tell_verdict,
 )
-from napari_hep2.common.parts import draw_chip, pattern_pixmap, row, text_label
+from napari_hep2.common.parts import ALARM, draw_chip, pattern_pixmap, row, text_label
 from training.evaluation.decided_verdict import DecidedVerdict
 from training.evaluation.verdict import SpecimenVerdict
-from training.inference.cards import NOTICE, ModelCard
+from training.inference.cards import NOTICE, SIMULATED, ModelCard
 from training.patterns import Pattern, Vocabulary
 
-_LINE = 22
 _CHIP = 16
-_LARGE, _SMALL = 20, 13
+_LARGE, _SMALL = 1.6, 1.1
+"""Heights of a title, as shares of the height of the text."""
 
 
 class ShareBars(QWidget):
@@ -33,6 +33,11 @@ class ShareBars(QWidget):
         super().__init__()
         self.counts: list[tuple[Pattern, int]] = []
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    @property
+    def _line(self) -> int:
+        """Height of a line, in pixels."""
+        return max(_CHIP + 6, self.fontMetrics().height() + 4)
 
     def show_counts(self, counts: list[tuple[Pattern, int]]) -> None:
         """Show the number of cells of each pattern."""
@@ -45,11 +50,11 @@ class ShareBars(QWidget):
 
     def sizeHint(self) -> QSize:
         """Return the height of all lines."""
-        return QSize(260, _LINE * max(len(self.counts), 1))
+        return QSize(260, self._line * max(len(self.counts), 1))
 
     def minimumSizeHint(self) -> QSize:
         """Return the least size in which names and numbers stand beside each other."""
-        return QSize(220, _LINE * max(len(self.counts), 1))
+        return QSize(220, self._line * max(len(self.counts), 1))
 
     def paintEvent(self, _event: Any) -> None:
         """Draw the bars."""
@@ -57,7 +62,7 @@ class ShareBars(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         total = sum(n for _, n in self.counts)
         for k, (pattern, n) in enumerate(self.counts):
-            self._draw_line(painter, k * _LINE, pattern, n, total)
+            self._draw_line(painter, k * self._line, pattern, n, total)
         painter.end()
 
     def _draw_line(
@@ -74,12 +79,12 @@ class ShareBars(QWidget):
         texts = [_number_text(count, total) for _, count in self.counts]
         numbers = max(metrics.horizontalAdvance(text) for text in texts)
         left = _CHIP + 8
-        painter.drawText(QRect(left, top, names + 4, _LINE), middle, pattern.title)
+        painter.drawText(QRect(left, top, names + 4, self._line), middle, pattern.title)
         start = left + names + 10
         room = max(self.width() - start - numbers - 12, 20)
         self._draw_bar(painter, QRect(start, top + 7, room, 10), pattern, n, total)
         painter.setPen(ink)
-        place = QRect(self.width() - numbers - 6, top, numbers + 4, _LINE)
+        place = QRect(self.width() - numbers - 6, top, numbers + 4, self._line)
         right = Qt.AlignmentFlag.AlignRight
         painter.drawText(place, middle | right, _number_text(n, total))
 
@@ -106,7 +111,6 @@ class VerdictColumn(QWidget):
         self.setObjectName(name)
         self.caption = QLabel()
         self.caption.setMinimumWidth(60)
-        self.caption.setStyleSheet("font-size: 11px;")
         self.chip, self.title = QLabel(), QLabel()
         self.title.setWordWrap(True)
         self.title.setMinimumWidth(60)
@@ -150,7 +154,8 @@ class VerdictColumn(QWidget):
             part.setVisible(False)
 
     def _fill(self, title: str, pattern: Pattern | None, caption: str) -> None:
-        size = _SMALL if caption else _LARGE
+        share = _SMALL if caption else _LARGE
+        size = round(share * self.caption.fontMetrics().ascent())
         self.title.setStyleSheet(f"font-size: {size}px; font-weight: bold;")
         self.title.setText(title)
         self.caption.setText(caption)
@@ -169,6 +174,9 @@ class VerdictPanel(QFrame):
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.model, self.yours = VerdictColumn("by_model"), VerdictColumn("by_you")
         self.yours.setVisible(False)
+        self.alarm = text_label(SIMULATED)
+        self.alarm.setStyleSheet(ALARM)
+        self.alarm.setVisible(False)
         self.frames, self.risk = text_label(), text_label()
         self.bars = ShareBars()
         self.notice = text_label(NOTICE)
@@ -178,6 +186,7 @@ class VerdictPanel(QFrame):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(5)
+        layout.addWidget(self.alarm)
         beside = row(self.model, self.yours, spacing=10)
         beside.setStretch(0, 1)
         beside.setStretch(1, 1)
@@ -185,9 +194,15 @@ class VerdictPanel(QFrame):
         for part in (self.frames, self.risk, self.bars, self.notice):
             layout.addWidget(part)
 
-    def show_nothing(self, counts: list[tuple[Pattern, int]]) -> None:
-        """Show that nothing was classified yet; the bars are the legend."""
-        self.model.show_nothing("Not classified yet")
+    def show_model(self, card: ModelCard | None) -> None:
+        """Say aloud that a model is of simulated cells."""
+        self.alarm.setVisible(_is_simulated(card))
+
+    def show_nothing(
+        self, counts: list[tuple[Pattern, int]], title: str = "Not classified yet"
+    ) -> None:
+        """Show that there is no verdict, and why; the bars are the legend."""
+        self.model.show_nothing(title)
         self.yours.setVisible(False)
         for part in (self.frames, self.risk):
             part.setVisible(False)
@@ -203,14 +218,18 @@ class VerdictPanel(QFrame):
     ) -> None:
         """Show the model's verdict, what it is on, and its measured risk."""
         caption = "By the model" if self.yours.isVisibleTo(self) else ""
-        self.model.show_words(tell_verdict(verdict, vocabulary), caption)
+        words = tell_verdict(verdict, vocabulary, _is_simulated(card))
+        self.model.show_words(words, caption)
         for part, text in ((self.frames, judged_on), (self.risk, risk_text(card))):
             part.setText(text)
             part.setVisible(bool(text))
         self.bars.show_counts(counts)
 
     def show_decided(
-        self, decided: DecidedVerdict | None, vocabulary: Vocabulary
+        self,
+        decided: DecidedVerdict | None,
+        vocabulary: Vocabulary,
+        card: ModelCard | None = None,
     ) -> None:
         """Show the verdict with decisions beside the model's; None takes it off.
 
@@ -221,10 +240,14 @@ class VerdictPanel(QFrame):
             return
         n = decided.decisions
         caption = f"With your {n} decision{'' if n == 1 else 's'}"
-        words = tell_verdict(decided.verdict, vocabulary)
+        words = tell_verdict(decided.verdict, vocabulary, _is_simulated(card))
         if decided.verdict.probabilities is None:
             words = replace(words, probability="")
         self.yours.show_words(words, caption, _note(decided))
+
+
+def _is_simulated(card: ModelCard | None) -> bool:
+    return card is not None and card.simulated
 
 
 def _note(decided: DecidedVerdict) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from qtpy.QtWidgets import (
     QComboBox,
-    QDockWidget,
     QFileDialog,
     QFormLayout,
     QLabel,
@@ -20,6 +19,7 @@ from napari_hep2.classify.widgets.specimen_pattern_panel import SayingPanel
 from napari_hep2.classify.widgets.verdict_panel import VerdictPanel
 from napari_hep2.classify.widgets.why_panel import WhyPanel
 from napari_hep2.classify.widgets.worklist_panel import WorklistWidget, open_page
+from napari_hep2.common.docks import dock_of
 from napari_hep2.common.parts import (
     CommandLine,
     SessionWidget,
@@ -85,7 +85,6 @@ class ClassifyWidget(SessionWidget):
         below.setContentsMargins(8, 0, 8, 8)
         below.addWidget(self.status)
         layout.addLayout(below)
-        self.setMinimumWidth(320)
 
     def _make_model(self) -> None:
         self.model = QLabel()
@@ -120,8 +119,9 @@ class ClassifyWidget(SessionWidget):
         self.doubt.chosen.connect(self._go_to)
         events = self.state.events
         return [
-            (events.cells, self._show_ready),
+            (events.cells, self._show_prediction),
             (events.busy, self._show_ready),
+            (events.opening, self._show_prediction),
             (events.model, self._show_model),
             (events.device, self._show_model),
             (events.prediction, self._show_prediction),
@@ -170,7 +170,7 @@ class ClassifyWidget(SessionWidget):
         """Open the worklist below the picture, or bring it to the front."""
         if self._list is None:
             self._list = WorklistWidget(self.viewer)
-        dock = _dock_of(self._list)
+        dock = dock_of(self._list)
         if dock is None:
             self.viewer.window.add_dock_widget(
                 self._list, name="Worklist", area="bottom"
@@ -206,7 +206,8 @@ class ClassifyWidget(SessionWidget):
 
     def _show_ready(self) -> None:
         state = self.state
-        ready = state.cells is not None and state.model is not None and not state.busy
+        is_free = not state.busy and not state.opening
+        ready = state.cells is not None and state.model is not None and is_free
         self.report.setEnabled(ready and state.collection is not None)
         command = self.session.worklist.report_command()
         self.report.setToolTip(f"{_REPORT}\n{command}".rstrip())
@@ -222,6 +223,7 @@ class ClassifyWidget(SessionWidget):
         self.model.setToolTip(str(model or ""))
         self.device.setCurrentIndex(self.device.findData(self.state.device))
         facts = self.session.classify.card()
+        self.verdict.show_model(facts)
         if facts is not None:
             self.card.setText(
                 f"{facts.name}\nTrained on: {facts.trained_on}\n"
@@ -234,19 +236,30 @@ class ClassifyWidget(SessionWidget):
         self._show_ready()
 
     def _show_prediction(self) -> None:
-        self.export.setEnabled(self.state.prediction is not None)
+        is_there = self.state.prediction is not None and not self.state.opening
+        self.export.setEnabled(is_there)
         self._show_verdict()
         self._show_cells()
         self._show_model()
 
     def _show_verdict(self) -> None:
-        """Show the model's verdict and, beside it, the one with decisions."""
+        """Show the model's verdict and, beside it, the one with decisions.
+
+        While another frame is opened there is none: it would be taken for that one's.
+        """
+        if self.state.opening:
+            name = "" if self.state.blind else f" {self.state.opening}"
+            nothing = [(pattern, 0) for pattern in self.state.vocabulary]
+            self.verdict.show_nothing(nothing, f"Opening{name}\u2026")
+            return
         prediction, counts = self.state.prediction, self.session.classify.counts()
         if prediction is None:
-            self.verdict.show_nothing(counts)
+            self.verdict.show_nothing(counts, self.session.classify.unscored())
             return
         verdicts = self.session.verdict
-        self.verdict.show_decided(verdicts.decided(), prediction.vocabulary)
+        self.verdict.show_decided(
+            verdicts.decided(), prediction.vocabulary, prediction.card
+        )
         self.verdict.show_verdict(
             prediction.verdict,
             prediction.vocabulary,
@@ -256,19 +269,10 @@ class ClassifyWidget(SessionWidget):
         )
 
     def _show_cells(self) -> None:
-        doubtful, typical = self.session.verdict.shown()
+        is_opening = bool(self.state.opening)
+        doubtful, typical = ((), ()) if is_opening else self.session.verdict.shown()
         self.doubt.show_cells(doubtful, typical, self.state.blind)
         self._mark_current()
 
     def _mark_current(self) -> None:
         self.doubt.mark(self.session.verdict.current())
-
-
-def _dock_of(widget: QWidget) -> QDockWidget | None:
-    """Return the dock that a widget lies in, or None."""
-    part: QWidget | None = widget
-    while part is not None:
-        if isinstance(part, QDockWidget):
-            return part
-        part = part.parentWidget()
-    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from training.evaluation.verdict import (
     NO_CLEAR,
@@ -50,13 +50,25 @@ class VerdictWords:
     reason: str
 
 
-def tell_verdict(verdict: SpecimenVerdict, vocabulary: Vocabulary) -> VerdictWords:
-    """Return a verdict in words."""
-    pattern = verdict.pattern
+def tell_verdict(
+    verdict: SpecimenVerdict, vocabulary: Vocabulary, simulated: bool = False
+) -> VerdictWords:
+    """Return a verdict in words.
+
+    Parameters
+    ----------
+    simulated
+        Whether the model is of simulated cells: no probability is told as one of a
+        patient.
+    """
+    pattern, odds = verdict.pattern, _probability(verdict, vocabulary)
+    if simulated:
+        odds = _of_simulated(verdict)
+        verdict = replace(verdict, probabilities=None)
     return VerdictWords(
         pattern,
         _title(verdict),
-        _probability(verdict, vocabulary),
+        odds,
         _second(verdict, vocabulary),
         _group(verdict),
         f"{verdict.n_cells:,} cell{'' if verdict.n_cells == 1 else 's'} counted.",
@@ -116,11 +128,20 @@ def _probability(verdict: SpecimenVerdict, vocabulary: Vocabulary) -> str:
     return f"Probability {percent(odds[best])}."
 
 
+def _of_simulated(verdict: SpecimenVerdict) -> str:
+    odds = verdict.probabilities
+    if odds is None or verdict.pattern is None:
+        return ""
+    return f"Right for {percent(odds.max())} of simulated specimens like this."
+
+
 def _second(verdict: SpecimenVerdict, vocabulary: Vocabulary) -> str:
     if verdict.second is None:
         return ""
     place = vocabulary.index(verdict.second.name)
     n = round(float(verdict.shares[place]) * verdict.n_cells)
+    if not n:
+        return ""
     odds = verdict.probabilities
     chance = "" if odds is None else f", probability {percent(odds[place])}"
     named = "Mixed: second is" if verdict.mixed else "Second:"

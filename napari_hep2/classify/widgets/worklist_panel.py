@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_hep2.classify.widgets.words import WITHHELD, percent
 from napari_hep2.common.parts import (
+    ALARM,
     CommandLine,
     SessionWidget,
     StatusStrip,
@@ -27,9 +28,11 @@ from napari_hep2.common.parts import (
     button,
     pattern_icon,
     row,
+    text_label,
 )
 from napari_hep2.state import SessionState
 from training.decisions.specimens import NONE_OF_THESE
+from training.inference.cards import SIMULATED
 from training.patterns import Vocabulary
 
 COLUMNS = (
@@ -81,6 +84,7 @@ class WorklistWidget(SessionWidget):
         self.open_list = button("Open worklist", "Page that ranks all specimens", "")
         self.table = QTreeWidget()
         self.table.setHeaderLabels(list(COLUMNS))
+        self.table.setAccessibleName("Worklist")
         self.table.setRootIsDecorated(False)
         self.table.setUniformRowHeights(True)
         self.table.setMinimumHeight(28)
@@ -88,6 +92,8 @@ class WorklistWidget(SessionWidget):
         header = self.table.header()
         if header is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.alarm = text_label(SIMULATED)
+        self.alarm.setStyleSheet(ALARM)
         self.command = CommandLine()
         self.status = StatusStrip(self.session)
         layout = QVBoxLayout(self)
@@ -97,6 +103,7 @@ class WorklistWidget(SessionWidget):
         top.setStretch(1, 1)
         top.setStretch(3, 1)
         layout.addLayout(top)
+        layout.addWidget(self.alarm)
         layout.addWidget(self.table, 1)
         below = row(self.open_report, self.open_list, self.command)
         below.setStretch(2, 1)
@@ -110,9 +117,7 @@ class WorklistWidget(SessionWidget):
         self.run.clicked.connect(self._run)
         self.open_report.clicked.connect(self._open_report)
         self.open_list.clicked.connect(self._open_list)
-        self.table.itemClicked.connect(self._show_specimen)
-        self.table.itemActivated.connect(self._show_specimen)
-        self.table.currentItemChanged.connect(self._show_ready)
+        self.table.currentItemChanged.connect(self._show_specimen)
 
     def _wiring(self) -> list[Wire]:
         found, events = self.work.found.events, self.state.events
@@ -121,8 +126,11 @@ class WorklistWidget(SessionWidget):
             (found.folder, self._show_ready),
             (found.out, self._show_ready),
             (found.is_whole, self._show_ready),
-            (events.model, self._show_ready),
+            (events.model, self._show_model),
+            (events.blind, self._show_rows),
             (events.busy, self._show_ready),
+            (events.opening, self._mark_open),
+            (events.cells, self._mark_open),
             (events.collection, self._show_ready),
             *self.status.wiring(),
         ]
@@ -144,11 +152,15 @@ class WorklistWidget(SessionWidget):
 
     def _chosen(self) -> str:
         item = self.table.currentItem()
-        return "" if item is None else str(item.data(0, _SPECIMEN))
+        return "" if item is None else _name_of(item)
 
-    def _show_specimen(self, item: QTreeWidgetItem, _column: int = 0) -> None:
-        if not self.state.busy:
-            self.session.start(self.work.open_specimen(str(item.data(0, _SPECIMEN))))
+    def _show_specimen(self, item: QTreeWidgetItem | None) -> None:
+        """Open the row that a click or a key went to; one that is refused is left."""
+        if item is not None:
+            job = self.work.open_specimen(_name_of(item))
+            if not self.session.start(job):
+                self._mark_open()
+        self._show_ready()
 
     def _open_report(self) -> None:
         self._open(self._chosen())
@@ -165,10 +177,29 @@ class WorklistWidget(SessionWidget):
 
     # -- from the state
 
+    def _mark_open(self) -> None:
+        """Mark the specimen that is open: what is marked is what is signed."""
+        if self.state.opening:
+            return
+        name, table = self.work.open_row(), self.table
+        rows = [table.topLevelItem(k) for k in range(table.topLevelItemCount())]
+        found = [one for one in rows if one is not None and name == _name_of(one)]
+        table.blockSignals(True)
+        table.setCurrentItem(found[0] if found else None)
+        table.blockSignals(False)
+        self._show_ready()
+
     def _refresh(self) -> None:
         self.work.take_open_folder()
         self._show_rows()
+        self._show_model()
         self.status.refresh()
+
+    def _show_model(self) -> None:
+        """Say aloud that the model is of simulated cells."""
+        card = self.session.classify.card()
+        self.alarm.setVisible(card is not None and card.simulated)
+        self._show_ready()
 
     def _show_ready(self) -> None:
         self.work.take_open_folder()
@@ -182,17 +213,30 @@ class WorklistWidget(SessionWidget):
         self.open_list.setEnabled(found.is_whole)
         self.command.show_command(self.work.command())
 
+    def _seen(self, one: dict[str, Any]) -> dict[str, Any]:
+        """Return a row as the reviewer may see it: blind, not what others decided."""
+        own = [
+            each
+            for each in one["specimen_decisions"]
+            if not self.state.blind or each["reviewer"] == self.state.reviewer
+        ]
+        return {**one, "specimen_decisions": own}
+
     def _show_rows(self) -> None:
         kept = self._chosen()
         self.table.blockSignals(True)
         self.table.clear()
         for one in self.work.found.rows:
-            item = _item(one, self.state.vocabulary)
+            item = _item(self._seen(one), self.state.vocabulary)
             self.table.addTopLevelItem(item)
             if one["specimen"] == kept:
                 self.table.setCurrentItem(item)
         self.table.blockSignals(False)
-        self._show_ready()
+        self._mark_open()
+
+
+def _name_of(item: QTreeWidgetItem) -> str:
+    return str(item.data(0, _SPECIMEN))
 
 
 def _item(one: dict[str, Any], vocabulary: Vocabulary) -> QTreeWidgetItem:

@@ -35,7 +35,7 @@ class ReviewController:
     ----------
     session
         Read and written.
-    open_store, start
+    open_store, start, is_signed
         As `DecisionSession` takes them.
 
     Attributes
@@ -60,12 +60,13 @@ class ReviewController:
         self,
         session: SessionState,
         open_store: OpenStore = DecisionStore,
-        start: Callable[[Job], None] = run_here,
+        start: Callable[[Job], object] = run_here,
+        is_signed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._session = session
         self.state = ReviewState()
         both = session, self.state
-        self.decision_session = DecisionSession(*both, open_store, start)
+        self.decision_session = DecisionSession(*both, open_store, start, is_signed)
         self.navigation = Navigation(*both, self.decision_session)
         self.order = CellOrder(*both, self.decision_session, self.navigation)
         self.decisions = DecisionVerbs(*both, self.decision_session, self.navigation)

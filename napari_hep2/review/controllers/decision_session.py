@@ -19,7 +19,7 @@ from napari_hep2.review.controllers.snapshot import (
     read_snapshot,
 )
 from napari_hep2.review.state import ReviewState
-from napari_hep2.state import SessionState
+from napari_hep2.state import UNSIGNED, SessionState
 from training.curation.review_set import ReviewSet
 from training.decisions.applied import STORE
 from training.decisions.current import Opinions
@@ -45,6 +45,8 @@ class DecisionSession:
     start
         Runs what takes long: a step on many cells, a large store. Without it such work
         is done where it is asked for.
+    is_signed
+        Returns whether decisions have a name to stand under; it may ask for one.
 
     Attributes
     ----------
@@ -59,11 +61,12 @@ class DecisionSession:
         session: SessionState,
         state: ReviewState,
         open_store: OpenStore = DecisionStore,
-        start: Callable[[Job], None] = run_here,
+        start: Callable[[Job], object] = run_here,
+        is_signed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._session, self._state = session, state
         self.open_store = open_store
-        self._start = start
+        self._start, self._is_signed = start, is_signed
         self._now = empty_snapshot(None, session.reviewer)
         self._past: Snapshot | None = None
 
@@ -312,6 +315,9 @@ class DecisionSession:
         if self._past is not None:
             # An earlier snapshot stays as it is.
             self._refuse(_PAST.format(self._past.step))
+            return None
+        if not self._is_signed():
+            self._refuse(UNSIGNED)
             return None
         if session.review.nuclei is not None:
             try:

@@ -83,10 +83,15 @@ class DecisionVerbs:
     def _decide(
         self, verdict: Verdict, pattern: str | None = None, reason: str | None = None
     ) -> None:
-        cells = self._session.selected_cells
+        cells, known = self._session.selected_cells, self._session.decisions
+        before = [known[cell] for cell in cells if cell in known]
+        other = sum((one.verdict, one.pattern) != (verdict, pattern) for one in before)
+        text = f"{_noun(len(cells))} {verdict}"
+        if other and len(cells) > 1:
+            text += f", {other} of them decided otherwise before"
         self._save(
             lambda store: store.decide(cells, verdict, pattern=pattern, reason=reason),
-            f"{_noun(len(cells))} {verdict}, saved",
+            f"{text}, saved",
             moves_on=True,
         )
 

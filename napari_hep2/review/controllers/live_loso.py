@@ -52,10 +52,6 @@ class LiveDesk:
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
 
-    def complain(self, fault: object) -> None:
-        """Give bad news."""
-        self.fault = str(fault)
-
 
 class LiveController:
     """Reads the cells under review once, then measures each change of their labels.
@@ -139,7 +135,7 @@ class LiveController:
         def done(found: LiveFigures | Hep2Error) -> Job | None:
             if self._session.review is review:
                 if isinstance(found, Hep2Error):
-                    self.desk.complain(found)
+                    self.desk.fault = str(found)
                     return None
                 self.desk.figures, self.desk.fault = found, ""
             return self.next_job()

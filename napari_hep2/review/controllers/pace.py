@@ -8,16 +8,20 @@ from datetime import datetime, timedelta
 WINDOW = timedelta(minutes=10)
 """How far back decisions count for the pace."""
 _LEAST = timedelta(minutes=1)
+_PAUSE = timedelta(minutes=2)
 
 
 def per_minute(times: Iterable[datetime], now: datetime) -> float | None:
-    """Return the decisions a minute over the last ten minutes, or None without any.
+    """Return the decisions a minute over the last ten minutes, or None in a pause.
+
+    A pause is two minutes without a decision: what is left then, as after an undo, is
+    of an earlier pace.
 
     A reviewer who began less than ten minutes ago is measured from the first decision,
     over at least one minute.
     """
     recent = [time for time in times if now - WINDOW < time <= now]
-    if not recent:
+    if not recent or now - max(recent) > _PAUSE:
         return None
     span = max(now - min(recent), _LEAST)
     return len(recent) / (span / timedelta(minutes=1))

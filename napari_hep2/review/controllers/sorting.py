@@ -71,6 +71,8 @@ class CellOrder:
         if review is None:
             return
         self._forget_another(review)
+        if not self._can_doubt(review, state.sort):
+            state.sort = "order"
         scores = scores_of(session) if self._needs_scores() else None
         codes = self._decisions.shown.codes
         said = Said(review, codes, session.decisions, state.marks, self._apart_now())
@@ -199,22 +201,26 @@ class CellOrder:
                     "Choose a cell first: the others are compared with it."
                 )
                 return None
+            if review is not None and self._described is None:
+                return self._describing(review, session.current)
             state.anchor = session.current
-        state.sort = sort
-        if review is not None and not self._can_doubt(review):
-            session.tell(
+        if review is not None and not self._can_doubt(review, sort):
+            session.complain(
                 "There are no scores to sort by yet: classify the frame, or load a run."
             )
-        if review is not None and sort == "similarity" and self._described is None:
-            return self._describing(review)
+            return None
         if review is not None and sort in _LOOKS and sort not in state.measures:
-            return self._measuring(review)
-        self.refresh()
+            return self._measuring(review, sort)
+        self._sorted_by(sort)
         return None
 
-    def _can_doubt(self, review: ReviewSet) -> bool:
-        """Return whether the sort needs no scores, or has them."""
-        sort = self._state.sort
+    def _sorted_by(self, sort: Sort) -> None:
+        """Sort by what is known; only then is the order named."""
+        self._state.sort = sort
+        self.refresh()
+
+    def _can_doubt(self, review: ReviewSet, sort: Sort) -> bool:
+        """Return whether a sort needs no scores, or has them."""
         if sort not in _BY_SCORES:
             return True
         return sort in self._measures(review) or scores_of(self._session) is not None
@@ -235,18 +241,18 @@ class CellOrder:
             out["similarity"] = distances(described, anchor)
         return out
 
-    def _measuring(self, review: ReviewSet) -> Job:
+    def _measuring(self, review: ReviewSet, sort: Sort) -> Job:
         def done(found: Mapping[str, npt.NDArray[Any]]) -> None:
             if self._session.review is review:
                 self._state.measures = {**self._state.measures, **found}
-                self.refresh()
+                self._sorted_by(sort)
 
         return Job("Sorting", lambda: measure_looks(review), done)
 
-    def _describing(self, review: ReviewSet) -> Job:
+    def _describing(self, review: ReviewSet, anchor: int) -> Job:
         def done(found: npt.NDArray[np.float32]) -> None:
             if self._session.review is review:
-                self._described = found
-                self.refresh()
+                self._described, self._state.anchor = found, anchor
+                self._sorted_by("similarity")
 
         return Job("Sorting", lambda: measure_descriptors(review), done)

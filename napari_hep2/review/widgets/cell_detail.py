@@ -45,6 +45,7 @@ class CellDetail(QWidget):
         self.facts.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.note: QLineEdit = EscapableField()
         self.note.setPlaceholderText("Note: Enter saves it, Escape discards it")
+        self.note.setAccessibleName("Note")
         self.note.setVisible(False)
         self.note.returnPressed.connect(self._save_note)
         self.note.escaped.connect(self._leave_note)
@@ -135,10 +136,10 @@ class CellDetail(QWidget):
         return lines + self._past()
 
     def _names(self, cell: Mapping[Any, Any]) -> list[str]:
-        """Return the cell's names, pattern and size; blind, neither id nor specimen."""
-        pattern = cell["pattern"] or "pattern not known"
+        """Return the cell's names, pattern and size; blind, its size alone."""
         if self._state.blind:
-            return [f"Names are hidden. {pattern}, {cell['area']:,} px"]
+            return [f"Names and labels are hidden. {cell['area']:,} px"]
+        pattern = cell["pattern"] or "pattern not known"
         return [
             str(cell["id"]),
             f"Specimen {cell['specimen']}, {pattern}, {cell['area']:,} px",

@@ -77,6 +77,7 @@ class GalleryView(QTableView):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setTabKeyNavigation(False)
         self.setMinimumHeight(110)
+        self.setAccessibleName("Cells under review")
         self.setStyleSheet("QTableView { background: #0c0c0c; border: none; }")
 
     @property

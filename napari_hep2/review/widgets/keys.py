@@ -43,7 +43,7 @@ _DECIDE, _GO, _CHOOSE, _LOOK = "Decide", "Go", "Choose", "Look"
 
 VERBS = (
     Verb("accept", "accept: a good cell of its pattern", ("A",), _DECIDE),
-    Verb("reject", "reject", ("R",), _DECIDE),
+    Verb("reject", "reject", ("R", "Del"), _DECIDE),
     Verb("reject_why", "reject with a reason, from the menu", ("Shift+R",), _DECIDE),
     *(
         Verb(

@@ -9,9 +9,10 @@ from qtpy.QtWidgets import QGraphicsOpacityEffect, QListWidget, QVBoxLayout, QWi
 from napari_hep2.common.confusion import ConfusionView
 from napari_hep2.common.palette import theme_palette
 from napari_hep2.common.parts import Wire, button, row, text_label
+from napari_hep2.jobs import Job
 from napari_hep2.review.controllers.live_loso import headline, specimen_line
 from napari_hep2.session import ViewerSession
-from napari_hep2.workers import Runner
+from napari_hep2.workers import Lane, fault_words, worker_pool
 
 if TYPE_CHECKING:
     from training.studies.live_loso import LiveFigures
@@ -37,7 +38,7 @@ class LivePanel(QWidget):
         super().__init__()
         self._session, self._viewer = session, viewer
         self._live, self._desk = session.live, session.live.desk
-        self.runner = Runner(self._desk, self)
+        self.lane = Lane(worker_pool(), self, holds=False)
         self.headline = text_label()
         self.confusion = ConfusionView()
         self.hardest = QListWidget()
@@ -54,6 +55,8 @@ class LivePanel(QWidget):
         self._lay_out()
         self.doubt.clicked.connect(self._sort)
         self.again.clicked.connect(self._try_again)
+        self.lane.changed.connect(self._show_work)
+        self.lane.failed.connect(self._failed)
         self.hardest.itemActivated.connect(self._show_specimen)
         self.hardest.itemClicked.connect(self._show_specimen)
 
@@ -101,8 +104,20 @@ class LivePanel(QWidget):
 
     def _follow(self) -> None:
         if self.isVisible():
-            self.runner.start(self._live.next_job())
+            job = self._live.next_job()
+            if job is not None:
+                self.lane.begin(job)
             self.refresh()
+
+    def _show_work(self) -> None:
+        job, progress = self.lane.job, self.lane.progress
+        self._desk.busy = "" if job is None else job.title
+        if job is not None and progress is not None:
+            self._desk.busy = f"{job.title}: {progress.text}"
+        self._desk.progress = None if progress is None else progress.share
+
+    def _failed(self, job: Job | None, fault: Exception) -> None:
+        self._desk.fault = fault_words(job, fault)
 
     def refresh(self) -> None:
         """Show the desk."""

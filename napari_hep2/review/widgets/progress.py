@@ -28,6 +28,7 @@ class ProgressPanel(QWidget):
         # The bar takes what the texts leave, so that no number is cut.
         self.bar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.saved = QLabel()
+        self.saved.setMinimumWidth(60)
         self.pace, self.specimen = QLabel(), QLabel()
         self.specimen.setMinimumWidth(40)
         self.pace.setToolTip("Decisions a minute over the last ten minutes")
@@ -74,10 +75,12 @@ class ProgressPanel(QWidget):
         self.pace.setText(pace_text(pace, count.total - count.decided))
 
     def show_saved(self) -> None:
-        """Show what the store confirmed last."""
-        saved = self._review.state.saved
+        """Show what the store confirmed last, and under whose name."""
+        saved, name = self._review.state.saved, self._state.reviewer
         colour = WARNING_COLOUR if saved == NOT_SAVED else GOOD_COLOUR
-        self.saved.setText(saved)
+        is_done = saved.endswith(", saved")
+        self.saved.setText(f"{saved} ({name})" if is_done else saved)
+        self.saved.setToolTip(self.saved.text())
         self.saved.setStyleSheet(f"color: {colour};")
 
     def specimens_text(self) -> str:

@@ -8,13 +8,13 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
     QLabel,
-    QLineEdit,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_hep2.common.parts import CommandLine, Wire, button, row, text_label
+from napari_hep2.common.reviewer_field import ReviewerField
 from napari_hep2.review.controllers.exchange import ExchangeController
 from napari_hep2.session import ViewerSession
 from training.decisions.applied import STORE
@@ -35,8 +35,7 @@ class ReviewerPanel(QWidget):
         self._connect()
 
     def _build(self) -> None:
-        self.reviewer = QLineEdit()
-        self.reviewer.setToolTip("Each reviewer has decisions and an undo of their own")
+        self.reviewer = ReviewerField(self._state, self._session.name_reviewer)
         self.blind = QCheckBox("Blind")
         self.blind.setToolTip(
             "Hide the names of specimens and frames, and the decisions of other "
@@ -80,7 +79,6 @@ class ReviewerPanel(QWidget):
         inside.addWidget(self.agreement)
 
     def _connect(self) -> None:
-        self.reviewer.editingFinished.connect(self._named)
         self.blind.clicked.connect(self._review.decision_session.set_blind)
         self.choose_store.clicked.connect(self._choose_store)
         self.compare.clicked.connect(self._compare)
@@ -90,9 +88,6 @@ class ReviewerPanel(QWidget):
         self.back.clicked.connect(self._come_back)
 
     # -- from the user
-
-    def _named(self) -> None:
-        self._review.decision_session.set_reviewer(self.reviewer.text())
 
     def turn_blind(self) -> None:
         """Hide names and what others decided, or show them again."""
@@ -145,12 +140,16 @@ class ReviewerPanel(QWidget):
         signals = (
             events.store,
             own.writable,
-            events.reviewer,
             events.blind,
             own.as_of,
             events.decisions,
         )
-        return [(signal, self.refresh) for signal in signals]
+        wires: list[Wire] = [(signal, self.refresh) for signal in signals]
+        return [*wires, (events.reviewer, self._renamed)]
+
+    def _renamed(self) -> None:
+        self.agreement.setVisible(False)
+        self.refresh()
 
     def refresh(self) -> None:
         """Show the state."""
@@ -163,9 +162,7 @@ class ReviewerPanel(QWidget):
         if text != self.store.text():
             self.agreement.setVisible(False)
             self.store.setText(text)
-        if self.reviewer.text() != state.reviewer and not self.reviewer.hasFocus():
-            self.agreement.setVisible(False)
-            self.reviewer.setText(state.reviewer)
+        self.reviewer.refresh()
         self.blind.setChecked(state.blind)
         self.step.setRange(0, self._review.decision_session.last_step)
         self.back.setEnabled(own.as_of is not None)

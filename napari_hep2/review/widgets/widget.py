@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QSize, Qt, QTimer
-from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy, QVBoxLayout
+from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_hep2.common.docks import opened_widget
 from napari_hep2.common.parts import (
@@ -19,6 +19,7 @@ from napari_hep2.common.parts import (
     Wire,
     button,
     row,
+    scrolled,
     text_label,
 )
 from napari_hep2.review.controllers.scores import scores_of
@@ -68,7 +69,8 @@ class ReviewWidget(SessionWidget):
         for opened in (self.choosers.entered, self.decide.reasons.aboutToShow):
             opened.connect(self._pause_keys)
         for closed in (self.choosers.left, self.decide.reasons.aboutToHide):
-            closed.connect(self._keys_go_on)
+            closed.connect(self._closed.start)
+        self._closed.timeout.connect(self._keys_go_on)
 
     # -- build
 
@@ -100,8 +102,9 @@ class ReviewWidget(SessionWidget):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 6, 8, 4)
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(8, 6, 8, 0)
         layout.setSpacing(4)
         layout.addLayout(row(self.title, self.use_frame, self.open_cells, self.keys))
         layout.addWidget(self.choosers)
@@ -109,8 +112,13 @@ class ReviewWidget(SessionWidget):
         layout.addWidget(self.view, 1)
         for part in (self.detail, self.decide, self.footer):
             layout.addWidget(part)
-        layout.addWidget(self.status)
-        self.setMinimumWidth(320)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 4)
+        outer.setSpacing(0)
+        outer.addWidget(scrolled(content), 1)
+        below = row(self.status)
+        below.setContentsMargins(8, 0, 8, 0)
+        outer.addLayout(below)
 
     def _make_source(self) -> None:
         self.title = QLabel()
@@ -138,6 +146,10 @@ class ReviewWidget(SessionWidget):
         self._facts = QTimer(self)
         self._facts.setSingleShot(True)
         self._facts.setInterval(0)
+        # The key that closes a list is the list's: the others act once it is over.
+        self._closed = QTimer(self)
+        self._closed.setSingleShot(True)
+        self._closed.setInterval(0)
 
     # -- keys
 

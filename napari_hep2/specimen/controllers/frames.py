@@ -17,6 +17,7 @@ from training.config import ExtractionSettings, SegmentationSettings, Settings
 from training.config.commands import command_line
 from training.data.layouts import Frame, Specimen
 from training.errors import BadLayoutError
+from training.inference.kept import KeptFrames
 
 if TYPE_CHECKING:
     from napari_hep2.viewer.layer_arrays import ImageLayer, LabelsLayer
@@ -70,10 +71,12 @@ class SpecimenController:
     ----------
     state
         Read and written.
+    kept
+        Frames that were cut before.
     """
 
-    def __init__(self, state: SessionState) -> None:
-        self._state = state
+    def __init__(self, state: SessionState, kept: KeptFrames | None = None) -> None:
+        self._state, self._kept = state, kept or KeptFrames()
         self._read: Callable[[], Arrays] | None = None
 
     def open_folder(self, folder: Path, frame: str | None = None) -> Job:
@@ -88,7 +91,21 @@ class SpecimenController:
         def done(collection: Collection) -> Job | None:
             return self._opened(collection, frame)
 
-        return Job("Opening the folder", work, done)
+        return Job("Opening the folder", work, done, opens=folder.name)
+
+    def open_path(self, path: Path) -> Job:
+        """Open a folder of specimens, or that of a frame at this frame."""
+
+        def work() -> Work[tuple[Path, str | None]]:
+            from napari_hep2.reader import frame_at
+
+            yield Progress(f"looking for the specimens of {path.name}")
+            return frame_at(path)
+
+        def done(found: tuple[Path, str | None]) -> Job:
+            return self.open_folder(*found)
+
+        return Job("Opening the folder", work, done, opens=path.name)
 
     def _opened(self, collection: Collection, frame: str | None) -> Job | None:
         if not collection.specimens:
@@ -139,7 +156,10 @@ class SpecimenController:
             self._read = None
             self._show(cells, owner.id, owner.pattern, found)
 
-        return Job("Extracting cells", lambda: self.cutting(wanted, root), done)
+        name = f"specimen {self._specimen_at(position).id}"
+        return Job(
+            "Extracting cells", lambda: self.cutting(wanted, root), done, opens=name
+        )
 
     def _root(self) -> Path | None:
         collection = self._state.collection
@@ -147,12 +167,12 @@ class SpecimenController:
 
     def cutting(self, frame: Frame, root: Path | None) -> Work[FrameCells]:
         """Cut the cells of a frame, with its mended mask where one stands in `root`."""
-        from training.data.cells.extraction import extract_frame
         from training.data.masks.history import mended_frame
 
         yield Progress(f"cutting the cells of {frame.name}")
         found = frame if root is None else mended_frame(frame, root)
-        return extract_frame(found, self._state.extraction, self._state.segmentation)
+        settings = self._state.extraction, self._state.segmentation
+        return self._kept.cut(found, *settings)
 
     def show_again(self, cells: FrameCells) -> None:
         """Show the open frame with its cells cut anew."""
@@ -168,7 +188,9 @@ class SpecimenController:
             state.specimen, state.pattern = specimen, pattern
         state.cells = cells
         count = count_cells(cells)
-        text = f"{cells.frame.name}: {count.kept} of {count.total} cells kept"
+        name = "The frame" if state.blind else cells.frame.name
+        found = "" if state.blind else found
+        text = f"{name}: {count.kept} of {count.total} cells kept"
         if cells.frame.note or cells.cells.none_kept:
             words = (text, cells.frame.note, cells.cells.none_kept)
             told = "; ".join(word for word in words if word)
@@ -218,7 +240,12 @@ class SpecimenController:
             self._read = read
             self._show(cells, frame.name, None)
 
-        return Job("Extracting cells", lambda: self._cutting(frame, read), done)
+        return Job(
+            "Extracting cells",
+            lambda: self._cutting(frame, read),
+            done,
+            opens=frame.name,
+        )
 
     def _cutting(self, frame: Frame, read: Callable[[], Arrays]) -> Work[FrameCells]:
         state = self._state
@@ -243,6 +270,7 @@ class SpecimenController:
             "Extracting cells",
             lambda: self._cutting(frame, read),
             lambda cells: self._show(cells, specimen, pattern),
+            opens=frame.name,
         )
 
     def fit_crops(self) -> Job | None:
@@ -327,6 +355,7 @@ class SpecimenController:
             lambda: self._writing(collection, out),
             done,
             protected=True,
+            apart=True,
         )
 
     def _writing(

@@ -190,7 +190,7 @@ class MendingDesk:
         link: LayerLink,
         mending: MendingController,
         tool: MendingTool,
-        start: Callable[[Job | None], None],
+        start: Callable[[Job | None], object],
     ) -> None:
         self._link, self._mending, self._tool = link, mending, tool
         self._start = start

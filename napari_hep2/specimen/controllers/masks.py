@@ -14,7 +14,7 @@ from psygnal import Signal
 from napari_hep2.jobs import Job, Progress, Work
 from napari_hep2.specimen.controllers.frames import SpecimenController
 from napari_hep2.specimen.controllers.recut import recutting
-from napari_hep2.state import SessionState
+from napari_hep2.state import UNSIGNED, SessionState
 from training.curation.review_set import frame_ids
 from training.errors import BadMaskError, Hep2Error
 
@@ -64,6 +64,8 @@ class MendingController:
     on_recut
         Takes the cell folder under review after its cells of the frame were cut anew;
         without it the folder is left as it is.
+    is_signed
+        Returns whether an edit has a name to stand under; it may ask for one.
 
     Attributes
     ----------
@@ -84,10 +86,11 @@ class MendingController:
         paint: Callable[[Stroke], None] | None = None,
         on_cell: Callable[[str], None] | None = None,
         on_recut: Callable[[ReviewSet], None] | None = None,
+        is_signed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._state, self._specimen = state, specimen
         self._paint, self._on_cell = paint or self._paint_here, on_cell
-        self._on_recut = on_recut
+        self._on_recut, self._is_signed = on_recut, is_signed
         self._drafts: dict[Path, tuple[Painted, list[str]]] = {}
         self._said: list[str] = []
         self._pending = False
@@ -323,7 +326,10 @@ class MendingController:
 
     def _job(
         self, title: str, change: Callable[[MendWriter, MendHistory], _Saved]
-    ) -> Job:
+    ) -> Job | None:
+        if not self._is_signed():
+            self._state.complain(UNSIGNED)
+            return None
         frame, history, root = self._frame(), self.history, self._root()
         who, state = self._state.reviewer, self._state
         review = state.review if self._on_recut is not None else None
@@ -371,11 +377,10 @@ def _sentence(history: MendHistory, change: LabelChange | None) -> str:
     last = history.steps[-1]
     if change is not None:
         new, gone = len(change.new), len(change.gone)
-        noun = "cell" if new == 1 else "cells"
-        return (
-            f"Saved: {last.what}; {new} {noun} new, {gone} gone, all others unchanged."
-        )
+        counts = [(new, "new"), (gone, "gone")]
+        told = " and ".join(f"{n} {word}" for n, word in counts if n)
+        return f"Saved: {last.what}. Of its cells {told}, the others unchanged."
     if last.kind == "mend":
         return "Saved: the original mask is back; Undo restores the edited one."
-    verb = "undone" if last.kind == "undo" else "redone"
-    return f"Saved: {verb}: {last.what}."
+    verb = "Undone" if last.kind == "undo" else "Done again"
+    return f"{verb} and saved: {last.what}."

@@ -25,7 +25,7 @@ _PLACE = int(Qt.ItemDataRole.UserRole)
 
 
 class FrameTree(QWidget):
-    """Lists specimens with their pattern, their frames below them.
+    """Lists specimens with their pattern, their frames below them; blind, neither.
 
     Attributes
     ----------
@@ -49,6 +49,7 @@ class FrameTree(QWidget):
     def _build(self) -> None:
         self.tree = QTreeWidget()
         self.tree.setColumnCount(2)
+        self.tree.setAccessibleName("Specimens and frames")
         self.tree.setHeaderLabels(["Specimen", "Pattern"])
         self.tree.setUniformRowHeights(True)
         self.tree.setMinimumHeight(130)
@@ -81,6 +82,8 @@ class FrameTree(QWidget):
         """List the specimens of the open folder."""
         collection = self._state.collection
         self.setVisible(collection is not None)
+        for part in (self.tree, self.frame):
+            part.setVisible(not self._state.blind)
         self.tree.blockSignals(True)
         self.tree.clear()
         for index, specimen in enumerate(collection.specimens if collection else ()):

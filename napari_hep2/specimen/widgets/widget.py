@@ -32,7 +32,7 @@ from napari_hep2.common.parts import (
     text_label,
 )
 from napari_hep2.forms import SettingsForm
-from napari_hep2.samples import SampleDataError, sample_specimens
+from napari_hep2.samples import SAMPLE_FRAME, SampleDataError, sample_specimens
 from napari_hep2.specimen.controllers.frames import count_cells
 from napari_hep2.specimen.widgets.frame_tree import NOT_KNOWN, FrameTree
 from napari_hep2.specimen.widgets.mask_panel import MendingPanel
@@ -80,7 +80,6 @@ class SpecimenWidget(SessionWidget):
         below.setContentsMargins(8, 0, 8, 8)
         below.addWidget(self.status)
         layout.addLayout(below)
-        self.setMinimumWidth(320)
 
     def _build_folder(self, inside: QVBoxLayout) -> None:
         self.open = button("Open folder\u2026", "A folder of specimens", "open")
@@ -94,7 +93,9 @@ class SpecimenWidget(SessionWidget):
     def _build_cells(self, inside: QVBoxLayout) -> None:
         self.specimen = QLineEdit()
         self.specimen.setPlaceholderText("specimen id")
+        self.specimen.setAccessibleName("Specimen")
         self.pattern = QComboBox()
+        self.pattern.setAccessibleName("Pattern")
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         grow = QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow
@@ -161,13 +162,16 @@ class SpecimenWidget(SessionWidget):
         return [
             (events.collection, self._show_collection),
             (events.position, self.frames.show_position),
+            (events.opening, self._show_opened),
             (events.cells, self._show_cells),
             (events.specimen, self._show_names),
+            (events.blind, self._show_collection),
             (events.pattern, self._show_names),
             (events.show_dropped, self._show_toggle),
             (layers.inserted, self._list_layers),
             (layers.inserted, self._follow_reader),
             (layers.removed, self._list_layers),
+            (layers.renamed, self._list_layers),
             *self.mending.wiring(),
             *self.status.wiring(),
         ]
@@ -199,12 +203,15 @@ class SpecimenWidget(SessionWidget):
 
     def _open_sample(self) -> None:
         try:
-            self.open_folder(sample_specimens())
+            job = self.session.specimen.open_folder(sample_specimens(), SAMPLE_FRAME)
+            self.session.start(job)
         except SampleDataError as fault:
             self.state.complain(fault)
 
     def _frame_chosen(self, specimen: int, frame: int) -> None:
-        self.session.start(self.session.specimen.open_frame(specimen, frame))
+        job = self.session.specimen.open_frame(specimen, frame)
+        if not self.session.start(job):
+            self.frames.show_position()
 
     def _stepped(self, step: int) -> None:
         self.session.start(self.session.specimen.step_frame(step))
@@ -288,9 +295,14 @@ class SpecimenWidget(SessionWidget):
         self._show_toggle()
         self.mending.refresh()
         self.status.refresh()
-        if self.state.cells is None and not self.state.busy:
+        if self.state.cells is None and not self.state.opening:
             for layer in list(self.viewer.layers)[:1]:
                 self._open_frame_of(layer)
+
+    def _show_opened(self) -> None:
+        """Mark what is open once nothing else is being opened."""
+        if not self.state.opening:
+            self.frames.show_position()
 
     def _show_collection(self) -> None:
         collection = self.state.collection
@@ -320,10 +332,11 @@ class SpecimenWidget(SessionWidget):
         self._show_names()
 
     def _show_names(self) -> None:
-        self.specimen.setText(self.state.specimen)
-        self.specimen.setReadOnly(self.state.collection is not None)
-        index = self.pattern.findData(self.state.pattern)
-        self.pattern.setCurrentIndex(max(index, 0))
+        is_blind = self.state.blind
+        self.specimen.setText("hidden" if is_blind else self.state.specimen)
+        self.specimen.setReadOnly(is_blind or self.state.collection is not None)
+        index = -1 if is_blind else max(self.pattern.findData(self.state.pattern), 0)
+        self.pattern.setCurrentIndex(index)
 
     def _show_cells(self) -> None:
         cells = self.state.cells

@@ -61,6 +61,7 @@ class FolderEdit(QWidget):
         super().__init__()
         self._title = title
         self.edit = QLineEdit(placeholderText=hint)
+        self.edit.setAccessibleName(hint)
         self.button = QPushButton("Browse")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_hep2.common.confusion import ConfusionView
+from napari_hep2.common.docks import DockedWidget
 from napari_hep2.common.palette import theme_palette
 from napari_hep2.common.section import CollapsibleSection
 from napari_hep2.trainer.controllers.controller import TrainerController
@@ -55,7 +56,7 @@ def user_settings() -> QSettings:
     return QSettings("napari-hep2", "napari-hep2")
 
 
-class TrainerWidget(QWidget):
+class TrainerWidget(DockedWidget):
     """A view of a `TrainerController`.
 
     Parameters

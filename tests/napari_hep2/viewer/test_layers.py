@@ -101,6 +101,36 @@ def test_dropped_cells_are_hidden_and_shown(link, opened, state):
     assert link.boxes.shown.tolist() == [False] + [True] * 6
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda boxes: boxes.remove([1, 3]),
+        lambda boxes: boxes.add([[5.0, 5.0]]),
+        lambda boxes: setattr(boxes, "data", boxes.data + 1),
+    ],
+    ids=["removed", "added", "moved"],
+)
+def test_the_boxes_stay_those_of_the_cells(link, opened, state, model_file, harm):
+    from napari_hep2.classify.controllers.model import ClassifyController
+
+    controller = ClassifyController(state)
+    controller.choose_model(model_file)
+    run_here(controller.classify())
+    boxes, before = link.boxes, link.boxes.features.copy()
+    places, colours = boxes.data.copy(), boxes.border_color.copy()
+    harm(boxes)
+    np.testing.assert_array_equal(boxes.data, places)
+    np.testing.assert_array_equal(boxes.border_color, colours)
+    assert boxes.features["roi_id"].tolist() == before["roi_id"].tolist()
+
+
+def test_the_boxes_are_locked_on_every_frame(link, opened, specimen):
+    assert not link.boxes.editable
+    run_here(specimen.step_frame(1))
+    link.boxes.mode = "select"
+    assert link.boxes.mode == "pan_zoom"
+
+
 def test_a_decision_is_marked_on_the_box(link, opened, state):
     opened.navigation.select(1)
     opened.decisions.accept()

@@ -153,6 +153,14 @@ def test_a_share_of_the_crop_that_nuclei_cannot_take_is_refused(model_path, shar
         load_model(model_path)
 
 
+def test_the_card_says_that_its_cells_are_simulated(tmp_path, cells, tiny_network):
+    path = tmp_path / "m.safetensors"
+    list(fit_model("m", cells, tiny_network, path, device="cpu", simulated=True))
+    assert load_model(path, "cpu").card.simulated
+    list(fit_model("m", cells, tiny_network, path, device="cpu"))
+    assert not load_model(path, "cpu").card.simulated
+
+
 def test_the_card_says_how_large_nuclei_were(tmp_path, cells, tiny_network):
     path = tmp_path / "m.safetensors"
     steps = fit_model("m", cells, tiny_network, path, device="cpu", nucleus_share=0.7)

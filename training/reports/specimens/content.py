@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from training.data.cells.frame_hashes import DIGITS
 from training.decisions.model import Decision
-from training.inference.cards import NOTICE, ModelCard
+from training.inference.cards import NOTICE, SIMULATED, ModelCard
 from training.inference.frames import told_verdict
 from training.inference.why.reasons import Reasons
 from training.patterns import Vocabulary
@@ -29,6 +30,10 @@ from training.reports.specimens.reviews import count_reviews, decided_words
 from training.storage.csv_tables import csv_of
 
 CONFIRM = "Research use only, to be confirmed by a trained reviewer."
+_SEEN = (
+    "The model was trained on frames of this specimen: the result is not of an unseen "
+    "specimen."
+)
 _PACKAGES = ("napari-hep2", "numpy", "pillow", "torch")
 
 
@@ -76,8 +81,16 @@ def specimen_content(
     decisions: list[Decision],
     vocabulary: Vocabulary,
     card: ModelCard,
+    files: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
-    """Return all that a report says of a specimen, as JSON content without pictures."""
+    """Return all that a report says of a specimen, as JSON content without pictures.
+
+    Parameters
+    ----------
+    files
+        Of the specimen, as `training.reports.specimens.freshness.file_states` returns
+        them.
+    """
     leading = found.leading
     return {
         "format": FORMAT,
@@ -107,7 +120,7 @@ def specimen_content(
         ],
         "reviews": count_reviews(decisions),
         "decided_cells": len({one.cell for one in decisions}),
-        "notes": [*_caution(found, card), *reasons.notes],
+        "notes": [*_caution(found, card, files), *reasons.notes],
         "model": model_content(card),
         "notice": NOTICE,
         "confirm": CONFIRM,
@@ -121,6 +134,7 @@ def model_content(card: ModelCard) -> dict[str, Any]:
         "name": card.name,
         "classifier": card.classifier.name,
         "trained_on": card.trained_on,
+        "simulated": SIMULATED if card.simulated else "",
         "cells": card.cells,
         "specimens": len(card.specimens),
         "measured": card.measured,
@@ -200,10 +214,18 @@ def _explained(reasons: Reasons, place: int, vocabulary: Vocabulary) -> dict[str
     }
 
 
-def _caution(found: Findings, card: ModelCard) -> list[str]:
-    if found.specimen.id not in card.specimens:
-        return []
+def _caution(
+    found: Findings, card: ModelCard, files: Sequence[dict[str, Any]]
+) -> list[str]:
+    """Return whether the model has seen the specimen: by its files, else its name."""
+    if card.frames:
+        hashes = {str(one["sha256"])[:DIGITS] for one in files}
+        if not hashes & set(card.frames):
+            return []
+        return [_SEEN]
     name = found.specimen.id
+    if card.simulated or name not in card.specimens:
+        return []
     sentence = (
         f"The model was trained on a specimen that is also called {name}: if it is "
         "this one, the result is not of an unseen specimen."

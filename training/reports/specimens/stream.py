@@ -23,7 +23,7 @@ from training.data.layouts import Collection, Frame, Specimen
 from training.decisions.store import now
 from training.errors import BadSettingError
 from training.inference.scorers import Scorer
-from training.inference.stream import cut_frames
+from training.inference.stream import Cut, cut_frames
 from training.inference.why.reasons import Reasons, explain_cells
 from training.reports.specimens.content import (
     cells_csv,
@@ -86,6 +86,9 @@ class ReportPlan:
         Training cells to look neighbours up in, or None.
     clock
         Gives the time that is written on a report.
+    cut, scorer
+        What cuts a frame and what scores its cells, where that is not the model
+        itself: something that keeps what was done before.
     """
 
     collection: Collection
@@ -100,6 +103,8 @@ class ReportPlan:
     reviews: ReviewBook = field(default_factory=ReviewBook)
     index: NeighbourIndex | None = None
     clock: Callable[[], datetime] = now
+    cut: Cut | None = None
+    scorer: Scorer | None = None
 
     @cached_property
     def chosen(self) -> tuple[Specimen, ...]:
@@ -210,7 +215,8 @@ def report_specimens(plan: ReportPlan) -> Iterator[ReportStep]:
     known = {one.id: plan.known(one) for one in plan.chosen}
     waiting = [one for one in plan.chosen if known[one.id] is None]
     frames = (frame for one in waiting for frame in one.frames)
-    with closing(cut_frames(frames, plan.extraction, plan.segmentation)) as cut:
+    settings = plan.extraction, plan.segmentation
+    with closing(cut_frames(frames, *settings, plan.cut)) as cut:
         for specimen in plan.chosen:
             content = known[specimen.id]
             skipped = content is not None
@@ -219,7 +225,7 @@ def report_specimens(plan: ReportPlan) -> Iterator[ReportStep]:
                 found = find_in_specimen(
                     specimen,
                     islice(cut, len(specimen.frames)),
-                    plan.model,
+                    plan.scorer or plan.model,
                     plan.verdict,
                     plan.reviews.known,
                 )
@@ -270,7 +276,7 @@ def _write(
     reasons = _reasons(plan, found, shown.doubtful)
     content = {
         **specimen_content(
-            found, shown, reasons, decisions, vocabulary, plan.model.card
+            found, shown, reasons, decisions, vocabulary, plan.model.card, states
         ),
         "specimen_decisions": told_sayings(plan.reviews.of_specimen(specimen.id)),
         "folder": plan.folders[specimen.id],

@@ -50,6 +50,17 @@ def test_the_next_frame_has_no_prediction_of_this_one(state, classify, specimen)
     assert state.prediction is None
 
 
+def test_a_frame_that_was_scored_is_not_scored_again(state, classify, specimen):
+    run_here(classify.classify())
+    scores = state.prediction.scores
+    run_here(specimen.step_frame(1))
+    classify.show_kept()
+    assert state.prediction is None
+    run_here(specimen.step_frame(-1))
+    classify.show_kept()
+    np.testing.assert_array_equal(state.prediction.scores, scores)
+
+
 def test_another_model_takes_the_prediction_off(state, classify, tmp_path):
     run_here(classify.classify())
     classify.choose_model(tmp_path / "other.safetensors")

@@ -10,7 +10,9 @@ from qtpy.QtWidgets import QFileDialog, QLabel
 
 from napari_hep2.classify.state import NearCell
 from napari_hep2.classify.widgets.widget import ClassifyWidget
+from napari_hep2.classify.widgets.worklist_panel import WorklistWidget
 from napari_hep2.jobs import run_here
+from napari_hep2.samples import sample_model
 from training.decisions.specimens import read_sayings
 from training.errors import BadModelError
 from training.patterns import I3A
@@ -85,6 +87,31 @@ def settle(qtbot, session):
         lambda: not session.runner.is_running and not session.state.busy,
         timeout=30_000,
     )
+
+
+def test_a_model_of_simulated_cells_says_so_aloud(qtbot, opened, specimens, tmp_path):
+    session, panel = opened.session, opened.verdict
+    assert not panel.alarm.isVisible()
+    worklist = WorklistWidget(opened.viewer)
+    qtbot.addWidget(worklist)
+    assert worklist.alarm.isHidden()
+    session.classify.choose_model(sample_model())
+    assert panel.alarm.isVisible()
+    assert not worklist.alarm.isHidden()
+    assert panel.alarm.text().startswith("This model was trained on simulated cells")
+    state = session.state
+    run_here(session.classify.classify())
+    verdict = replace(
+        state.prediction.verdict,
+        pattern=I3A[0],
+        second=I3A[1],
+        probabilities=np.array([0.95, 0.05, 0, 0, 0, 0]),
+    )
+    state.prediction = replace(state.prediction, verdict=verdict)
+    shown = " ".join(one.text() for one in panel.findChildren(QLabel))
+    assert "Right for 95 % of simulated specimens like this." in shown
+    assert "robability" not in shown.replace(panel.alarm.text(), "")
+    settle(qtbot, session)
 
 
 def test_the_verdict_follows_a_decision_and_its_undoing(qtbot, opened):

@@ -13,7 +13,7 @@ from napari_hep2.classify.widgets.words import (
     tell_verdict,
 )
 from napari_hep2.samples import sample_model
-from training.evaluation.verdict import specimen_verdict
+from training.evaluation.verdict import SpecimenVerdict, specimen_verdict
 from training.evaluation.verdict_figures import VerdictCalibration, VerdictFigures
 from training.inference.cards import read_card
 from training.patterns import I3A
@@ -70,6 +70,20 @@ def card_with(calibration):
     model = sample_model()
     card = read_card(Path(model).with_suffix(".json"))
     return card.model_copy(update={"verdict": calibration})
+
+
+def test_a_second_pattern_without_a_cell_is_not_named():
+    verdict = SpecimenVerdict(
+        pattern=I3A[0],
+        second=I3A[1],
+        mixed=False,
+        withheld="",
+        reason="",
+        n_cells=46,
+        shares=np.array([1.0, 0, 0, 0, 0, 0]),
+        scores=np.array([0.9, 0.1, 0, 0, 0, 0]),
+    )
+    assert tell_verdict(verdict, I3A).second == ""
 
 
 def test_a_clear_verdict_without_a_probability():

@@ -1,5 +1,8 @@
 """The worklist driven by clicks, alone and in napari's window."""
 
+import threading
+
+import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QDesktopServices
@@ -11,7 +14,10 @@ from napari_hep2.classify.widgets.worklist_panel import (
     WorklistWidget,
     cells_of_row,
 )
-from napari_hep2.jobs import run_here
+from napari_hep2.jobs import Job, Progress, run_here
+from napari_hep2.session import ViewerSession
+from training.decisions.specimens import read_sayings
+from training.inference.model_file import Model
 from training.patterns import I3A
 
 
@@ -70,6 +76,128 @@ def test_from_the_folder_to_the_pages(
     assert worklist.state.cells.frame.name == "00002_p0"
     click(qtbot, worklist.open_report)
     assert pages[-1] == str(tmp_path / "out" / "2" / "report.html")
+
+
+@pytest.fixture
+def reported(qtbot, worklist, specimens, tmp_path):
+    """The worklist of three specimens, the second one open."""
+    session = worklist.session
+    run_here(session.specimen.open_folder(specimens))
+    run_here(session.specimen.open_frame(1))
+    session.worklist.choose_out(tmp_path / "out")
+    run_here(session.worklist.run())
+    worklist.table.setMinimumHeight(120)
+    return worklist
+
+
+def marked(worklist):
+    item = worklist.table.currentItem()
+    return "" if item is None else item.text(1)
+
+
+@pytest.mark.window
+def test_what_is_marked_is_what_is_open_and_signed(
+    qtbot, keys, viewer, dock, reported, specimens
+):
+    classify, state = ClassifyWidget(viewer), reported.state
+    dock(classify, "Classify")
+    run_here(classify.session.classify.classify())
+    assert marked(reported) == state.specimen == "2"
+    assert classify.saying.sentence.text() == "Specimen 2 is"
+    names = [reported.table.topLevelItem(k).text(1) for k in range(3)]
+    place = names.index("2")
+    key, following = ("Down", 1) if place < 2 else ("Up", -1)
+    seen = []
+
+    def look(opening):
+        if opening:
+            title = classify.verdict.model.title.text()
+            shown = classify.session.link.boxes.visible
+            seen.append((marked(reported), title, classify.saying.isEnabled(), shown))
+
+    state.events.opening.connect(look)
+    reported.activateWindow()
+    reported.table.setFocus()
+    qtbot.waitUntil(reported.table.hasFocus)
+    keys.press(key)
+    wanted = names[place + following]
+    qtbot.waitUntil(lambda: state.specimen == wanted, timeout=30_000)
+    settle(qtbot, reported.session)
+    assert seen == [(wanted, f"Opening specimen {wanted}\u2026", False, False)]
+    assert marked(reported) == wanted
+    assert classify.saying.sentence.text() == f"Specimen {wanted} is"
+    assert classify.session.link.boxes.visible
+    classify.session.saying.say("NuMem")
+    assert list(read_sayings(specimens)) == [wanted]
+
+
+def test_a_signed_specimen_is_signed_in_its_row(reported):
+    saying, state = reported.session.saying, reported.state
+    item = reported.table.currentItem()
+    assert item.text(1) == "2"
+    assert item.text(8) == ""
+    saying.say("NuMem")
+    assert reported.table.currentItem().text(8) == "reviewer: Nuclear membrane"
+    reported.session.review.decision_session.set_reviewer("Bert")
+    state.blind = True
+    assert reported.table.currentItem().text(8) == ""
+    state.blind = False
+    assert reported.table.currentItem().text(8) == "reviewer: Nuclear membrane"
+    reported.session.review.decision_session.set_reviewer("reviewer")
+    saying.take_back()
+    assert reported.table.currentItem().text(8) == ""
+
+
+def test_a_row_opens_with_its_verdict_and_the_report_scores_nothing_twice(
+    qtbot, monkeypatch, reported, tmp_path
+):
+    scored, real = [], Model.scores
+    monkeypatch.setattr(Model, "scores", lambda *a: scored.append(a[1]) or real(*a))
+    session, state = reported.session, reported.state
+    rows = [reported.table.topLevelItem(k) for k in range(3)]
+    reported.table.setCurrentItem(next(r for r in rows if r.text(1) == "3"))
+    qtbot.waitUntil(lambda: state.specimen == "3", timeout=30_000)
+    assert state.prediction.cells is state.cells
+    assert (session.link.boxes.features["pattern"] != "").any()
+    session.worklist.choose_out(tmp_path / "again")
+    run_here(session.worklist.report())
+    assert state.message.startswith("The report of specimen 3 is written")
+    # Doubtful cells are explained, in other orientations.
+    crops = state.prediction.crops
+    assert not any(np.array_equal(one, crops) for one in scored)
+
+
+def test_a_row_of_reports_from_before_is_scored_as_it_opens(
+    qtbot, reported, specimens, tmp_path
+):
+    session = ViewerSession(reported.viewer)
+    session.classify.choose_model(reported.state.model)
+    session.classify.choose_device("cpu")
+    session.worklist.choose_folder(specimens)
+    session.start(session.worklist.open_specimen("1"))
+    qtbot.waitUntil(lambda: session.state.prediction is not None, timeout=30_000)
+    assert session.state.specimen == "1"
+    session.runner.cancel()
+
+
+def test_a_row_that_is_refused_is_not_marked(qtbot, reported):
+    gate = threading.Event()
+
+    def work():
+        gate.wait(30)
+        yield Progress("saved")
+
+    reported.session.start(Job("Saving", work, lambda _: None, protected=True))
+    other = next(
+        item
+        for item in map(reported.table.topLevelItem, range(3))
+        if item.text(1) != "2"
+    )
+    reported.table.setCurrentItem(other)
+    assert reported.state.fault.startswith("Saving is not finished")
+    assert marked(reported) == reported.state.specimen == "2"
+    gate.set()
+    settle(qtbot, reported.session)
 
 
 def test_a_page_that_is_gone_is_told(qtbot, worklist, specimens, tmp_path):

@@ -152,6 +152,22 @@ def test_undo_and_redo_go_to_the_cell_they_touch(state, review):
     assert state.current == 3
 
 
+def test_decisions_that_are_replaced_in_bulk_are_counted(state, review):
+    review.navigation.select(1)
+    review.decisions.reject("focus")
+    review.navigation.select(2)
+    review.decisions.accept()
+    review.navigation.select_all()
+    review.decisions.accept()
+    told = "7 cells accepted, 1 of them decided otherwise before, saved"
+    assert review.state.saved == told
+    review.decisions.undo()
+    assert sorted(one.verdict for one in state.decisions.values()) == [
+        "accepted",
+        "rejected",
+    ]
+
+
 def test_several_cells_are_decided_and_taken_back_as_one(state, review):
     review.navigation.select(2, [2, 3, 4])
     review.decisions.reject("debris")

@@ -19,6 +19,7 @@ def ago(*minutes):
         ((0.1, 0.2, 0.3), 3),
         ((5, 4, 3, 2, 1, 30), 1),
         ((-3,), None),
+        ((3, 3.1, 3.2), None),
     ],
 )
 def test_the_pace_is_that_of_the_last_ten_minutes(minutes, pace):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from napari_hep2.jobs import run_here
 from training.curation.ordering import PatternChoice
@@ -52,6 +53,20 @@ def test_a_sort_by_likeness_needs_a_cell_and_starts_with_it(state, review):
     review.navigation.select(2)
     assert review.order.set_sort("similarity") is None
     assert review.state.shown[0] == 2
+
+
+@pytest.mark.parametrize("sort", ["focus", "similarity"])
+def test_an_order_is_named_once_it_is_there(review, sort):
+    job = review.order.set_sort(sort)
+    assert review.state.sort == "order"
+    run_here(job)
+    assert review.state.sort == sort
+
+
+def test_an_order_by_scores_is_not_named_without_scores(state, review):
+    assert review.order.set_sort("uncertainty") is None
+    assert review.state.sort == "order"
+    assert state.fault.startswith("There are no scores to sort by yet")
 
 
 def test_what_was_chosen_for_one_review_does_not_outlive_it(state, review):

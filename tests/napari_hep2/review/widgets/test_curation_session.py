@@ -23,6 +23,7 @@ def empty_store(folder):
 def test_decisions_by_keys(make_napari_viewer, qtbot, folder):
     viewer = make_napari_viewer(show=True)
     widget = ReviewWidget(viewer)
+    widget.state.reviewer = "bench"
     viewer.window.add_dock_widget(widget, name="Review cells", area="right")
     widget.session.start(widget.session.review.open_cell_folder(folder))
     wait_until(lambda: len(widget.tiles.cache) > 0 and not widget.state.busy)

@@ -58,7 +58,7 @@ def test_a_clash_in_the_settings_file_is_left_aside(tmp_path):
     settings.setValue("review keys/flag", "no such key")
     table = KeyTable(settings)
     assert table.keys_of("accept") == ("A",)
-    assert table.keys_of("reject") == ("X",)
+    assert table.keys_of("reject") == ("X", "Del")
     assert table.keys_of("flag") == ("F",)
 
 

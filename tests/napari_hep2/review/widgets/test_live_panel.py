@@ -17,14 +17,14 @@ def widget(qtbot, viewer, dock, cell_folder, tmp_path, monkeypatch):
     dock(made, "Review cells")
     run_here(made.session.review.open_cell_folder(cell_folder))
     yield made
-    made.live.runner.cancel()
+    made.live.lane.cancel()
     made.session.runner.cancel()
     made.session.review.decision_session.close()
 
 
 def settled(widget):
-    desk = widget.live.runner
-    return not desk.is_running and not widget.session.live.desk.is_behind
+    lane = widget.live.lane
+    return lane.job is None and not widget.session.live.desk.is_behind
 
 
 def test_a_relabelled_cell_moves_the_figures_and_undo_brings_the_same_back(
@@ -58,7 +58,7 @@ def test_a_relabelled_cell_moves_the_figures_and_undo_brings_the_same_back(
 def test_nothing_is_computed_while_it_is_folded_away(qtbot, widget):
     widget.view.setFocus()
     qtbot.keyClick(widget.view, Qt.Key.Key_2)
-    assert not widget.live.runner.is_running
+    assert widget.live.lane.job is None
     assert widget.session.live.desk.figures is None
 
 

@@ -52,12 +52,12 @@ def test_all_cells_are_decided_by_a_key_and_taken_back(qtbot, widget, monkeypatc
     assert state.busy.startswith("Saving")
     assert not widget.status.running.isHidden()
     idle(qtbot, widget)
-    assert widget.progress.saved.text() == f"{n} cells accepted, saved"
+    assert widget.progress.saved.text() == f"{n} cells accepted, saved (reviewer)"
     assert len(stored(widget)) == len(state.decisions) == n
     assert widget.progress.bar.format() == f"{n} of {n}"
     qtbot.keyClick(view, Qt.Key.Key_Z)
     idle(qtbot, widget)
-    assert widget.progress.saved.text() == f"{n} cells undone, saved"
+    assert widget.progress.saved.text() == f"{n} cells undone, saved (reviewer)"
     assert stored(widget) == state.decisions == {}
 
 

@@ -1,5 +1,6 @@
 """The widget driven by keys and clicks, alone and in napari's window."""
 
+import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
@@ -47,7 +48,7 @@ def test_a_review_by_keys(qtbot, widget, specimens):
     assert state.current == 1
     qtbot.keyClick(widget.view, Qt.Key.Key_A)
     assert stored(specimens) == {"00001_p0_0002": ("accepted", None, None)}
-    assert widget.progress.saved.text() == "1 cell accepted, saved"
+    assert widget.progress.saved.text() == "1 cell accepted, saved (reviewer)"
     assert widget.progress.bar.value() == 1
     assert state.current == 2
 
@@ -98,6 +99,41 @@ def test_gallery_and_viewer_follow_each_other(qtbot, viewer, widget):
     assert state.current == 5
     assert widget.view.currentIndex() == widget.model.index_of(5)
     assert widget.view.hasFocus()
+
+
+@pytest.mark.window
+def test_a_real_enter_in_a_list_belongs_to_the_list(qtbot, viewer, widget, keys):
+    keys.press("Shift_L", "o")
+    popup = widget.choosers.sort.view()
+    qtbot.waitUntil(popup.isVisible)
+    zoom = viewer.scene.camera.zoom
+    for key in ("Down", "Return"):
+        keys.press(key)
+    qtbot.waitUntil(lambda: not popup.isVisible())
+    qtbot.waitUntil(widget.view.hasFocus)
+    qtbot.waitUntil(lambda: not widget._closed.isActive())
+    assert viewer.scene.camera.zoom == zoom
+    keys.press("Return")
+    qtbot.waitUntil(lambda: viewer.scene.camera.zoom > zoom)
+
+
+@pytest.mark.window
+def test_real_keys_on_the_canvas_decide_and_leave_the_boxes(
+    qtbot, viewer, widget, keys, specimens
+):
+    link, canvas = widget.session.link, viewer.window._qt_viewer.canvas.native
+    viewer.layers.selection.active = link.boxes
+    places = link.boxes.data.copy()
+    canvas.setFocus()
+    qtbot.waitUntil(canvas.hasFocus)
+    for key in ("a", "Delete", "6"):
+        done = len(widget.state.decisions)
+        keys.press(key)
+        qtbot.waitUntil(lambda n=done: len(widget.state.decisions) > n)
+    kinds = [verdict for verdict, _, _ in stored(specimens).values()]
+    assert kinds == ["accepted", "rejected", "relabelled"]
+    np.testing.assert_array_equal(link.boxes.data, places)
+    assert "saved" in widget.status.news.text()
 
 
 def test_buttons_filters_and_a_cell_folder(
@@ -243,7 +279,8 @@ def test_sorts_are_measured_and_turned_round(qtbot, widget, folder):
     assert widget.session.review.state.descending
     assert widget.session.review.state.shown[-1] == 20
     choose(widget.choosers.sort, "uncertainty")
-    assert "classify the frame" in state.message
+    assert "classify the frame" in state.fault
+    assert widget.choosers.sort.currentData() == "similarity"
 
 
 def test_flags_notes_and_history(qtbot, widget, folder):
@@ -316,7 +353,10 @@ def test_a_blind_reviewer_sees_no_names_and_no_others(qtbot, widget, folder):
     qtbot.keyClick(widget.view, Qt.Key.Key_B, Qt.KeyboardModifier.ShiftModifier)
     assert state.blind
     assert review.state.others == {}
-    facts(qtbot, widget, "Names are hidden.")
+    facts(qtbot, widget, "Names and labels are hidden.")
+    assert "Homogeneous" not in widget.detail.facts.text()
+    names = [layer.name for layer in widget.viewer.layers]
+    assert names == ["frame", "frame mask", "frame cells"]
     shown = [widget.detail.facts.text(), widget.progress.specimen.text()]
     shown += [widget.choosers.specimen.itemText(k) for k in range(2)]
     shown += [heading_text(state, "specimen", h) for h in review.state.headings]
@@ -332,8 +372,9 @@ def test_a_blind_reviewer_sees_no_names_and_no_others(qtbot, widget, folder):
 
 
 @pytest.mark.window
-def test_a_key_in_the_canvas_decides_nothing(qtbot, viewer, widget, specimens):
+def test_a_key_over_another_layer_decides_nothing(qtbot, viewer, widget, specimens):
     canvas = viewer.window._qt_viewer.canvas.native
+    viewer.layers.selection.active = viewer.layers[0]
     canvas.setFocus()
     qtbot.waitUntil(canvas.hasFocus)
     for key in (Qt.Key.Key_A, Qt.Key.Key_R, Qt.Key.Key_6, Qt.Key.Key_F):

@@ -71,7 +71,7 @@ def test_a_painted_nucleus_is_one_new_cell_and_all_others_stay(state, mending):
     assert after.loc[:7].equals(before)
     np.testing.assert_array_equal(state.cells.cells.crops[:7], crops)
     assert after.loc[8, "y"] == GAP[0]
-    assert state.message == "Saved: painted; 1 cell new, 0 gone, all others unchanged."
+    assert state.message == "Saved: painted. Of its cells 1 new, the others unchanged."
     assert not mending.pending
     assert mending.status() == "Edited by reviewer: painted."
 
@@ -126,7 +126,7 @@ def test_undo_redo_and_the_original_survive_a_restart(state, mending, specimens)
     assert "the edited mask was used" in state.message
     assert table(state).index.tolist() == [1, 2, 3, 4, 6, 7, 9, 10]
     run_here(mending.undo())
-    assert state.message == "Saved: undone: 1 nucleus removed; nucleus split in 2."
+    assert state.message == "Undone and saved: 1 nucleus removed; nucleus split in 2."
     assert table(state).index.tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
     run_here(mending.undo())
     assert table(state).index.tolist() == [1, 2, 3, 4, 5, 6, 7]

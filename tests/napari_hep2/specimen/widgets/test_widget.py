@@ -5,6 +5,8 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
 
+from napari_hep2.jobs import run_here
+from napari_hep2.reader import read
 from napari_hep2.session import session_of
 from napari_hep2.specimen.widgets.widget import SpecimenWidget
 
@@ -32,6 +34,30 @@ def idle(session):
 def choose_folder(monkeypatch, folder):
     """Answer the folder dialog with `folder`."""
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
+
+
+def test_layers_are_offered_by_the_names_they_have_now(viewer, dock, frame):
+    widget = SpecimenWidget(viewer)
+    dock(widget, "Specimen")
+    layer = viewer.add_image(frame[0], name="before")
+    layer.name = "after"
+    offered = [widget.image.itemText(k) for k in range(widget.image.count())]
+    assert offered == ["after"]
+
+
+def test_a_blind_reviewer_is_shown_no_names(viewer, dock, specimens):
+    widget = SpecimenWidget(viewer)
+    dock(widget, "Specimen")
+    run_here(widget.session.specimen.open_folder(specimens))
+    widget.state.blind = True
+    run_here(widget.session.specimen.step_frame(1))
+    assert widget.specimen.text() == "hidden"
+    assert widget.pattern.currentIndex() == -1
+    assert widget.frames.tree.isHidden()
+    assert widget.status.news.text().startswith("The frame: 6 of 7")
+    widget.state.blind = False
+    assert widget.specimen.text() == "1"
+    assert not widget.frames.tree.isHidden()
 
 
 @pytest.mark.window
@@ -140,7 +166,8 @@ def test_crops_are_cut_to_fit_by_a_click(qtbot, widget, specimens):
 
 def test_a_folder_dropped_on_the_viewer_is_followed(qtbot, viewer, specimens):
     path = str(specimens / "train" / "00002_p1.tif")
-    viewer.open(path, plugin="napari-hep2")
+    for data, options, kind in read(path):
+        getattr(viewer, f"add_{kind}")(data, **options)
     made = SpecimenWidget(viewer)
     qtbot.addWidget(made)
     state = made.state

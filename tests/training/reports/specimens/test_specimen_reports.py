@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from training.cli import app
+from training.data.cells.frame_hashes import frame_hashes
 from training.data.layouts import read_collection
 from training.decisions.store import DecisionStore
 from training.errors import BadCellsError, BadSettingError
@@ -140,6 +141,7 @@ def test_all_frames_are_pooled_into_one_verdict(tmp_path, write_task2):
     assert "ICAP group AC-2/4/5" in page
     assert not re.search(r"AC-4\b", page)
     assert "no probability" in page
+    assert '<p class="alarm">This model was trained on simulated cells only.' in page
     assert page.count("data:image/jpeg") == 8
     assert "mean class accuracy 75.6 %" in page
     assert "Research use only, to be confirmed by a trained reviewer." in page
@@ -169,7 +171,28 @@ def test_table_and_json_say_what_the_page_says(tmp_path, write_task2, model):
     shown = {one["cell"] for one in content["typical"]}
     assert not shown & {one["cell"] for one in content["doubtful"]}
     assert content["given_pattern"] == "Golgi"
-    assert content["notes"][0].startswith("The model was trained on a specimen")
+    assert content["notes"] == []
+
+
+def cautions(folder, out, **card):
+    """The notes of a report by a model whose card says something else."""
+    model = Scripted()
+    model.card = model.card.model_copy(update=card)
+    (step,) = report_specimens(plan_of(folder, out, model))
+    return json.loads((out / step.row["folder"] / "verdict.json").read_text())["notes"]
+
+
+def test_a_seen_specimen_is_known_by_its_frames_and_not_by_its_name(
+    tmp_path, write_task2
+):
+    folder = write_task2(tmp_path / "in", {"7": "Golgi"})
+    seen = frame_hashes(folder)
+    named = cautions(folder, tmp_path / "a", specimens=("7",), simulated=False)
+    assert "a specimen that is also called 7" in named[0]
+    alike = {"specimens": ("7",), "simulated": False, "frames": ("0" * 16,)}
+    assert cautions(folder, tmp_path / "b", **alike) == named[1:]
+    known = cautions(folder, tmp_path / "c", specimens=("x",), frames=seen)
+    assert known[0].startswith("The model was trained on frames of this specimen")
 
 
 def test_hostile_names_are_words_and_nothing_else(tmp_path, write_plain, model):
@@ -219,6 +242,7 @@ def test_a_worklist_tells_what_leads_where_no_verdict_is_given(tmp_path, write_t
     plan = plan_of(folder, tmp_path / "out", Scripted())
     finish_worklist(plan, list(report_specimens(plan)))
     page = (tmp_path / "out" / "worklist.html").read_text()
+    assert '<p class="alarm">This model was trained on simulated cells only.' in page
     assert page.count("No verdict: Too few cells") == 2
     assert page.count("Speckled leads") == 1
 
