@@ -21,6 +21,7 @@ from training.patterns import Pattern, Vocabulary
 TOO_FEW = "too-few-cells"
 NO_CLEAR = "no-clear-pattern"
 NOT_THESE = "not-one-of-these"
+NEGATIVE = "negative"
 
 _FLOOR = 1e-6
 _PROFILE_FLOOR = 0.01
@@ -51,7 +52,7 @@ class SpecimenVerdict:
         Why the verdict is what it is, in one sentence.
     probabilities : (K,) float64 or None
         Calibrated on held-out specimens; None where no verdict was fitted.
-    withheld : {'', 'too-few-cells', 'no-clear-pattern', 'not-one-of-these'}
+    withheld : {'', 'too-few-cells', 'no-clear-pattern', 'not-one-of-these', 'negative'}
         Why there is no verdict, as a code.
     distance
         To the nearest held-out specimen of the leading pattern, in nats; infinite where

@@ -88,14 +88,20 @@ def median_estimate(values: Floats) -> Estimate:
     )
 
 
-def pool_signals(signals: Sequence[tuple[str, FrameSignal]]) -> SpecimenSignal:
+def pool_signals(
+    signals: Sequence[tuple[str, FrameSignal]], faults: Sequence[str] = ()
+) -> SpecimenSignal:
     """Return the signal of a specimen from its frames.
 
     Parameters
     ----------
     signals
         Name and signal of each frame; those with a fault do not count.
+    faults
+        Sentences on the frames that could not be read.
     """
+    if faults and not signals:
+        return SpecimenSignal(None, None, 0, faults[0].rstrip("."))
     usable = [one for _, one in signals if not one.fault]
     notes = [f"Frame {name}: {one.fault}." for name, one in signals if one.fault]
     nuclei = np.concatenate([np.zeros(0), *(one.nuclei for one in usable)])

@@ -21,7 +21,7 @@ from training.storage.fingerprints import fingerprint, is_data, sha256_of, state
 from training.storage.reading import read_json
 from training.storage.seals import is_sealed
 
-FORMAT = 2
+FORMAT = 3
 REPORT, CELLS, VERDICT = "report.html", "cells.csv", "verdict.json"
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
@@ -114,7 +114,7 @@ def sealed_words(content: dict[str, Any], folder: Path) -> str:
 
 
 def read_fresh(
-    folder: Path, specimen: Specimen, recipe: str, decisions: str
+    folder: Path, specimen: Specimen, recipe: str, decisions: str, series: str
 ) -> dict[str, Any] | None:
     """Return what was found before, or None where it has to be found again.
 
@@ -124,8 +124,9 @@ def read_fresh(
         Of the specimen's report.
     specimen
         As it is now.
-    recipe, decisions
-        Hashes of how it would be made now, and of the decisions on its cells.
+    recipe, decisions, series
+        Hashes of how it would be made now, of the decisions on its cells, and of the
+        series that it belongs to.
     """
     if not all((folder / name).is_file() for name in (REPORT, CELLS, VERDICT)):
         return None
@@ -136,6 +137,7 @@ def read_fresh(
             content["specimen"] == specimen.id
             and made["recipe"] == recipe
             and made["decisions"] == decisions
+            and made["series"] == series
             and is_sealed(sealed_words(content, folder), made["seal"])
             and _unchanged(specimen, made["files"])
         )

@@ -65,6 +65,13 @@ def test_no_frame_gives_no_signal():
     assert pool_signals([]).fault == "only 0 of at least 5 nuclei were found"
 
 
+def test_a_frame_that_cannot_be_read_is_the_reason():
+    assert pool_signals([], ["a.png: it is torn; copy it again."]).fault == (
+        "a.png: it is torn; copy it again"
+    )
+    assert not pool_signals([("a", signal([1] * 9))], ["b.png: it is torn."]).fault
+
+
 def test_saturation_is_a_note():
     found = pool_signals([("a", signal([1] * 9, saturated=0.2))])
     assert found.notes == (
