@@ -79,12 +79,16 @@ class SeriesTable:
 
     def controls(self, series: str) -> list[SeriesMember]:
         """Return the controls of a series, in the order of the table."""
-        return [one for one in self._all(series) if one.role != "patient"]
+        return [one for one in self.members_of(series) if one.role != "patient"]
+
+    def members_of(self, series: str) -> list[SeriesMember]:
+        """Return all members of a series, in the order of the table."""
+        return [one for one in self.members.values() if one.series == series]
 
     def differing(self, series: str) -> list[str]:
         """Return a sentence for each word on acquisition that differs in a series."""
         sentences = []
-        rows = self._all(series)
+        rows = self.members_of(series)
         for title in rows[0].acquisition if rows else ():
             values = sorted({row.acquisition[title] for row in rows})
             if len(values) > 1:
@@ -104,9 +108,6 @@ class SeriesTable:
             f"of {name} has no image",
             f"specimens of {name} have no image",
         )
-
-    def _all(self, series: str) -> list[SeriesMember]:
-        return [one for one in self.members.values() if one.series == series]
 
 
 def series_words(series: str) -> str:

@@ -15,7 +15,7 @@ from training.config import (
     SegmentationSettings,
 )
 from training.data.layouts import Collection, Specimen
-from training.data.layouts.series import SeriesMember, SeriesTable
+from training.data.layouts.series import SeriesMember, SeriesTable, series_words
 from training.data.layouts.truth import id_key
 from training.data.signal import Estimate, SpecimenSignal, frame_signal, pool_signals
 from training.evaluation.intensity import (
@@ -28,9 +28,11 @@ from training.evaluation.intensity import (
 )
 from training.inference.stream import cut_frames
 from training.reports.specimens.freshness import file_states
+from training.storage.exposure import exposure_ms
 
 _ALONE = f"The specimen has {NO_CONTROLS}."
 _DIGITS = 3
+_LOSSY = frozenset({".jpg", ".jpeg"})
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class SeriesJudge:
     segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
     settings: IntensitySettings = field(default_factory=IntensitySettings)
     _scales: dict[str, SeriesScale | str] = field(default_factory=dict)
+    _notes: dict[str, list[str]] = field(default_factory=dict)
     _states: dict[str, list[Any]] = field(default_factory=dict)
 
     @cached_property
@@ -78,7 +81,12 @@ class SeriesJudge:
     def notes(self, specimen: str) -> list[str]:
         """Return what makes the intensities of a specimen's series uncertain."""
         member = self.table.of(specimen)
-        return [] if member is None else self.table.differing(member.series)
+        if member is None:
+            return []
+        if member.series not in self._notes:
+            told = self.table.differing(member.series)
+            self._notes[member.series] = told + self._taken_otherwise(member.series)
+        return self._notes[member.series]
 
     def content(
         self, specimen: str, signal: SpecimenSignal, intensity: Intensity
@@ -112,13 +120,39 @@ class SeriesJudge:
         words = [asdict(member), self.notes(specimen), self._states[member.series]]
         return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:32]
 
+    def _taken_otherwise(self, series: str) -> list[str]:
+        """Return a sentence for what differs between the files of a series."""
+        images = [
+            frame.image
+            for member in self.table.members_of(series)
+            if (specimen := self._specimen(member)) is not None
+            for frame in specimen.frames
+        ]
+        times = sorted({ms for image in images if (ms := exposure_ms(image))})
+        packed = {image.suffix.lower() in _LOSSY for image in images}
+        where, notes = series_words(series), []
+        if len(times) > 1:
+            notes.append(
+                f"The exposure in the files of {where} goes from {times[0]:g} to "
+                f"{times[-1]:g} ms: intensities are not comparable."
+            )
+        if len(packed) > 1:
+            notes.append(
+                f"Some files of {where} are JPEG, which removes noise, others are not: "
+                "intensities are not comparable."
+            )
+        return notes
+
+    def _specimen(self, member: SeriesMember) -> Specimen | None:
+        return self._specimens.get(id_key(member.specimen, "specimen"))
+
     def _files(self, member: SeriesMember) -> list[str | None]:
-        specimen = self._specimens.get(id_key(member.specimen, "specimen"))
+        specimen = self._specimen(member)
         states = [] if specimen is None else file_states(specimen)
         return [one["sha256"] for one in states]
 
     def _measured(self, member: SeriesMember) -> SpecimenSignal:
-        specimen = self._specimens.get(id_key(member.specimen, "specimen"))
+        specimen = self._specimen(member)
         if specimen is None:
             return SpecimenSignal(None, None, 0, "it has no image")
         signals, faults = [], []

@@ -190,6 +190,22 @@ def test_an_exposure_that_differs_is_told(own, tmp_path, model):
     ]
 
 
+def test_files_that_were_taken_otherwise_are_told(own, tmp_path, model):
+    exif = Image.Exif()
+    for name, seconds in (("weak", 0.1), ("clean", 0.2)):
+        exif[0x829A] = seconds
+        image = Image.open(own / f"{name}.png")
+        (own / f"{name}.png").unlink()
+        image.save(own / f"{name}.jpg", exif=exif, quality=98)
+    _, rows = judge(own, tmp_path / "out", model, only=("N",))
+    exposure, jpeg = rows["N"]["intensity"]["notes"]
+    assert exposure == (
+        "The exposure in the files of the series 1 goes from 100 to 200 ms: "
+        "intensities are not comparable."
+    )
+    assert jpeg.startswith("Some files of the series 1 are JPEG")
+
+
 def test_a_control_without_an_image_loses_nothing_but_the_index(own, tmp_path, model):
     (own / "N.png").unlink()
     (own / "N_mask.png").unlink()

@@ -20,6 +20,10 @@ CUT_OFF = 80
 
 _HALF = 1280.0
 _BRIGHTEST = 60.0
+_SERA, _UNSPECIFICS = 0.35, 0.5
+"""Spread of the logarithm of brightness over sera of one titre, which then reproduces
+within one two-fold step, and of unspecific staining."""
+
 _UNSPECIFIC = {"nucleoplasm": 1.4, "cytoplasm": 0.9, "plate": 1.4}
 _BACKGROUND, _PHOTONS = 17.5, 70.0
 _AMOUNTS = ("nucleoplasm", "nucleoli", "dots", "rim", "golgi", "cytoplasm", "plate")
@@ -142,9 +146,9 @@ def _draw(
     serum: Serum, effect: float, rng: np.random.Generator
 ) -> tuple[SpecimenStyle, Parts]:
     """Return a serum's style, its amounts in grey values, and its further parts."""
-    bright = serum.brightness * math.exp(0.3 * effect * rng.standard_normal())
+    bright = serum.brightness * math.exp(_SERA * effect * rng.standard_normal())
     amounts = {
-        name: level * math.exp(0.3 * effect * rng.standard_normal())
+        name: level * math.exp(_UNSPECIFICS * effect * rng.standard_normal())
         for name, level in _UNSPECIFIC.items()
     }
     drawn = [_drawn(name, effect, rng) for name in serum.patterns or ("Homogeneous",)]
