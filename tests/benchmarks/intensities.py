@@ -3,8 +3,9 @@
     OMP_NUM_THREADS=1 python tests/benchmarks/intensities.py --plates 6
 
 Every plate has its own light and gain and three controls; its negatives and its sera,
-one of each pattern at each titre, are segmented and judged as `specimens` does. Prints
-a table in Markdown. --controls negative,positive leaves out the cut-off control.
+one of each pattern at each titre, are segmented and judged as `specimens` does, by all
+three controls, without the cut-off control, and by the negative control alone. Prints a
+table in Markdown for each.
 """
 
 from __future__ import annotations
@@ -52,17 +53,33 @@ CONTROLS = {
     "positive": ("positive control", Serum(("Homogeneous",), 1280)),
     "cut-off": ("cut-off control", Serum(("Homogeneous",), CUT_OFF)),
 }
+BY = (
+    ("negative", "positive", "cut-off"),
+    ("negative", "positive"),
+    ("negative",),
+)
 SHAPE, CELLS = (416, 512), 24
+STRONG = 320
 SETTINGS = IntensitySettings()
 
 Floats = npt.NDArray[np.float64]
 
 
+Measured = tuple[Serum, SpecimenSignal]
+
+
+@dataclass(frozen=True)
+class Plate:
+    """Signals of the controls of a plate, by their names, and of its specimens."""
+
+    controls: dict[str, Control]
+    specimens: list[Measured]
+
+
 @dataclass(frozen=True)
 class Judged:
-    """One specimen: its plate, serum and intensity."""
+    """One specimen: its serum and intensity."""
 
-    plate: int
     serum: Serum
     intensity: Intensity
 
@@ -80,23 +97,24 @@ def signal_of(serum: Serum, camera: Camera, rng: np.random.Generator) -> Specime
     return pool_signals([("field", frame_signal(one))])
 
 
-def judged_plate(
-    plate: int, negatives: int, patterns: Sequence[str], controls: Sequence[str]
-) -> Iterator[Judged]:
-    """Yield every specimen of a plate, judged by its controls."""
-    rng = np.random.default_rng(np.random.SeedSequence(22, spawn_key=(plate,)))
+def measure_plate(number: int, negatives: int, patterns: Sequence[str]) -> Plate:
+    """Simulate a plate and measure its controls and specimens."""
+    rng = np.random.default_rng(np.random.SeedSequence(22, spawn_key=(number,)))
     camera = Camera(rng.lognormal(0, 0.25), rng.lognormal(0, 0.15))
-    measured = [
-        Control(name, role, signal_of(serum, camera, rng))
+    controls = {
+        name: Control(name, role, signal_of(serum, camera, rng))
         for name, (role, serum) in CONTROLS.items()
-    ]
-    used = [one for one in measured if one.specimen in controls]
-    scale = scale_of(f"P{plate}", used, SETTINGS)
+    }
     sera = [Serum()] * negatives
     sera += [Serum((name,), titre) for titre, name in product(TITRES, patterns)]
-    for serum in sera:
-        signal = signal_of(serum, camera, rng)
-        yield Judged(plate, serum, judge_intensity(signal, scale, SETTINGS))
+    return Plate(controls, [(one, signal_of(one, camera, rng)) for one in sera])
+
+
+def judge(plate: Plate, by: Sequence[str]) -> Iterator[Judged]:
+    """Yield the specimens of a plate, judged by some of its controls."""
+    scale = scale_of("", [plate.controls[name] for name in by], SETTINGS)
+    for serum, signal in plate.specimens:
+        yield Judged(serum, judge_intensity(signal, scale, SETTINGS))
 
 
 def true_grade(serum: Serum) -> str:
@@ -184,24 +202,31 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--plates", type=int, default=6)
     parser.add_argument("--negatives", type=int, default=24)
-    parser.add_argument("--controls", default="negative,positive,cut-off")
     parser.add_argument("--other", action="store_true", help="Cytoplasmic and mitotic.")
     given = parser.parse_args()
     patterns = OTHER_PATTERNS if given.other else SIMULATED_PATTERNS
-    judged = [
-        one
-        for plate in range(given.plates)
-        for one in judged_plate(
-            plate, given.negatives, patterns, given.controls.split(",")
-        )
+    plates = [
+        measure_plate(number, given.negatives, patterns)
+        for number in range(given.plates)
     ]
-    print("\n".join(table(judged)))
-    if given.other:
-        strong = [o for o in judged if o.serum.titre >= 320]
-        for name in patterns:
-            own = [o.intensity.result for o in strong if o.serum.patterns == (name,)]
-            found = {result: own.count(result) for result in sorted(set(own))}
-            print(f"{name} from 1:320 on: {found}")
+    for by in BY:
+        judged = [one for plate in plates for one in judge(plate, by)]
+        print(f"\nControls: {', '.join(by)}\n")
+        print("\n".join(table(judged)))
+        if given.other:
+            print("\n".join(by_pattern(judged, patterns)))
+
+
+def by_pattern(judged: Sequence[Judged], patterns: Sequence[str]) -> Iterator[str]:
+    """Yield how strong sera of each pattern were judged."""
+    for name in patterns:
+        own = [
+            one.intensity.result
+            for one in judged
+            if one.serum.patterns == (name,) and one.serum.titre >= STRONG
+        ]
+        found = {result: own.count(result) for result in sorted(set(own))}
+        yield f"{name} from 1:{STRONG} on: {found}"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy.typing as npt
 _MIDDLE = (0.05, 0.95)
 _LEAST_SPAN = 8
 _PIXELS_A_LEVEL = 100
-_FILLED = 0.75
+_GAPS = 0.25
 _AT_AN_END = 0.02
 
 
@@ -24,13 +24,13 @@ def is_stretched(values: npt.NDArray[Any]) -> bool:
 
     Notes
     -----
-    A stretch of few grey values leaves gaps between them: more than a quarter of the
-    levels between the 5th and 95th percentile of the pixels are empty, though each has
-    a hundred pixels on average. Levels that are all the same power of two apart are
-    those of a camera with fewer bits. A stretch of many grey values into fewer leaves
-    no gap, but some pixels, and at most 2 %, at each end of the range; a camera reaches
-    both at once only where the background is black and the brightest cells saturate,
-    which is no measure of intensity either.
+    A stretch of few grey values leaves gaps between them: after a quarter of the levels
+    or more, between the 5th and 95th percentile of the pixels, the next one is empty,
+    though each has a hundred pixels on average. Levels that are all the same power of
+    two apart are those of a camera with fewer bits. A stretch of many grey values into
+    fewer leaves no gap, but some pixels, and at most 2 %, at each end of the range; a
+    camera reaches both at once only where the background is black and the brightest
+    cells saturate, which is no measure of intensity either.
     """
     if not values.size:
         return False
@@ -44,9 +44,10 @@ def is_stretched(values: npt.NDArray[Any]) -> bool:
     span = high - low + 1
     if span < _LEAST_SPAN or values.size < _PIXELS_A_LEVEL * span:
         return False
-    return len(levels) < _FILLED * span and not _has_fewer_bits(levels)
+    steps = np.diff(levels)
+    return bool((steps > 1).mean() >= _GAPS) and not _has_fewer_bits(steps)
 
 
-def _has_fewer_bits(levels: npt.NDArray[np.int64]) -> bool:
-    steps = np.unique(np.diff(levels))
-    return len(steps) == 1 and int(steps[0]).bit_count() == 1
+def _has_fewer_bits(steps: npt.NDArray[np.int64]) -> bool:
+    found = np.unique(steps)
+    return len(found) == 1 and int(found[0]).bit_count() == 1

@@ -121,6 +121,7 @@ def test_a_row_in_words():
     row = {
         "rank": 1,
         "specimen": "7",
+        "intensity": {"result": "positive", "grade": "++", "role": "positive control"},
         "pattern": None,
         "second_pattern": "NuMem",
         "mixed": False,
@@ -143,3 +144,14 @@ def test_a_row_in_words():
     assert told["reviewers' decision"] == "anna: Golgi; bert: none of the patterns"
     assert told["fault"] == "one. two."
     assert told["cells"] == "1,234"
+    assert told["result"] == "positive ++ (positive control)"
+    row |= {
+        "withheld": "negative",
+        "intensity": {"result": "negative", "grade": "negative", "role": "patient"},
+    }
+    told = dict(zip(COLUMNS, cells_of_row(row, I3A), strict=True))
+    assert (told["result"], told["verdict"], told["withheld"]) == (
+        "negative",
+        "none",
+        "",
+    )

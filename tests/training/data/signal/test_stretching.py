@@ -36,6 +36,11 @@ def test_a_stretch_by_a_tenth_is_none(dim):
     assert not is_stretched((dim * 1.1).astype(np.uint8))
 
 
+def test_two_heaps_with_nothing_between_are_no_stretch(rng):
+    heaps = np.concatenate([rng.poisson(12, 90_000), rng.poisson(90, 60_000)])
+    assert not is_stretched(heaps.astype(np.uint8))
+
+
 def test_sixteen_bits_stretched_to_eight_reach_both_ends(rng):
     deep = rng.normal(900, 150, 200_000)
     low, high = np.percentile(deep, (0.35, 99.65))
