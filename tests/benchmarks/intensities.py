@@ -1,6 +1,6 @@
 """Positive or negative, and the grade, on simulated series with known titres.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/intensities.py --plates 6
+    OMP_NUM_THREADS=1 python tests/benchmarks/intensities.py
 
 Every plate has its own light and gain and three controls; its negatives and its sera,
 one of each pattern at each titre, are segmented and judged as `specimens` does, by all
@@ -36,6 +36,7 @@ from training.data.simulation.series import (
     Serum,
     simulate_serum,
 )
+from training.data.simulation.series.plates import CONTROL_EFFECT
 from training.data.simulation.styles import SIMULATED_PATTERNS
 from training.errors import BadImageError, BadMaskError
 from training.evaluation.intensity import (
@@ -58,7 +59,7 @@ BY = (
     ("negative", "positive"),
     ("negative",),
 )
-SHAPE, CELLS = (416, 512), 24
+SHAPE, CELLS = (560, 680), 40
 STRONG = 320
 SETTINGS = IntensitySettings()
 
@@ -84,9 +85,11 @@ class Judged:
     intensity: Intensity
 
 
-def signal_of(serum: Serum, camera: Camera, rng: np.random.Generator) -> SpecimenSignal:
+def signal_of(
+    serum: Serum, camera: Camera, rng: np.random.Generator, effect: float = 1.0
+) -> SpecimenSignal:
     """Simulate a field, find its nuclei and measure them."""
-    image = simulate_serum(serum, camera, CELLS, SHAPE, rng).image
+    image = simulate_serum(serum, camera, CELLS, SHAPE, rng, effect=effect).image
     try:
         labels = segment_nuclei(image, SegmentationSettings())
         cells = extract_cells(image, labels, ExtractionSettings())
@@ -102,7 +105,7 @@ def measure_plate(number: int, negatives: int, patterns: Sequence[str]) -> Plate
     rng = np.random.default_rng(np.random.SeedSequence(22, spawn_key=(number,)))
     camera = Camera(rng.lognormal(0, 0.25), rng.lognormal(0, 0.15))
     controls = {
-        name: Control(name, role, signal_of(serum, camera, rng))
+        name: Control(name, role, signal_of(serum, camera, rng, CONTROL_EFFECT))
         for name, (role, serum) in CONTROLS.items()
     }
     sera = [Serum()] * negatives
@@ -200,8 +203,8 @@ def _near(one: Judged) -> bool:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--plates", type=int, default=6)
-    parser.add_argument("--negatives", type=int, default=24)
+    parser.add_argument("--plates", type=int, default=4)
+    parser.add_argument("--negatives", type=int, default=20)
     parser.add_argument("--other", action="store_true", help="Cytoplasmic and mitotic.")
     given = parser.parse_args()
     patterns = OTHER_PATTERNS if given.other else SIMULATED_PATTERNS

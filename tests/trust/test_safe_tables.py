@@ -182,7 +182,9 @@ def worklist(words, folder):
             "specimen": word,
             "pattern": word,
             "intensity": {
-                **dict.fromkeys(("result", "grade", "compartment", "series"), word),
+                **dict.fromkeys(
+                    ("result", "grade", "compartment", "series", "titre"), word
+                ),
                 **dict.fromkeys(("index", "nuclei", "cytoplasm")),
                 **dict.fromkeys(("role", "reason"), word),
                 "notes": [word],

@@ -12,6 +12,7 @@ from training.data.layouts.titles import (
     ROLES,
     SERIES,
     SPECIMEN_ROWS,
+    TITRES,
     find_column,
     needed_column,
 )
@@ -48,6 +49,8 @@ class SeriesMember:
         Name of the plate, slide or run; '' where the table has one series.
     role
         In it.
+    titre
+        As the table states it, e.g. ``1:320``; '' where it does not.
     acquisition
         The table's words on exposure, gain, lamp and conjugate, by the column's title.
     """
@@ -55,6 +58,7 @@ class SeriesMember:
     specimen: str
     series: str = ""
     role: SpecimenRole = "patient"
+    titre: str = ""
     acquisition: dict[str, str] = field(default_factory=dict)
 
 
@@ -155,13 +159,15 @@ def read_series(path: Path | None) -> SeriesTable:
     of = needed_column(path, table.header, SPECIMEN_ROWS)
     to = needed_column(path, table.header, ROLES)
     group = find_column(path, table.header, SERIES)
+    measured = find_column(path, table.header, TITRES)
     columns = [find_column(path, table.header, role) for role in ACQUISITION]
     taken = {table.header[one]: one for one in columns if one is not None}
     members: dict[str, SeriesMember] = {}
     for row in table.rows:
         series = "" if group is None else row[group]
         words = {title: row[column] for title, column in taken.items()}
-        member = SeriesMember(row[of], series, _role(row[to], path), words)
+        titre = "" if measured is None else row[measured]
+        member = SeriesMember(row[of], series, _role(row[to], path), titre, words)
         if members.setdefault(id_key(row[of], path), member) != member:
             raise BadLayoutError(
                 path, f"{row[of]} has two rows that differ", "keep the right row"

@@ -68,6 +68,7 @@ PATTERNS = Role(
 INTENSITIES = Role("intensities", ("intensity", "specimen intensity"))
 ROLES = Role("roles", ("role", "specimen role", "well role", "control"))
 SERIES = Role("series", ("series", "plate", "plate id", "slide", "slide id", "run"))
+TITRES = Role("titres", ("titre", "titer", "ana titre", "ana titer"))
 ACQUISITION = (
     Role("exposures", ("exposure", "exposure time", "exposure ms", "exposure time ms")),
     Role("gains", ("gain", "camera gain")),

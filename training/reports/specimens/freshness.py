@@ -23,6 +23,7 @@ from training.storage.seals import is_sealed
 
 FORMAT = 3
 REPORT, CELLS, VERDICT = "report.html", "cells.csv", "verdict.json"
+FHIR = "fhir.json"
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 _DEVICES = re.compile(r"(?i)con|prn|aux|nul|(com|lpt)\d")
@@ -107,9 +108,9 @@ def _state(path: Path) -> dict[str, Any]:
 
 
 def sealed_words(content: dict[str, Any], folder: Path) -> str:
-    """Return what is sealed: the content, and the page and table beside it."""
+    """Return what is sealed: the content, and the other files beside it."""
     made_from = {k: v for k, v in content["made_from"].items() if k != "seal"}
-    files = [file_hash(folder / name) for name in (REPORT, CELLS)]
+    files = [file_hash(folder / name) for name in (REPORT, CELLS, FHIR)]
     return json.dumps([{**content, "made_from": made_from}, files], sort_keys=True)
 
 
@@ -128,7 +129,7 @@ def read_fresh(
         Hashes of how it would be made now, of the decisions on its cells, and of the
         series that it belongs to.
     """
-    if not all((folder / name).is_file() for name in (REPORT, CELLS, VERDICT)):
+    if not all((folder / name).is_file() for name in (REPORT, CELLS, FHIR, VERDICT)):
         return None
     try:
         content = read_json(folder / VERDICT)

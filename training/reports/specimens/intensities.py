@@ -101,6 +101,7 @@ class SeriesJudge:
             "reason": intensity.reason,
             "series": None if member is None else member.series,
             "role": "patient" if member is None else member.role,
+            "titre": "" if member is None else member.titre,
             "nuclei": _rounded(signal.nuclei),
             "cytoplasm": _rounded(signal.cytoplasm),
             "nuclei_measured": signal.cells,

@@ -38,9 +38,11 @@ from training.reports.specimens.content import (
     specimen_content,
     versions,
 )
+from training.reports.specimens.fhir import fhir_report
 from training.reports.specimens.findings import Findings, find_in_specimen
 from training.reports.specimens.freshness import (
     CELLS,
+    FHIR,
     REPORT,
     VERDICT,
     file_states,
@@ -316,6 +318,7 @@ def _write(
     page = specimen_page(content, found, shown, reasons, vocabulary)
     write_text(folder / REPORT, page)
     write_text(folder / CELLS, cells_csv(found, decisions, vocabulary.names))
+    write_json(folder / FHIR, fhir_report(content, vocabulary))
     content["made_from"]["seal"] = seal_of(sealed_words(content, folder))
     write_json(folder / VERDICT, content)
     return content

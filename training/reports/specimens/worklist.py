@@ -151,7 +151,7 @@ def _flat(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 def _flat_intensity(told: dict[str, Any]) -> dict[str, Any]:
     """Return an intensity as columns; what was not measured is empty."""
-    words = ("result", "grade", "compartment", "series", "role")
+    words = ("result", "grade", "compartment", "series", "role", "titre")
     flat = {name: told[name] for name in words}
     for name in ("index", "nuclei", "cytoplasm"):
         ends = told[name] or dict.fromkeys(("median", "low", "high"))

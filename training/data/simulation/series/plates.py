@@ -32,6 +32,9 @@ _CONTROLS = (
     ("positive control", Serum(("Homogeneous",), 1280)),
     ("cut-off control", Serum(("Homogeneous",), CUT_OFF)),
 )
+CONTROL_EFFECT = 0.3
+"""How much the controls of plates differ: all come from one stock."""
+
 _COLUMNS = ("specimen", "series", "role", "exposure")
 _EXPOSURE = 100.0
 
@@ -130,7 +133,10 @@ def _write_frames(
     shape = (settings.height, settings.width)
     for k in range(settings.frames):
         rng = _generator(settings.seed, *place, k)
-        frame = simulate_serum(well.serum, camera, settings.cells, shape, rng)
+        effect = 1.0 if well.role == "patient" else CONTROL_EFFECT
+        frame = simulate_serum(
+            well.serum, camera, settings.cells, shape, rng, effect=effect
+        )
         file = folder / well.id / f"{well.id}_p{k}.tif"
         write_bytes(file, tiff_bytes(frame.image))
 
