@@ -1,5 +1,7 @@
 """The worklist driven by clicks, alone and in napari's window."""
 
+from pathlib import Path
+
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QDesktopServices
@@ -12,6 +14,8 @@ from napari_hep2.classify.widgets.worklist_panel import (
     cells_of_row,
 )
 from napari_hep2.jobs import run_here
+from training.config import PlateSettings
+from training.data.simulation.series import simulate_plates
 from training.patterns import I3A
 
 
@@ -95,6 +99,38 @@ def test_cancel_keeps_what_is_done(qtbot, worklist, specimens, tmp_path):
     assert worklist.table.topLevelItemCount() >= 1
     assert not worklist.open_list.isEnabled()
     assert worklist.run.isEnabled()
+
+
+def test_a_pathologist_walks_through_a_series(qtbot, monkeypatch, worklist, tmp_path):
+    """From a plate with its controls to positive and negative, and to a report."""
+    settings = PlateSettings(wells=8, cells=14, height=240, width=300, seed=1)
+    wells = list(simulate_plates(tmp_path / "plate", settings))
+    pages = []
+    monkeypatch.setattr(
+        QDesktopServices,
+        "openUrl",
+        lambda url: pages.append(Path(url.toLocalFile())) or True,
+    )
+    worklist.work.choose_folder(tmp_path / "plate" / "wells")
+    worklist.work.choose_out(tmp_path / "out")
+    click(qtbot, worklist.run)
+    settle(qtbot, worklist.session)
+    found = {
+        item.text(1): item
+        for k in range(worklist.table.topLevelItemCount())
+        if (item := worklist.table.topLevelItem(k)) is not None
+    }
+    assert set(found) == {one.id for one in wells}
+    result, verdict = COLUMNS.index("result"), COLUMNS.index("verdict")
+    negative = found["P1-A01"]
+    assert negative.text(result) == "negative (negative control)"
+    assert negative.text(verdict) == "none"
+    assert "index 0.00" in negative.toolTip(result)
+    assert found["P1-A02"].text(result).startswith("positive +")
+    assert found["P1-A03"].text(result) == "borderline (cut-off control)"
+    worklist.table.setCurrentItem(negative)
+    click(qtbot, worklist.open_report)
+    assert '<p class="figure">Negative</p>' in pages[0].read_text()
 
 
 @pytest.mark.window
