@@ -99,6 +99,7 @@ def specimens(
             done.append(step)
             remark(*step.faults)
         content = finish_worklist(plan, done)
+    remark(*plan.judge.faults)
     _answer(content, sum(step.skipped for step in done), out, as_json)
     if any(step.faults for step in done):
         raise typer.Exit(BAD_INPUT)

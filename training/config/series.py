@@ -90,16 +90,16 @@ class PlateSettings(Settings):
             "Share of the positive patients with a cytoplasmic or mitotic pattern."
         ),
     )
-    cells: int = Field(24, ge=1, le=1000, description="Nuclei of a frame.")
+    cells: int = Field(40, ge=1, le=1000, description="Nuclei of a frame.")
     height: int = Field(
-        416,
+        560,
         ge=128,
         le=4096,
         description="Height of a frame.",
         json_schema_extra=unit("pixels"),
     )
     width: int = Field(
-        512,
+        680,
         ge=128,
         le=4096,
         description="Width of a frame.",

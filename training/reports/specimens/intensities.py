@@ -78,6 +78,11 @@ class SeriesJudge:
             self._scales[series] = scale_of(series, controls, self.settings)
         return self._scales[series]
 
+    @property
+    def faults(self) -> list[str]:
+        """One sentence for each series asked for that has no scale."""
+        return [scale for scale in self._scales.values() if isinstance(scale, str)]
+
     def notes(self, specimen: str) -> list[str]:
         """Return what makes the intensities of a specimen's series uncertain."""
         member = self.table.of(specimen)

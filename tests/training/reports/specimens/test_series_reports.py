@@ -257,3 +257,13 @@ def test_the_commands_simulate_and_judge_a_plate(tmp_path, request):
     content = json.loads(done.stdout)
     assert len(content["specimens"]) == 8
     assert sum(content["results"].values()) == 8
+    table = tmp_path / "roles.csv"
+    table.write_text("specimen,series,role\nP1-A01,7,pos\nP1-A02,7,\n")
+    words += ["--series", str(table), "--only", "P1-A02"]
+    done = CliRunner().invoke(app, words)
+    assert (
+        done.stderr.splitlines().count(
+            "The series 7 is not judged: it has no negative control."
+        )
+        == 1
+    )
