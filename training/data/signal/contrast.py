@@ -25,8 +25,8 @@ MEASURED = frozenset({"", "border", "touching"})
 """Reasons for which a cell is dropped and still measured."""
 
 _GAP, _RING, _WINDOW = 0.15, 0.6, 4.0
-"""Start and end of the ring around a nucleus, and half a side of the window in which
-the background is looked for, in radii of the usual nucleus."""
+"""Start and end of the ring around a nucleus, and how far around it the background is
+looked for, in radii of the usual nucleus."""
 
 _SMOOTHING = 0.04
 """Deviation of the filter before, in the same unit."""
@@ -166,8 +166,7 @@ class _Thinned:
             return 0.0, 0.0
         reach = int(_WINDOW * self.radius)
         around = tuple(
-            slice(max(0, int((side.start + side.stop) / 2) - reach), side.stop + reach)
-            for side in box
+            slice(max(0, side.start - reach), side.stop + reach) for side in box
         )
         grey, away = self.grey[around], self.away[around]
         seen = self.seen[around]
