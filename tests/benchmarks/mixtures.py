@@ -1,10 +1,10 @@
-"""How often a mixture of two patterns is called mixed, or withheld.
+"""How often a mixture of two patterns is called mixed, and a pure specimen.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/mixtures.py RUN --share 0.5
 
 A mixture is made of cells of two held-out specimens of a finished run that differ in
 pattern and were recognised by themselves. It is judged by constants fitted on all other
-specimens. Prints one line of JSON.
+specimens; so is each held-out specimen by itself. Prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.config import VerdictSettings
-from training.evaluation.verdict import specimen_verdict
+from training.evaluation.verdict import SpecimenVerdict, specimen_verdict
 from training.evaluation.verdict_constants import (
     JudgedSpecimens,
     fit_constants,
@@ -58,6 +58,12 @@ def mixtures(
         yield a, b, np.concatenate(parts)
 
 
+def named(verdict: SpecimenVerdict, vocabulary: Vocabulary) -> set[int]:
+    """Return the places of both patterns of a verdict."""
+    both = (verdict.pattern, verdict.second)
+    return {vocabulary.index(one.name) for one in both if one is not None}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
@@ -78,14 +84,25 @@ def main() -> None:
         np.random.default_rng(0),
     )
     rng, settings = np.random.default_rng(given.seed), VerdictSettings()
-    everyone, verdicts = np.arange(len(judged)), []
-    for a, b, scores in mixtures(judged, given.draws, given.share, rng):
-        others = np.setdiff1d(everyone, [a, b])
-        fitted = fit_constants(judged, others, settings)
-        verdicts.append(specimen_verdict(scores, vocabulary, settings, fitted))
+    everyone = np.arange(len(judged))
+
+    def judge(scores: npt.NDArray[np.float32], *own: int) -> SpecimenVerdict:
+        fitted = fit_constants(judged, np.setdiff1d(everyone, own), settings)
+        return specimen_verdict(scores, vocabulary, settings, fitted)
+
+    drawn = list(mixtures(judged, given.draws, given.share, rng))
+    verdicts = [judge(scores, a, b) for a, b, scores in drawn]
+    pairs = [{judged.truth[a], judged.truth[b]} for a, b, _ in drawn]
+    pure = [judge(judged.cells[k], k) for k in everyone.tolist()]
     told = {
         "mixtures": len(verdicts),
         "called_mixed": sum(one.mixed for one in verdicts),
+        "both_right": sum(
+            one.mixed and named(one, vocabulary) == pair
+            for one, pair in zip(verdicts, pairs, strict=True)
+        ),
+        "specimens": len(pure),
+        "specimens_called_mixed": sum(one.mixed for one in pure),
         "one_pattern": sum(not one.mixed and not one.withheld for one in verdicts),
         "withheld": dict(Counter(one.withheld for one in verdicts if one.withheld)),
         **{name: value for name, value in vars(given).items() if name != "run"},

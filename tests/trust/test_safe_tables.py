@@ -20,8 +20,10 @@ from training.data.cells.extraction import ExtractedCells, FrameCells
 from training.data.cells.files import CELLS, read_table
 from training.data.cells.writer import CellWriter
 from training.data.layouts import Frame, Specimen
+from training.data.signal import SpecimenSignal
 from training.decisions.exchange import export_decisions, import_decisions
 from training.decisions.store import DecisionStore
+from training.evaluation.intensity import Intensity
 from training.evaluation.verdict import specimen_verdict
 from training.evaluation.verdict_figures import VerdictCalibration
 from training.evaluation.verdict_fit import (
@@ -160,6 +162,8 @@ def specimen_report(words, folder):
         SCORES.repeat(n, 0),
         np.zeros((n, 9, 9), np.uint8),
         VERDICT,
+        SpecimenSignal(None, None, 0),
+        Intensity("not judged", "", None, "", ""),
         (),
         (),
     )
@@ -177,6 +181,14 @@ def worklist(words, folder):
             **dict.fromkeys(("icap_group", "second_pattern", "given_pattern")),
             "specimen": word,
             "pattern": word,
+            "intensity": {
+                **dict.fromkeys(
+                    ("result", "grade", "compartment", "series", "titre"), word
+                ),
+                **dict.fromkeys(("index", "nuclei", "cytoplasm")),
+                **dict.fromkeys(("role", "reason"), word),
+                "notes": [word],
+            },
             "mixed": False,
             "faults": [word],
             "shares": dict.fromkeys(I3A.names, -0.5),

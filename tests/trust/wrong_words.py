@@ -58,6 +58,8 @@ ONCE = (
     ("simulate {frame}", "is not an empty folder"),
     ("simulate {out} --set cells_min=0", "cells_min: "),
     ("simulate {frame}/below", "cannot be written"),
+    ("simulate-plates {frame}", "is not an empty folder"),
+    ("simulate-plates {out} --set wells=2", "wells: '2' does not fit"),
     ("list --jason", "No such option"),
     ("run set-9 --data x", "set-9: there is no such experiment"),
     ("run set-1 --data x --set widht=1", "widht: there is no such setting; use one of"),

@@ -35,6 +35,30 @@ def simulate(
 
 
 @app.command()
+def simulate_plates(
+    out: Annotated[Path, typer.Argument(help="Folder to create.")],
+    plates: Annotated[int, typer.Option(min=1, help="Number of plates.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, help="The same seed gives the same pixels.")
+    ] = 0,
+    changes: Changes = None,
+    as_json: Json = False,
+) -> None:
+    """Simulate plates of patients and controls: frames, roles, and the truth.
+
+    OUT/wells holds the frames and series.csv, as "specimens" reads them.
+    """
+    from training.config import PlateSettings
+    from training.data.simulation.series import simulate_plates as make
+
+    given = {"plates": str(plates), "seed": str(seed), **pairs(changes)}
+    settings = PlateSettings.parse(given)
+    steps = make(out, settings)
+    made = list(progress(steps, settings.plates * settings.wells, "wells"))
+    tell({"folder": str(out), "wells": len(made), "simulated": True}, as_json)
+
+
+@app.command()
 def extract(
     specimens: Annotated[Path, typer.Argument(help="Folder of specimens.")],
     out: Annotated[Path, typer.Option(help="Cell folder to create.")],

@@ -41,6 +41,13 @@ def specimens(
         typer.Option(help="Library that computes the scores; auto: by model file."),
     ] = Backend.auto,
     device: DeviceOption = Device.auto,
+    series: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of specimens with their role and series; default: the one in "
+            "the folder of the specimens."
+        ),
+    ] = None,
     layout: Layout = "auto",
     changes: Changes = None,
     as_json: Json = False,
@@ -51,6 +58,7 @@ def specimens(
     """
     from training.config import (
         ExtractionSettings,
+        IntensitySettings,
         SegmentationSettings,
         VerdictSettings,
         parse_together,
@@ -58,8 +66,12 @@ def specimens(
     from training.reports.specimens.plans import ReportRequest, plan_reports
     from training.reports.specimens.stream import finish_worklist, report_specimens
 
-    extraction, segmentation, verdict = parse_together(
-        pairs(changes), ExtractionSettings(), SegmentationSettings(), VerdictSettings()
+    extraction, segmentation, verdict, intensity = parse_together(
+        pairs(changes),
+        ExtractionSettings(),
+        SegmentationSettings(),
+        VerdictSettings(),
+        IntensitySettings(),
     )
     request = ReportRequest(
         folder,
@@ -73,10 +85,13 @@ def specimens(
         extraction,
         segmentation,
         verdict,
+        intensity,
+        series,
     )
     plan, note = plan_reports(request)
     collection = plan.collection
     remark(f"{collection.census}.", *collection.notes, *([note] if note else []))
+    remark(*plan.series.missing(one.id for one in collection.specimens))
     done = []
     remedy = "repeat the command: finished reports are kept"
     with going_on(out, remedy), plan.lock():
@@ -84,6 +99,7 @@ def specimens(
             done.append(step)
             remark(*step.faults)
         content = finish_worklist(plan, done)
+    remark(*plan.judge.faults)
     _answer(content, sum(step.skipped for step in done), out, as_json)
     if any(step.faults for step in done):
         raise typer.Exit(BAD_INPUT)
@@ -149,6 +165,7 @@ def _answer(content: dict[str, Any], skipped: int, out: Path, as_json: bool) -> 
             "worklist": str(out / "worklist.html"),
             "specimens": len(content["specimens"]),
             "with verdict": content["with_verdict"],
+            **{name: n for name, n in content["results"].items() if n},
             "up to date": skipped,
             "frames left out": content["faults"],
         },

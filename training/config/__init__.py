@@ -34,6 +34,7 @@ from training.config.networks import (
     PaperNetworkSettings,
     RadialNetworkSettings,
 )
+from training.config.series import IntensitySettings, PlateSettings
 from training.config.stack import StackSettings
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "ExtractionSettings",
     "FeatureSettings",
     "ImageNetSettings",
+    "IntensitySettings",
     "KernelRidgeSettings",
     "LeNetSettings",
     "LocalPatternsSettings",
@@ -50,6 +52,7 @@ __all__ = [
     "NearCopySettings",
     "NetworkSettings",
     "PaperNetworkSettings",
+    "PlateSettings",
     "ProtocolSettings",
     "QualitySettings",
     "RadialNetworkSettings",

@@ -133,7 +133,16 @@ class VerdictSettings(Settings):
         0.2,
         ge=0,
         le=1,
-        description="Share of cells from which a second pattern is shown as mixed.",
+        description=(
+            "Share of cells from which a second pattern is shown as mixed, where no "
+            "balance of mixtures was fitted."
+        ),
+    )
+    called_mixed: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="Share of specimens of one pattern that may be called mixed.",
     )
     risk: float = Field(
         0.1,

@@ -15,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from training.config import VerdictSettings
+from training.evaluation.mixture import find_mixture
 from training.evaluation.verdict_figures import VerdictCalibration
 from training.patterns import Pattern, Vocabulary
 
 TOO_FEW = "too-few-cells"
 NO_CLEAR = "no-clear-pattern"
 NOT_THESE = "not-one-of-these"
+NEGATIVE = "negative"
 
 _FLOOR = 1e-6
 _PROFILE_FLOOR = 0.01
@@ -39,7 +41,7 @@ class SpecimenVerdict:
     second
         The pattern with the next highest score, or None without cells.
     mixed
-        Whether the second pattern has enough cells to be shown beside the first.
+        Whether there are two patterns, `second` beside `pattern`.
     scores : (K,) float64
         Softmax of the mean log score over cells: a ranking. Cells of one specimen are
         not independent, so this is not a probability.
@@ -51,7 +53,7 @@ class SpecimenVerdict:
         Why the verdict is what it is, in one sentence.
     probabilities : (K,) float64 or None
         Calibrated on held-out specimens; None where no verdict was fitted.
-    withheld : {'', 'too-few-cells', 'no-clear-pattern', 'not-one-of-these'}
+    withheld : {'', 'too-few-cells', 'no-clear-pattern', 'not-one-of-these', 'negative'}
         Why there is no verdict, as a code.
     distance
         To the nearest held-out specimen of the leading pattern, in nats; infinite where
@@ -113,10 +115,16 @@ def specimen_verdict(
         probabilities = softmax(mean_log * evidence(n_cells, fitted))
         known = fitted.profiles.get(vocabulary[first].name, ())
         away = nearest(profile(scores), known)
+    pair = _two_patterns(scores, vocabulary, settings, fitted)
+    if pair is not None:
+        first, second = sorted(pair, key=lambda k: -mean_log[k])
     view = _View(vocabulary[first].title, n_cells, float(shares[first]))
-    withheld, reason = _withheld(view, settings, fitted, probabilities, away)
-    limit = fitted.mixed_share if fitted is not None else settings.mixed_share
-    mixed = not withheld and bool(shares[second] >= limit)
+    withheld, reason = "", ""
+    if pair is None:
+        withheld, reason = _withheld(view, settings, fitted, probabilities, away)
+    mixed = pair is not None or (
+        not withheld and _has_share(float(shares[second]), settings, fitted)
+    )
     told = f"{view.title} in {votes[first]} of {n_cells} cells"
     if mixed:
         told += f", {vocabulary[second].title} in {votes[second]}"
@@ -132,6 +140,39 @@ def specimen_verdict(
         withheld,
         away,
     )
+
+
+def _two_patterns(
+    scores: npt.NDArray[np.float32],
+    vocabulary: Vocabulary,
+    settings: VerdictSettings,
+    fitted: VerdictCalibration | None,
+) -> tuple[int, int] | None:
+    """Return the two patterns of a mixture, or None where it is none.
+
+    The cells of each pattern must be as near to its held-out specimens as a specimen
+    has to be.
+    """
+    if fitted is None or fitted.mixed_balance is None:
+        return None
+    found = find_mixture(scores)
+    if len(scores) < settings.minimum_cells or found.balance <= fitted.mixed_balance:
+        return None
+    limit = math.inf if fitted.distance is None else fitted.distance
+    for place, group in zip(found.patterns, found.groups(scores), strict=True):
+        known = fitted.profiles.get(vocabulary[place].name, ())
+        if nearest(profile(group), known) > limit:
+            return None
+    return found.patterns
+
+
+def _has_share(
+    share: float, settings: VerdictSettings, fitted: VerdictCalibration | None
+) -> bool:
+    """Return whether the second pattern has enough cells, without a fitted balance."""
+    if fitted is None:
+        return share >= settings.mixed_share
+    return fitted.mixed_balance is None and share >= fitted.mixed_share
 
 
 def mean_log_score(scores: npt.NDArray[np.float32]) -> Floats:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import scipy
 
 from training.config import VerdictSettings
+from training.evaluation.mixture import find_mixture
 from training.evaluation.verdict import mean_log_score, nearest, profile, softmax
 from training.evaluation.verdict_figures import VerdictCalibration
 
@@ -49,6 +50,8 @@ class JudgedSpecimens:
         See `training.evaluation.verdict.profile`.
     second_share : (S,) float64
         Share of cells of the pattern next to the leading one.
+    balance : (S,) float64
+        See `training.evaluation.mixture.find_mixture`.
     drawn : (S, R, K) float64
         Mean log score of R draws of cells, and of all.
     drawn_n : (S, R) int64
@@ -62,6 +65,7 @@ class JudgedSpecimens:
     mean_log: Floats
     profiles: Floats
     second_share: Floats
+    balance: Floats
     drawn: Floats
     drawn_n: Rows
 
@@ -113,6 +117,7 @@ def judge_specimens(
         np.stack([mean_log_score(one) for one in cells]),
         np.stack([profile(one) for one in cells]),
         np.asarray([_second_share(one) for one in cells]),
+        np.asarray([find_mixture(one).balance for one in cells]),
         np.stack([drawn for drawn, _ in draws]),
         np.stack([counts for _, counts in draws]),
     )
@@ -159,7 +164,7 @@ def fit_constants(
     top = softmax(judged.mean_log[rows] * scale[:, None]).max(axis=1)
     right = judged.recognised[rows]
     away = _distances(judged, rows)
-    limit = _distance_limit(away[right], settings.turned_away)
+    limit = _upper_limit(away[right], settings.turned_away)
     known = away <= limit if limit is not None else np.ones(len(rows), bool)
     chosen = choose_threshold(
         top[known], right[known], settings.risk, settings.confidence
@@ -180,6 +185,7 @@ def fit_constants(
         distance=limit,
         profiles=_known_profiles(judged, rows[right]),
         mixed_share=max(settings.mixed_share, usual),
+        mixed_balance=_upper_limit(judged.balance[rows], settings.called_mixed),
         least_risk=least_risk(top[known], right[known], settings.confidence),
         **origin,
     )
@@ -310,16 +316,16 @@ def _distances(judged: JudgedSpecimens, rows: Rows) -> Floats:
     return np.asarray(found)
 
 
-def _distance_limit(away: Floats, turned_away: float) -> float | None:
-    """Return the distance that so small a share of the next specimens exceeds.
+def _upper_limit(values: Floats, beyond: float) -> float | None:
+    """Return the value that so small a share of the next specimens exceeds.
 
     It is the split-conformal quantile; where too few specimens give one, or it is
-    infinite, the largest finite distance.
+    infinite, the largest finite value.
     """
-    finite = np.sort(away[np.isfinite(away)])
+    finite = np.sort(values[np.isfinite(values)])
     if not len(finite):
         return None
-    rank = int(np.ceil((len(away) + 1) * (1 - turned_away)))
+    rank = int(np.ceil((len(values) + 1) * (1 - beyond)))
     return float(finite[min(rank, len(finite)) - 1])
 
 

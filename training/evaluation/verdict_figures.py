@@ -108,6 +108,15 @@ class VerdictCalibration(Settings):
     mixed_share: float = Field(
         ge=0, le=1, description="Share of cells from which a second pattern is shown."
     )
+    mixed_balance: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description=(
+            "Largest balance of two patterns in a specimen of one; null where the "
+            "share of cells decides, as in earlier versions."
+        ),
+    )
     figures: VerdictFigures | None = Field(None, description="Cross-fitted.")
     left_out_by: Literal["", "scores", "training"] = Field(
         "",

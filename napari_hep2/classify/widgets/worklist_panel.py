@@ -32,12 +32,14 @@ from napari_hep2.common.parts import (
 )
 from napari_hep2.state import SessionState
 from training.decisions.specimens import NONE_OF_THESE
+from training.evaluation.verdict import NEGATIVE
 from training.inference.cards import SIMULATED
 from training.patterns import Vocabulary
 
 COLUMNS = (
     "",
     "specimen",
+    "result",
     "verdict",
     "probability",
     "second",
@@ -48,7 +50,8 @@ COLUMNS = (
     "fault",
 )
 _SPECIMEN = int(Qt.ItemDataRole.UserRole) + 1
-_NUMBERS = (0, 3, 6, 7)
+_RESULT, _VERDICT = 2, 3
+_NUMBERS = (0, 4, 7, 8)
 
 
 def open_page(state: SessionState, page: Path) -> None:
@@ -244,11 +247,12 @@ def _item(one: dict[str, Any], vocabulary: Vocabulary) -> QTreeWidgetItem:
     item.setData(0, _SPECIMEN, one["specimen"])
     place = vocabulary.find(one["pattern"] or "")
     if place is not None:
-        item.setIcon(2, pattern_icon(vocabulary[place]))
+        item.setIcon(_VERDICT, pattern_icon(vocabulary[place]))
     right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
     for column in _NUMBERS:
         item.setTextAlignment(column, right)
-    item.setToolTip(2, one["reason"])
+    item.setToolTip(_RESULT, "\n".join(_intensity_lines(one["intensity"])))
+    item.setToolTip(_VERDICT, one["reason"])
     item.setToolTip(len(COLUMNS) - 1, "\n".join(one["faults"]))
     return item
 
@@ -261,7 +265,9 @@ def cells_of_row(one: dict[str, Any], vocabulary: Vocabulary) -> tuple[str, ...]
         for each in one["specimen_decisions"]
     ]
     verdict = _title(pattern, vocabulary)
-    if not verdict:
+    if not verdict and one["withheld"] == NEGATIVE:
+        verdict = "none"
+    elif not verdict:
         leads = max(one["scores"], key=one["scores"].get) if one["cells"] else ""
         verdict = f"none ({_title(leads, vocabulary)} leads)" if leads else "none"
     if one["mixed"]:
@@ -269,6 +275,7 @@ def cells_of_row(one: dict[str, Any], vocabulary: Vocabulary) -> tuple[str, ...]
     return (
         str(one["rank"]),
         one["specimen"],
+        result_text(one["intensity"]),
         verdict,
         "none fitted" if odds is None else percent(max(odds.values())),
         _title(one["second_pattern"], vocabulary),
@@ -278,6 +285,17 @@ def cells_of_row(one: dict[str, Any], vocabulary: Vocabulary) -> tuple[str, ...]
         "; ".join(said),
         " ".join(one["faults"]),
     )
+
+
+def result_text(intensity: dict[str, Any]) -> str:
+    """Return a result as ``positive ++``, with the role of a control behind it."""
+    result, role = intensity["result"], intensity["role"]
+    words = f"positive {intensity['grade']}" if result == "positive" else result
+    return words if role == "patient" else f"{words} ({role})"
+
+
+def _intensity_lines(intensity: dict[str, Any]) -> list[str]:
+    return [intensity["reason"], *intensity["notes"]]
 
 
 def _title(name: str | None, vocabulary: Vocabulary) -> str:

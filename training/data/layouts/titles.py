@@ -66,6 +66,16 @@ PATTERNS = Role(
     ),
 )
 INTENSITIES = Role("intensities", ("intensity", "specimen intensity"))
+ROLES = Role("roles", ("role", "specimen role", "well role", "control"))
+SERIES = Role("series", ("series", "plate", "plate id", "slide", "slide id", "run"))
+TITRES = Role("titres", ("titre", "titer", "ana titre", "ana titer"))
+ACQUISITION = (
+    Role("exposures", ("exposure", "exposure time", "exposure ms", "exposure time ms")),
+    Role("gains", ("gain", "camera gain")),
+    Role("lamps", ("lamp", "lamp power", "light")),
+    Role("conjugates", ("conjugate", "conjugate lot")),
+)
+"""What has to be the same in a series, for its intensities to be comparable."""
 CELLS = Role(
     "cells",
     ("image id", "id", "cell", "cell id", "image", "image name", "file", "file name"),

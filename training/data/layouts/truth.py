@@ -13,6 +13,7 @@ from training.data.layouts.names import aside_base, bare_stem
 from training.data.layouts.titles import (
     INTENSITIES,
     PATTERNS,
+    ROLES,
     SPECIMENS,
     Role,
     find_column,
@@ -152,7 +153,7 @@ def pattern_table(
     """Return the table of a plain folder that gives the patterns, and what to note.
 
     It has a column of specimens and one of patterns; other tables may lie beside it,
-    and each that is not read is noted with the reason.
+    and each that is not read is noted with the reason, but for one that gives roles.
 
     Parameters
     ----------
@@ -164,12 +165,12 @@ def pattern_table(
     BadLayoutError
         If two tables give patterns, or the only one does not say of which specimens.
     """
-    headers = _first_rows(root)
+    headers = first_rows(root)
     both = [p for p in headers if _has(headers[p], SPECIMENS, PATTERNS)]
     if len(both) > 1:
         names = " and ".join(path.name for path in both[:2])
         raise BadLayoutError(root, f"{names} both give patterns", "keep one of them")
-    others = [path for path in headers if path not in both]
+    others = [p for p in headers if p not in both and not _has(headers[p], ROLES)]
     for path in () if both else others:
         _check_no_patterns(path, headers[path])
     elsewhere = [
@@ -186,7 +187,7 @@ def pattern_table(
     return (both[0] if both else None), notes
 
 
-def _first_rows(root: Path) -> dict[Path, tuple[str, ...]]:
+def first_rows(root: Path) -> dict[Path, tuple[str, ...]]:
     """Return the first rows of the tables in a folder; a text may be one, too.
 
     A text that is named after an image is what a microscope or a tool says of it.

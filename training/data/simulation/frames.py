@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +68,7 @@ def simulate_frame(
     shape: tuple[int, int],
     reject_share: float,
     rng: np.random.Generator,
+    stainer: Callable[..., Stainer] = Stainer,
 ) -> SimulatedFrame:
     """Simulate one frame of a specimen.
 
@@ -78,12 +80,14 @@ def simulate_frame(
         (height, width) in pixels.
     reject_share
         Share of nuclei that a reader would leave out, besides those at the border.
+    stainer
+        Makes what draws the cells; it takes the fields of `Stainer` in their order.
     """
     nuclei = place_nuclei(n_cells, shape, style, reject_share, rng)
     canvas = Canvas(shape)
-    stainer = Stainer(style, Grain(style.grain_size, rng), canvas, rng)
+    drawing = stainer(style, Grain(style.grain_size, rng), canvas, rng)
     for nucleus in nuclei:
-        stainer.stain(nucleus)
+        drawing.stain(nucleus)
     _strew_specks(canvas, shape, rng)
     image = _expose(_focus(canvas, style, shape), style, rng)
     labels = _paint(nuclei, shape)

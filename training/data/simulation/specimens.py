@@ -35,7 +35,7 @@ PROPORTIONS = {
 """Specimens a pattern in Task-1 and Task-2 together (Li et al. 2016, Table 1: set-3
 holds 41 cells of each)."""
 
-_NOTICE = "Simulated images: no cell in this folder is real."
+NOTICE = "Simulated images: no cell in this folder is real."
 _TRUTH = ("frame", "specimen", "pattern", "y", "x", "condition")
 _CLASS_WIDTH = 15
 _POSITIVE_ABOVE = 12.0
@@ -179,11 +179,12 @@ def _generator(seed: int, *key: int) -> np.random.Generator:
 
 
 def _write_frame(folder: Path, name: str, frame: SimulatedFrame) -> None:
-    write_bytes(folder / f"{name}.tif", _tiff(frame.image))
-    write_bytes(folder / f"{name}_Mask.tif", _tiff(frame.mask))
+    write_bytes(folder / f"{name}.tif", tiff_bytes(frame.image))
+    write_bytes(folder / f"{name}_Mask.tif", tiff_bytes(frame.mask))
 
 
-def _tiff(pixels: npt.NDArray[Any]) -> bytes:
+def tiff_bytes(pixels: npt.NDArray[Any]) -> bytes:
+    """Return a grey image as a packed TIFF."""
     buffer = io.BytesIO()
     tifffile.imwrite(
         buffer, pixels, photometric="minisblack", compression="zlib", metadata=None
@@ -206,7 +207,7 @@ def _write_tables(
     write_json(
         out / "source.json",
         {
-            "notice": _NOTICE,
+            "notice": NOTICE,
             "simulated": True,
             "version": _version(),
             "seed": settings.seed,

@@ -120,7 +120,11 @@ def specimen_content(
         ],
         "reviews": count_reviews(decisions),
         "decided_cells": len({one.cell for one in decisions}),
-        "notes": [*_caution(found, card, files), *reasons.notes],
+        "notes": [
+            *_caution(found, card, files),
+            *_borderline(found),
+            *reasons.notes,
+        ],
         "model": model_content(card),
         "notice": NOTICE,
         "confirm": CONFIRM,
@@ -212,6 +216,12 @@ def _explained(reasons: Reasons, place: int, vocabulary: Vocabulary) -> dict[str
             ]
         ),
     }
+
+
+def _borderline(found: Findings) -> list[str]:
+    if found.intensity.result != "borderline" or found.verdict.pattern is None:
+        return []
+    return ["The specimen is borderline: its pattern may be that of a negative one."]
 
 
 def _caution(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,14 @@ from training.data.cells.cell_set import pack_images
 from training.data.cells.extraction import FrameCells, cell_id
 from training.data.cells.known import KnownCells
 from training.data.layouts import Frame, Specimen
-from training.evaluation.verdict import SpecimenVerdict, specimen_verdict
+from training.data.signal import (
+    FrameSignal,
+    SpecimenSignal,
+    frame_signal,
+    pool_signals,
+)
+from training.evaluation.intensity import Intensity, with_intensity
+from training.evaluation.verdict import NEGATIVE, SpecimenVerdict, specimen_verdict
 from training.inference.frames import classify_frame, draw_field, draw_overlay
 from training.inference.scorers import Scorer
 
@@ -74,7 +81,9 @@ class Findings:
         Rows sum to 1.
     crops : (n, S, S) uint8
     verdict
-        On all cells together.
+        On all cells together; a negative specimen has no pattern.
+    signal, intensity
+        How far its cells stand out, and what that means in its series.
     frames
         Those that could be read, in order.
     faults
@@ -87,6 +96,8 @@ class Findings:
     scores: npt.NDArray[np.float32]
     crops: npt.NDArray[np.uint8]
     verdict: SpecimenVerdict
+    signal: SpecimenSignal
+    intensity: Intensity
     frames: tuple[FrameView, ...]
     faults: tuple[str, ...]
 
@@ -97,8 +108,10 @@ class Findings:
 
     @property
     def leading(self) -> int | None:
-        """The pattern that leads, verdict or none; None without cells."""
-        return int(self.verdict.scores.argmax()) if self.verdict.n_cells else None
+        """The pattern that leads, verdict or none; None without cells or staining."""
+        if not self.verdict.n_cells or self.verdict.withheld == NEGATIVE:
+            return None
+        return int(self.verdict.scores.argmax())
 
 
 def find_in_specimen(
@@ -107,6 +120,7 @@ def find_in_specimen(
     model: Scorer,
     settings: VerdictSettings,
     known: KnownCells,
+    judge: Callable[[str, SpecimenSignal], Intensity],
 ) -> Findings:
     """Score the cells of all frames of a specimen and judge them together.
 
@@ -123,6 +137,8 @@ def find_in_specimen(
         Of the verdict, where none was fitted.
     known
         The nuclei that the decisions are on.
+    judge
+        Gives the intensity of a specimen, by its id, from its signal.
     """
     found = _Gathered(known)
     for frame, cells in frames:
@@ -132,13 +148,18 @@ def find_in_specimen(
             found.add(frame, cells, model)
         del cells
     scores = _joined(found.scores, np.zeros((0, len(model.vocabulary)), np.float32))
+    signal = pool_signals(found.signals, found.faults)
+    intensity = judge(specimen.id, signal)
+    verdict = specimen_verdict(scores, model.vocabulary, settings, model.card.verdict)
     return Findings(
         specimen,
         _table(found.tables),
         _rows(found.tables),
         scores,
         _joined(found.crops, np.zeros((0, 1, 1), np.uint8)),
-        specimen_verdict(scores, model.vocabulary, settings, model.card.verdict),
+        with_intensity(verdict, intensity),
+        signal,
+        intensity,
         tuple(found.frames),
         tuple(found.faults),
     )
@@ -177,8 +198,11 @@ def specimen_doubt(verdict: SpecimenVerdict) -> float:
     """Return how doubtful a verdict is, 0..1.
 
     One less its probability where one was fitted; else one less what the leading
-    pattern's share of cells is above the next. 1 without cells.
+    pattern's share of cells is above the next. 1 without cells. 0 where a negative
+    specimen has no pattern to doubt.
     """
+    if verdict.withheld == NEGATIVE:
+        return 0.0
     if not verdict.n_cells:
         return 1.0
     if verdict.probabilities is not None:
@@ -197,6 +221,7 @@ class _Gathered:
         self.scores: list[npt.NDArray[np.float32]] = []
         self.crops: list[npt.NDArray[np.uint8]] = []
         self.frames: list[FrameView] = []
+        self.signals: list[tuple[str, FrameSignal]] = []
         self.faults: list[str] = []
 
     def add(self, frame: Frame, cells: FrameCells, model: Scorer) -> None:
@@ -206,6 +231,7 @@ class _Gathered:
         numbers = self.known.identify(cells).numbers.tolist()
         table.insert(0, "id", [cell_id(frame.name, one) for one in numbers])
         self.tables.append(table)
+        self.signals.append((frame.name, frame_signal(cells)))
         self.scores.append(prediction.scores)
         size = cells.cells.crops.shape[1]
         self.crops.append(pack_images(prediction.crops, size))

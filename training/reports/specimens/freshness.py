@@ -21,8 +21,9 @@ from training.storage.fingerprints import fingerprint, is_data, sha256_of, state
 from training.storage.reading import read_json
 from training.storage.seals import is_sealed
 
-FORMAT = 2
+FORMAT = 3
 REPORT, CELLS, VERDICT = "report.html", "cells.csv", "verdict.json"
+FHIR = "fhir.json"
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 _DEVICES = re.compile(r"(?i)con|prn|aux|nul|(com|lpt)\d")
@@ -107,14 +108,14 @@ def _state(path: Path) -> dict[str, Any]:
 
 
 def sealed_words(content: dict[str, Any], folder: Path) -> str:
-    """Return what is sealed: the content, and the page and table beside it."""
+    """Return what is sealed: the content, and the other files beside it."""
     made_from = {k: v for k, v in content["made_from"].items() if k != "seal"}
-    files = [file_hash(folder / name) for name in (REPORT, CELLS)]
+    files = [file_hash(folder / name) for name in (REPORT, CELLS, FHIR)]
     return json.dumps([{**content, "made_from": made_from}, files], sort_keys=True)
 
 
 def read_fresh(
-    folder: Path, specimen: Specimen, recipe: str, decisions: str
+    folder: Path, specimen: Specimen, recipe: str, decisions: str, series: str
 ) -> dict[str, Any] | None:
     """Return what was found before, or None where it has to be found again.
 
@@ -124,10 +125,11 @@ def read_fresh(
         Of the specimen's report.
     specimen
         As it is now.
-    recipe, decisions
-        Hashes of how it would be made now, and of the decisions on its cells.
+    recipe, decisions, series
+        Hashes of how it would be made now, of the decisions on its cells, and of the
+        series that it belongs to.
     """
-    if not all((folder / name).is_file() for name in (REPORT, CELLS, VERDICT)):
+    if not all((folder / name).is_file() for name in (REPORT, CELLS, FHIR, VERDICT)):
         return None
     try:
         content = read_json(folder / VERDICT)
@@ -136,6 +138,7 @@ def read_fresh(
             content["specimen"] == specimen.id
             and made["recipe"] == recipe
             and made["decisions"] == decisions
+            and made["series"] == series
             and is_sealed(sealed_words(content, folder), made["seal"])
             and _unchanged(specimen, made["files"])
         )

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from training.evaluation.verdict import NEGATIVE
 from training.inference.why.reasons import Reasons
 from training.patterns import Pattern, Vocabulary
 from training.reports.pages import data_address, render
@@ -20,6 +21,7 @@ WITHHELD = {
     "too-few-cells": "Too few cells",
     "no-clear-pattern": "No clear pattern",
     "not-one-of-these": "Not one of these patterns",
+    "negative": "Negative",
 }
 """A verdict that is withheld: code, and words on the page."""
 
@@ -138,7 +140,7 @@ def _verdict(content: dict[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
     )
     if pattern is None:
         return {
-            "headline": f"No verdict: {WITHHELD.get(content['withheld'], 'withheld')}",
+            "headline": _no_verdict(content["withheld"]),
             "chips": [],
             "groups": "",
             "probability": None,
@@ -161,9 +163,14 @@ def _verdict(content: dict[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
     }
 
 
+def _no_verdict(withheld: str) -> str:
+    words = WITHHELD.get(withheld, "withheld")
+    return words if withheld == NEGATIVE else f"No verdict: {words}"
+
+
 def _leads(content: dict[str, Any], named: dict[str, Pattern]) -> str:
     """Return the title of the pattern that scores highest, or '' without cells."""
-    if not content["cells"]:
+    if not content["cells"] or content["withheld"] == NEGATIVE:
         return ""
     scores: dict[str, float] = content["scores"]
     return named[max(scores, key=scores.__getitem__)].title

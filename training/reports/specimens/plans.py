@@ -6,9 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.config import ExtractionSettings, SegmentationSettings, VerdictSettings
+from training.config import (
+    ExtractionSettings,
+    IntensitySettings,
+    SegmentationSettings,
+    VerdictSettings,
+)
 from training.config.commands import command_words
 from training.data.layouts import Collection, read_collection
+from training.data.layouts.series import find_series, read_series
 from training.errors import BadLayoutError, BadModelError
 from training.inference.scorers import Backend, Scorer, load_scorer
 from training.reports.specimens.reviews import find_store, read_reviews
@@ -36,8 +42,10 @@ class ReportRequest:
         Folder or file of the decisions of reviewers; None: those in `folder`.
     backend, device, layout
         As `training.inference.scorers.load_scorer` and `read_collection` take them.
-    extraction, segmentation, verdict
+    extraction, segmentation, verdict, intensity
         Settings of each.
+    series
+        Table of the roles of the specimens; None: the one in `folder`, if any.
     """
 
     folder: Path
@@ -51,6 +59,8 @@ class ReportRequest:
     extraction: ExtractionSettings = field(default_factory=ExtractionSettings)
     segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
     verdict: VerdictSettings = field(default_factory=VerdictSettings)
+    intensity: IntensitySettings = field(default_factory=IntensitySettings)
+    series: Path | None = None
 
     @property
     def weights(self) -> Path:
@@ -68,7 +78,8 @@ class ReportRequest:
             model=self.model,
             out=self.out,
             decisions=self.decisions,
-            changed=(self.extraction, self.segmentation, self.verdict),
+            series=self.series,
+            changed=(self.extraction, self.segmentation, self.verdict, self.intensity),
             **{name: value for name, value in chosen.items() if value != "auto"},
         )
         return tuple(words)
@@ -105,6 +116,8 @@ def plan_reports(request: ReportRequest) -> tuple[ReportPlan, str]:
         request.extraction,
         request.segmentation,
         request.verdict,
+        request.intensity,
+        read_series(request.series or find_series(collection.root)),
         read_reviews(find_store(request.decisions, collection.root)),
         index,
     )

@@ -17,9 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.config import ExtractionSettings, SegmentationSettings, VerdictSettings
+from training.config import (
+    ExtractionSettings,
+    IntensitySettings,
+    SegmentationSettings,
+    VerdictSettings,
+)
 from training.config.commands import shown_line
 from training.data.layouts import Collection, Frame, Specimen
+from training.data.layouts.series import SeriesTable
 from training.decisions.store import now
 from training.errors import BadSettingError
 from training.inference.scorers import Scorer
@@ -32,9 +38,11 @@ from training.reports.specimens.content import (
     specimen_content,
     versions,
 )
+from training.reports.specimens.fhir import fhir_report
 from training.reports.specimens.findings import Findings, find_in_specimen
 from training.reports.specimens.freshness import (
     CELLS,
+    FHIR,
     REPORT,
     VERDICT,
     file_states,
@@ -43,6 +51,7 @@ from training.reports.specimens.freshness import (
     recipe_hash,
     sealed_words,
 )
+from training.reports.specimens.intensities import SeriesJudge
 from training.reports.specimens.page import specimen_page
 from training.reports.specimens.reviews import ReviewBook, hash_decisions, told_sayings
 from training.reports.specimens.worklist import (
@@ -78,8 +87,10 @@ class ReportPlan:
         The words of the command that does the same, without ``--only``.
     only
         Ids of the specimens to report; all if none is given.
-    extraction, segmentation, verdict
+    extraction, segmentation, verdict, intensity
         Settings of each.
+    series
+        Roles of the specimens in their series.
     reviews
         The decisions on the cells.
     index
@@ -100,6 +111,8 @@ class ReportPlan:
     extraction: ExtractionSettings = field(default_factory=ExtractionSettings)
     segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
     verdict: VerdictSettings = field(default_factory=VerdictSettings)
+    intensity: IntensitySettings = field(default_factory=IntensitySettings)
+    series: SeriesTable = field(default_factory=SeriesTable)
     reviews: ReviewBook = field(default_factory=ReviewBook)
     index: NeighbourIndex | None = None
     clock: Callable[[], datetime] = now
@@ -128,9 +141,20 @@ class ReportPlan:
     @cached_property
     def recipe(self) -> str:
         """Hash of all that makes a report beside its data."""
-        settings = (self.extraction, self.segmentation, self.verdict)
+        settings = (self.extraction, self.segmentation, self.verdict, self.intensity)
         words = " ".join(f"{k} {v}" for k, v in versions().items())
         return recipe_hash(self.model_files, settings, words)
+
+    @cached_property
+    def judge(self) -> SeriesJudge:
+        """What judges the intensity of the specimens."""
+        return SeriesJudge(
+            self.collection,
+            self.series,
+            self.extraction,
+            self.segmentation,
+            self.intensity,
+        )
 
     @cached_property
     def folders(self) -> dict[str, str]:
@@ -167,7 +191,11 @@ class ReportPlan:
     def known(self, specimen: Specimen) -> dict[str, Any] | None:
         """Return what was reported before, or None where it has to be done."""
         found = read_fresh(
-            self.folder(specimen), specimen, self.recipe, self.decisions_hash(specimen)
+            self.folder(specimen),
+            specimen,
+            self.recipe,
+            self.decisions_hash(specimen),
+            self.judge.state(specimen.id),
         )
         return found and {**found, "folder": self.folders[specimen.id]}
 
@@ -228,6 +256,7 @@ def report_specimens(plan: ReportPlan) -> Iterator[ReportStep]:
                     plan.scorer or plan.model,
                     plan.verdict,
                     plan.reviews.known,
+                    plan.judge.intensity,
                 )
                 content = _write(plan, found, states)
                 del found
@@ -278,6 +307,7 @@ def _write(
         **specimen_content(
             found, shown, reasons, decisions, vocabulary, plan.model.card, states
         ),
+        "intensity": plan.judge.content(specimen.id, found.signal, found.intensity),
         "specimen_decisions": told_sayings(plan.reviews.of_specimen(specimen.id)),
         "folder": plan.folders[specimen.id],
         "command": shown_line([*map(shown_path, plan.command), "--only", specimen.id]),
@@ -286,6 +316,7 @@ def _write(
         "made_from": {
             "recipe": plan.recipe,
             "decisions": plan.decisions_hash(specimen),
+            "series": plan.judge.state(specimen.id),
             "files": states,
         },
     }
@@ -293,6 +324,7 @@ def _write(
     page = specimen_page(content, found, shown, reasons, vocabulary)
     write_text(folder / REPORT, page)
     write_text(folder / CELLS, cells_csv(found, decisions, vocabulary.names))
+    write_json(folder / FHIR, fhir_report(content, vocabulary))
     content["made_from"]["seal"] = seal_of(sealed_words(content, folder))
     write_json(folder / VERDICT, content)
     return content

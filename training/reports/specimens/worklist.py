@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from training.decisions.specimens import NONE_OF_THESE
+from training.evaluation.verdict import NEGATIVE
 from training.inference.cards import NOTICE
 from training.patterns import Vocabulary
 from training.reports.specimens.content import CONFIRM
@@ -22,6 +24,7 @@ NAME = "worklist"
 _KEPT = (
     "specimen",
     "folder",
+    "intensity",
     "pattern",
     "icap_group",
     "second_pattern",
@@ -41,6 +44,7 @@ _KEPT = (
     "made",
 )
 _LISTS = {
+    "intensity",
     "shares",
     "scores",
     "probabilities",
@@ -59,13 +63,13 @@ def rank(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows with their rank from 1, those that need a person most first.
 
     Specimens of which nothing could be read, then those without a verdict, then by
-    doubt; alike ones by name.
+    doubt; alike ones by name. Negative ones need no verdict and stand last.
     """
     ordered = sorted(
         rows,
         key=lambda row: (
-            row["cells"] > 0,
-            row["pattern"] is not None,
+            row["cells"] > 0 or row["withheld"] == NEGATIVE,
+            row["pattern"] is not None or row["withheld"] == NEGATIVE,
             -row["doubt"],
             natural_key(row["specimen"]),
         ),
@@ -93,6 +97,7 @@ def worklist_content(
         **about,
         "specimens": ranked,
         "with_verdict": sum(row["pattern"] is not None for row in ranked),
+        "results": dict(Counter(row["intensity"]["result"] for row in ranked)),
         "faults": sum(len(row["faults"]) for row in ranked),
         "model": model,
         "notice": NOTICE,
@@ -130,6 +135,7 @@ def _flat(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
         for one in row["reviews"]
     ]
     flat = {name: row[name] for name in ("rank", *_KEPT) if name not in _LISTS}
+    flat |= _flat_intensity(row["intensity"])
     flat |= {f"share_{name}": row["shares"][name] for name in names}
     flat |= {f"probability_{name}": odds.get(name) for name in names}
     said = [
@@ -141,3 +147,15 @@ def _flat(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
         "specimen_decisions": "; ".join(said),
         "faults": " ".join(row["faults"]),
     }
+
+
+def _flat_intensity(told: dict[str, Any]) -> dict[str, Any]:
+    """Return an intensity as columns; what was not measured is empty."""
+    words = ("result", "grade", "compartment", "series", "role", "titre")
+    flat = {name: told[name] for name in words}
+    for name in ("index", "nuclei", "cytoplasm"):
+        ends = told[name] or dict.fromkeys(("median", "low", "high"))
+        flat[name] = ends["median"]
+        flat |= {f"{name}_{end}": ends[end] for end in ("low", "high")}
+    notes = " ".join([told["reason"], *told["notes"]])
+    return {**flat, "intensity_notes": notes}

@@ -37,6 +37,19 @@ def test_every_specimen_is_reported_and_ranked(state, work):
     assert state.message.startswith("3 specimens reported")
 
 
+def test_a_series_is_judged_by_the_table_in_its_folder(work, specimens):
+    (specimens / "series.csv").write_text("specimen,role\n1,nc\n2,\n3,\n")
+    run_here(work.run())
+    told = {row["specimen"]: row["intensity"] for row in work.found.rows}
+    assert told["1"]["result"] == "negative"
+    assert told["1"]["index"]["median"] == 0
+    assert {one["result"] for one in told.values()} <= {
+        "negative",
+        "borderline",
+        "positive",
+    }
+
+
 def test_rows_come_one_by_one_and_stay_after_a_cancel(state, work):
     generator = work.run().work()
     seen = []

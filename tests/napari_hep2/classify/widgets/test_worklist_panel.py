@@ -1,6 +1,7 @@
 """The worklist driven by clicks, alone and in napari's window."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from napari_hep2.classify.widgets.worklist_panel import (
 )
 from napari_hep2.jobs import Job, Progress, run_here
 from napari_hep2.session import ViewerSession
+from training.config import PlateSettings
+from training.data.simulation.series import simulate_plates
 from training.decisions.specimens import read_sayings
 from training.inference.model_file import Model
 from training.patterns import I3A
@@ -131,21 +134,24 @@ def test_what_is_marked_is_what_is_open_and_signed(
     assert list(read_sayings(specimens)) == [wanted]
 
 
+SIGNED = COLUMNS.index("reviewers' decision")
+
+
 def test_a_signed_specimen_is_signed_in_its_row(reported):
     saying, state = reported.session.saying, reported.state
     item = reported.table.currentItem()
     assert item.text(1) == "2"
-    assert item.text(8) == ""
+    assert item.text(SIGNED) == ""
     saying.say("NuMem")
-    assert reported.table.currentItem().text(8) == "reviewer: Nuclear membrane"
+    assert reported.table.currentItem().text(SIGNED) == "reviewer: Nuclear membrane"
     reported.session.review.decision_session.set_reviewer("Bert")
     state.blind = True
-    assert reported.table.currentItem().text(8) == ""
+    assert reported.table.currentItem().text(SIGNED) == ""
     state.blind = False
-    assert reported.table.currentItem().text(8) == "reviewer: Nuclear membrane"
+    assert reported.table.currentItem().text(SIGNED) == "reviewer: Nuclear membrane"
     reported.session.review.decision_session.set_reviewer("reviewer")
     saying.take_back()
-    assert reported.table.currentItem().text(8) == ""
+    assert reported.table.currentItem().text(SIGNED) == ""
 
 
 def test_a_row_opens_with_its_verdict_and_the_report_scores_nothing_twice(
@@ -225,6 +231,38 @@ def test_cancel_keeps_what_is_done(qtbot, worklist, specimens, tmp_path):
     assert worklist.run.isEnabled()
 
 
+def test_a_pathologist_walks_through_a_series(qtbot, monkeypatch, worklist, tmp_path):
+    """From a plate with its controls to positive and negative, and to a report."""
+    settings = PlateSettings(wells=8, cells=14, height=240, width=300, seed=1)
+    wells = list(simulate_plates(tmp_path / "plate", settings))
+    pages = []
+    monkeypatch.setattr(
+        QDesktopServices,
+        "openUrl",
+        lambda url: pages.append(Path(url.toLocalFile())) or True,
+    )
+    worklist.work.choose_folder(tmp_path / "plate" / "wells")
+    worklist.work.choose_out(tmp_path / "out")
+    click(qtbot, worklist.run)
+    settle(qtbot, worklist.session)
+    found = {
+        item.text(1): item
+        for k in range(worklist.table.topLevelItemCount())
+        if (item := worklist.table.topLevelItem(k)) is not None
+    }
+    assert set(found) == {one.id for one in wells}
+    result, verdict = COLUMNS.index("result"), COLUMNS.index("verdict")
+    negative = found["P1-A01"]
+    assert negative.text(result) == "negative (negative control)"
+    assert negative.text(verdict) == "none"
+    assert "index 0.00" in negative.toolTip(result)
+    assert found["P1-A02"].text(result).startswith("positive +")
+    assert found["P1-A03"].text(result) == "borderline (cut-off control)"
+    worklist.table.setCurrentItem(negative)
+    click(qtbot, worklist.open_report)
+    assert '<p class="figure">Negative</p>' in pages[0].read_text()
+
+
 @pytest.mark.window
 def test_the_button_of_classify_opens_it_once_and_again(
     qtbot, viewer, dock, specimens, model_file
@@ -249,6 +287,7 @@ def test_a_row_in_words():
     row = {
         "rank": 1,
         "specimen": "7",
+        "intensity": {"result": "positive", "grade": "++", "role": "positive control"},
         "pattern": None,
         "second_pattern": "NuMem",
         "mixed": False,
@@ -271,3 +310,14 @@ def test_a_row_in_words():
     assert told["reviewers' decision"] == "anna: Golgi; bert: none of the patterns"
     assert told["fault"] == "one. two."
     assert told["cells"] == "1,234"
+    assert told["result"] == "positive ++ (positive control)"
+    row |= {
+        "withheld": "negative",
+        "intensity": {"result": "negative", "grade": "negative", "role": "patient"},
+    }
+    told = dict(zip(COLUMNS, cells_of_row(row, I3A), strict=True))
+    assert (told["result"], told["verdict"], told["withheld"]) == (
+        "negative",
+        "none",
+        "",
+    )

@@ -92,18 +92,25 @@ def test_doubt_by_hand():
 
 
 def test_those_that_need_a_person_stand_first():
-    def row(name, cells, pattern, doubt):
-        return {"specimen": name, "cells": cells, "pattern": pattern, "doubt": doubt}
+    def row(name, cells, pattern, doubt, withheld=""):
+        return {
+            "specimen": name,
+            "cells": cells,
+            "pattern": pattern,
+            "doubt": doubt,
+            "withheld": withheld,
+        }
 
     rows = [
+        row("1", 0, None, 0, "negative"),
         row("10", 50, "Golgi", 0.2),
         row("9", 50, "Golgi", 0.2),
         row("3", 50, "Golgi", 0.7),
         row("4", 5, None, 0.1),
         row("5", 0, None, 1.0),
     ]
-    assert [one["specimen"] for one in rank(rows)] == ["5", "4", "3", "9", "10"]
-    assert [one["rank"] for one in rank(rows)] == [1, 2, 3, 4, 5]
+    assert [one["specimen"] for one in rank(rows)] == ["5", "4", "3", "9", "10", "1"]
+    assert [one["rank"] for one in rank(rows)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_folders_that_any_system_takes():
