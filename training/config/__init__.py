@@ -9,6 +9,7 @@ from training.config.classifiers import (
 from training.config.data import (
     ExtractionSettings,
     NearCopySettings,
+    NucleusFitSettings,
     QualitySettings,
     SegmentationSettings,
     SheetSettings,
@@ -49,6 +50,7 @@ __all__ = [
     "ModelSettings",
     "NearCopySettings",
     "NetworkSettings",
+    "NucleusFitSettings",
     "PaperNetworkSettings",
     "ProtocolSettings",
     "QualitySettings",

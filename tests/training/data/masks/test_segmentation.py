@@ -14,7 +14,7 @@ from training.data.masks.segmentation import (
 from training.data.masks.shapes import join_halves, part_touching, solidity, tidy
 from training.errors import BadImageError
 
-AUTO = SegmentationSettings()
+AUTO = SegmentationSettings(method="classical")
 
 
 def _field(diameter, seed=0, shape=(500, 600), texture="smooth", gap=1.9):
