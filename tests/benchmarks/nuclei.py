@@ -1,7 +1,8 @@
 """How well nuclei are found, beside Otsu and watershed as a user would write them.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/nuclei.py --fields DATA
-    OMP_NUM_THREADS=1 python tests/benchmarks/nuclei.py --simulated 4
+    OMP_NUM_THREADS=1 python tests/benchmarks/nuclei.py --simulated 3
+    OMP_NUM_THREADS=1 python tests/benchmarks/nuclei.py --marks 24    mitoses, confidence
 
 DATA holds NAME.png with NAME_labels.png; only what `fit-nuclei` never sees of it is
 measured. Simulated fields are those of seeds kept for this. Objects are matched one to
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from skimage import feature, filters, segmentation
 
 from training.config import SegmentationSettings
 from training.data.masks.matching import Matching, joined, match_nuclei
-from training.data.masks.segmentation import segment_nuclei
+from training.data.masks.segmentation import segment_frame, segment_nuclei
 from training.errors import BadImageError
 from training.models.nuclei.fields import (
     Field,
@@ -169,16 +171,46 @@ def _without_slivers(field: Field) -> Field:
     return replace(field, debris=field.debris | frozenset(slivers))
 
 
+def print_marks(count: int) -> None:
+    """Print how well mitoses are told, and what the confidence of a nucleus says."""
+    told, mitotic, confidence, good = [], [], [], []
+    for field in simulated_fields("held-out", count, 1):
+        found = segment_frame(field.image, SegmentationSettings())
+        matching = match_nuclei(found.labels, field.labels)
+        overlaps = np.zeros(matching.found)
+        overlaps[matching.pairs[:, 0] - 1] = matching.overlaps
+        good += (overlaps >= 0.7).tolist()
+        confidence += found.confidence.tolist()
+        told += found.mitotic[matching.pairs[:, 0] - 1].tolist()
+        mitotic += [int(label) in field.mitotic for label in matching.pairs[:, 1]]
+    both = np.logical_and(told, mitotic).sum()
+    print(
+        f"of {sum(mitotic)} mitoses found {both} are flagged; "
+        f"of {sum(told)} flagged {both} are mitoses"
+    )
+    limits = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.01)
+    for low, high in pairwise(limits):
+        within = [g for g, c in zip(good, confidence, strict=True) if low <= c < high]
+        share = f"{np.mean(within):.0%}" if within else "-"
+        print(
+            f"confidence from {low:.1f}: {len(within):4} nuclei, {share} overlap by 0.7"
+        )
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fields", type=Path, metavar="DATA")
     parser.add_argument("--simulated", type=int, default=0, metavar="N")
+    parser.add_argument("--marks", type=int, default=0, metavar="N")
     parser.add_argument(
         "--part", choices=("training", "validation", "held-out"), default="held-out"
     )
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     given = parser.parse_args()
+    if given.marks:
+        print_marks(given.marks)
+        return
     print(HEADER)
     groups: list[tuple[str, list[Field]]] = []
     if given.fields:

@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy
+import skimage
 
 _BLOCK = 8
 _LEAST_SHARE = 0.002
+_PICTURE_SHARE = 0.1
+_SOLIDITY = 0.7
 
 
 def without_black_borders(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return the image with black borders as bright as the ground beside them.
 
-    A black border is an area of the value 0 along the edge of the frame. The ground of
-    a frame whose background was subtracted is one too, and stays as dark as the rims of
-    its nuclei are.
+    A black border is an area of the value 0 along the edge of the frame, and what is
+    left is one picture without bays. The ground of a frame whose background was
+    subtracted leaves scattered nuclei, and stays as it is.
 
     Parameters
     ----------
@@ -32,17 +35,24 @@ def without_black_borders(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
     labels, _ = scipy.ndimage.label(blocks)
     edges = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
     border = blocks & np.isin(labels, np.unique(np.concatenate(edges)))
-    if border.mean() < _LEAST_SHARE:
+    if border.mean() < _LEAST_SHARE or not _is_picture(~border):
         return image
     near = scipy.ndimage.binary_dilation(border, np.ones((3, 3), bool))
     beside = scipy.ndimage.binary_dilation(near, np.ones((3, 3), bool)) & ~border
     pixels = image[_enlarged(beside, image.shape)]
-    lit = pixels[pixels > 0]
-    if not len(lit):
-        return image
     filled = image.copy()
-    filled[_enlarged(near, image.shape) & (image == 0)] = np.percentile(lit, 25)
+    filled[_enlarged(near, image.shape) & (image == 0)] = np.percentile(
+        pixels[pixels > 0], 25
+    )
     return filled
+
+
+def _is_picture(left: npt.NDArray[np.bool_]) -> bool:
+    """Return whether what a border leaves is large, and fills its convex hull."""
+    if left.mean() < _PICTURE_SHARE:
+        return False
+    hull = skimage.morphology.convex_hull_image(left)
+    return bool(left.sum() >= _SOLIDITY * hull.sum())
 
 
 def _black_blocks(image: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
