@@ -47,7 +47,8 @@ _BELIEVED = (0.7, 1.4)
 _OTHER_SCALES = (0.5, 0.7, 1.4, 2.0)
 _AGREES = 0.15
 _FAR = 0.7
-_SURE = 0.8
+_SURE = 0.9
+_SURENESS = 10
 _FEWEST = 4
 _OVERLAID = 0.5
 _SLACK = 2
@@ -198,15 +199,19 @@ class _Trial:
         return abs(np.log(self.found / self.diameter)) < _AGREES
 
     def worth(self, measured: float) -> float:
-        """Return the share of the window that is surely nucleus.
+        """Return how much speaks for the scale: sure outlines, and much in them.
 
         It is less where the sizes found disagree with the scale, and far from the
-        diameter that was measured.
+        diameter that was measured. At too large a scale more is covered, and outlines
+        are less sure: so sureness counts with a high power.
         """
+        if not self.areas:
+            return 0.0
         covered = np.dot(self.areas, self.confidence) / self.pixels
+        sure = np.median(self.confidence) ** _SURENESS
         away = np.log(self.found / self.diameter) / _AGREES
         far = np.log(self.diameter / measured) / _FAR
-        return float(covered * np.exp(-0.5 * (away**2 + far**2)))
+        return float(np.sqrt(covered) * sure * np.exp(-0.5 * (away**2 + far**2)))
 
 
 @dataclass(frozen=True)
