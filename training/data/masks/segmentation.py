@@ -171,7 +171,7 @@ def _numbered(found: FoundNuclei) -> FoundNuclei:
 
 def _noted(found: FoundNuclei, settings: SegmentationSettings) -> FoundNuclei:
     """Add a note where the sizes of the nuclei are not those of nuclei of one kind."""
-    areas = np.bincount(found.labels.ravel())[1:][~found.mitotic]
+    areas = find_nuclei(found.labels).areas[~found.mitotic]
     diameters = np.sqrt(4 / np.pi * areas)
     if len(diameters) < _FEWEST_SIZES:
         return found
