@@ -21,6 +21,7 @@ TEMPLATES = (
     "views {cells} --model {bad}",
     "fit set-1 --data {bad} --out {out}",
     "fit set-1 --data {cells} --out {out} --measured {bad} --device cpu",
+    "fit-nuclei {bad} --out {out}.safetensors",
     "export {bad} --out {out}",
     "predict {bad} --model {model} --out {out}",
     "predict {frame} --model {bad} --out {out}",

@@ -9,6 +9,7 @@ from training.config.classifiers import (
 from training.config.data import (
     ExtractionSettings,
     NearCopySettings,
+    NucleusFitSettings,
     QualitySettings,
     SegmentationSettings,
     SheetSettings,
@@ -51,6 +52,7 @@ __all__ = [
     "ModelSettings",
     "NearCopySettings",
     "NetworkSettings",
+    "NucleusFitSettings",
     "PaperNetworkSettings",
     "PlateSettings",
     "ProtocolSettings",

@@ -5,6 +5,8 @@ Extraction, segmentation, quality, near copies, simulation.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from training.config.base import Settings, unit
@@ -75,7 +77,22 @@ class ExtractionSettings(Settings):
             "Share of the frame's usual sharpness below which a cell is flagged."
         ),
     )
-
+    least_confidence: float = Field(
+        0.7,
+        ge=0,
+        le=1,
+        description=(
+            "Expected overlap with the true outline below which a nucleus that the "
+            "network found is flagged as unsure."
+        ),
+    )
+    keep_mitotic: bool = Field(
+        False,
+        description=(
+            "Keep mitotic cells that the network found; else they are counted and "
+            "dropped, and are no part of a verdict."
+        ),
+    )
     plane: str = Field(
         "",
         pattern=r"^([1-9][0-9]{0,4}|max)?$",
@@ -111,6 +128,13 @@ class ExtractionSettings(Settings):
 class SegmentationSettings(Settings):
     """Settings of the segmentation of an image that has no mask."""
 
+    method: Literal["network", "classical"] = Field(
+        "network",
+        description=(
+            "How nuclei are found: by the network that comes with the program, or by "
+            "blobs and thresholds, which need no torch."
+        ),
+    )
     diameter: float = Field(
         0,
         ge=0,
@@ -124,7 +148,7 @@ class SegmentationSettings(Settings):
         le=0.5,
         description=(
             "Width of the smoothing as a share of the diameter; it joins dots into "
-            "a nucleus."
+            "a nucleus. Of the classical method."
         ),
     )
     sensitivity: float = Field(
@@ -139,6 +163,37 @@ class SegmentationSettings(Settings):
         ge=0,
         lt=1,
         description="Share of a usual nucleus's area below which a region is left out.",
+    )
+
+
+class NucleusFitSettings(Settings):
+    """Settings of the fit of the network that finds nuclei."""
+
+    seed: int = Field(0, ge=0, description="Random seed of crops and weights.")
+    steps: int = Field(3000, ge=1, le=1_000_000, description="Steps of the fit.")
+    mitosis_steps: int = Field(
+        500,
+        ge=1,
+        le=1_000_000,
+        description="Steps after these, in which mitoses count as well.",
+    )
+    batch: int = Field(8, ge=2, le=256, description="Crops in a step.")
+    crop: int = Field(
+        192,
+        ge=32,
+        le=1024,
+        multiple_of=16,
+        description="Side of a crop at the network's scale.",
+        json_schema_extra=unit("pixels"),
+    )
+    learning_rate: float = Field(
+        3e-3, gt=0, le=1, description="Greatest step size of AdamW."
+    )
+    simulated: int = Field(
+        320, ge=0, le=10_000, description="Simulated fields to learn from."
+    )
+    half_precision: bool = Field(
+        True, description="Compute in bfloat16, which some processors do much faster."
     )
 
 

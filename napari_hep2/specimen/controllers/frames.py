@@ -430,22 +430,22 @@ def extraction_of_arrays(
     """Cut the cells of an image in memory; a mask is made where there is none."""
     from training.data.cells.crop_size import odd_size_note
     from training.data.cells.extraction import FrameCells, extract_cells, label_nuclei
-    from training.data.masks.segmentation import segment_nuclei
+    from training.data.masks.segmentation import segment_frame
 
     image, labels, notes = arrays.image, arrays.labels, list(arrays.notes)
-    made, meaning = labels is None, "labels layer"
+    made, meaning, found = labels is None, "labels layer", None
     if labels is None:
         yield Progress("making a mask")
-        labels = segment_nuclei(image, segmentation)
-        notes.insert(0, "the mask was made from the image")
-        meaning = ""
+        found = segment_frame(image, segmentation)
+        labels, meaning = found.labels, ""
+        notes[:0] = ["the mask was made from the image", *found.notes]
     yield Progress("cutting cells")
-    found = label_nuclei(as_labels(labels))
-    cells = extract_cells(image, found, extraction)
+    labels = label_nuclei(labels if found else as_labels(labels))
+    cells = extract_cells(image, labels, extraction, found)
     odd = odd_size_note(cells.fit, arrays.pixel_size)
     notes += [*cells.notes, odd] if odd else cells.notes
     return FrameCells(
-        frame, image, found, cells, tuple(notes), made, meaning, arrays.pixel_size
+        frame, image, labels, cells, tuple(notes), made, meaning, arrays.pixel_size
     )
 
 

@@ -22,14 +22,16 @@ from training.data.layouts import (
 )
 from training.data.masks.appearance import looks_like_mask
 from training.data.masks.files import read_nuclei
+from training.data.masks.matching import match_nuclei
 from training.data.masks.nuclei import Floats, Nuclei, find_components, find_nuclei
 from training.data.masks.scale_bars import Box, find_scale_bars, without
-from training.data.masks.segmentation import segment_nuclei
+from training.data.masks.segmentation import FoundNuclei, segment_frame
 from training.errors import BadImageError, BadMaskError
 from training.storage.images import read_frame, read_labels
 
 DROP_REASONS: dict[str, str] = {
     "border": "The nucleus touches the edge of the frame, so a part of it is missing.",
+    "mitotic": "The cell is in mitosis: its plate is no nucleus with a pattern.",
     "tiny": "It is much smaller than the frame's usual nucleus: debris, or a fragment.",
     "touching": "Nuclei are merged, or this one lies against another for a long way.",
     "pieces": "Its number is on pieces far from each other, which are no one nucleus.",
@@ -41,6 +43,8 @@ FLAGS: dict[str, str] = {
     "overhang": "The crop reaches over the frame's edge; the missing part is mirrored.",
     "saturated": "Many of its pixels have the value at which the camera ended.",
     "out-of-focus": "It is much less sharp than the frame's usual nucleus.",
+    "unsure-outline": "The network that found it is not sure of its outline.",
+    "mitosis": "The network that found it takes it for a cell in mitosis.",
     "decide-anew": "It may be a nucleus decided on before the cells were cut again.",
 }
 """What a reviewer should know of a cell that is kept all the same."""
@@ -49,6 +53,7 @@ TABLE_COLUMNS = ("label", "y", "x", "area", "flags", "dropped")
 
 _STRIP = 128
 _MOSTLY_NUCLEUS = 0.5
+_SAME = 0.5
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,9 @@ class ExtractedCells:
     table
         One row a nucleus, in the order of the labels: ``label`` int, ``y`` and ``x``
         float (the centroid in pixels), ``area`` int in pixels, ``flags`` codes of
-        `FLAGS` joined by ``;``, ``dropped`` a code of `DROP_REASONS` or ''.
+        `FLAGS` joined by ``;``, ``dropped`` a code of `DROP_REASONS` or '',
+        ``confidence`` float, the expected overlap with the true outline where the
+        network found the nucleus, else NaN.
     scale_bars
         Burnt-in scale bars, (y0, x0, y1, x1) in pixels, half-open: dark in the crops.
     """
@@ -82,7 +89,15 @@ class ExtractedCells:
         """Return the notes on the whole frame."""
         bars = "a burnt-in scale bar was left out" if self.scale_bars else ""
         fit = self.fit.note if self.fit is not None else ""
-        return tuple(note for note in (bars, fit, self.none_kept) if note)
+        notes = (bars, self.mitoses, fit, self.none_kept)
+        return tuple(note for note in notes if note)
+
+    @property
+    def mitoses(self) -> str:
+        """Return how many cells are in mitosis, such as ``12 mitoses``, or ''."""
+        flags = self.table["flags"].str.split(";")
+        count = sum("mitosis" in codes for codes in flags)
+        return f"{count} mitos{'is' if count == 1 else 'es'}" if count else ""
 
     @property
     def none_kept(self) -> str:
@@ -188,16 +203,20 @@ def extract_frame(
     notes = [note for note in (grey.note, frame.note) if note]
     mended, made, meaning = frame.mended is not None, False, ""
     nuclei: Nuclei | None = None
+    found: FoundNuclei | None = None
     if frame.mended is not None:
         labels = read_labels(frame.mended, (height, width))
         notes.append("the edited mask was used")
+        if frame.mask is None:
+            found = _found_again(grey.pixels, labels, segmentation)
     elif frame.mask is None:
         made = True
         try:
-            labels = segment_nuclei(grey.pixels, segmentation)
+            found = segment_frame(grey.pixels, segmentation)
         except BadImageError as fault:
             raise BadImageError(frame.image, fault.fault, fault.remedy) from fault
-        notes.append("the mask was made from the image")
+        labels = found.labels
+        notes += ["the mask was made from the image", *found.notes]
     else:
         check_one_mask(frame)
         reading = read_nuclei(frame.mask, (height, width), grey.pixel_size)
@@ -205,7 +224,9 @@ def extract_frame(
         notes += reading.notes
     if nuclei is None:
         nuclei = _find(grey.pixels, labels, as_given=mended)
-    cells = _cells(grey.pixels, nuclei, extraction, as_given=mended, bits=grey.bits)
+    cells = _cells(
+        grey.pixels, nuclei, extraction, found, as_given=mended, bits=grey.bits
+    )
     if not mended:
         labels = nuclei.paint()
     odd = odd_size_note(cells.fit, grey.pixel_size)
@@ -220,6 +241,30 @@ def extract_frame(
         meaning,
         grey.pixel_size,
     )
+
+
+def _found_again(
+    image: npt.NDArray[Any],
+    labels: npt.NDArray[np.int32],
+    segmentation: SegmentationSettings,
+) -> FoundNuclei | None:
+    """Return what the image says of the nuclei of an edited mask; None where nothing.
+
+    A nucleus keeps what was found of the one that it overlaps by more than half; of
+    one that was drawn nothing is known.
+    """
+    try:
+        found = segment_frame(image, segmentation)
+    except BadImageError:
+        return None
+    highest = int(labels.max(initial=0))
+    confidence = np.full(highest, np.nan, np.float32)
+    mitotic = np.zeros(highest, bool)
+    matching = match_nuclei(found.labels, labels)
+    same = matching.pairs[matching.overlaps > _SAME] - 1
+    confidence[same[:, 1]] = found.confidence[same[:, 0]]
+    mitotic[same[:, 1]] = found.mitotic[same[:, 0]]
+    return FoundNuclei(labels, confidence, mitotic)
 
 
 def _check_is_picture(frame: Frame, pixels: npt.NDArray[Any]) -> None:
@@ -250,7 +295,10 @@ def label_nuclei(mask: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
 
 
 def extract_cells(
-    image: npt.NDArray[Any], labels: npt.NDArray[Any], settings: ExtractionSettings
+    image: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    settings: ExtractionSettings,
+    found: FoundNuclei | None = None,
 ) -> ExtractedCells:
     """Cut every nucleus out of a frame.
 
@@ -262,6 +310,8 @@ def extract_cells(
     settings
         Size of the crops, and where a nucleus counts as tiny, touching, saturated or
         out of focus.
+    found
+        What was found of the nuclei where `labels` are its own.
 
     Returns
     -------
@@ -296,7 +346,13 @@ def extract_cells(
     or more and further off than 0.6 times the diameter of a disc of its area, from
     centroid to centroid, is dropped.
 
-    The first reason in the order border, tiny, touching, pieces is the one given.
+    *Mitotic.* A nucleus that the network takes for a mitotic plate is dropped, unless
+    the settings keep it; it is flagged ``mitosis`` in any case.
+
+    In an edited mask contact drops none, as a person drew the line between the two.
+
+    The first reason in the order border, mitotic, tiny, touching, pieces is the one
+    given.
 
     *Scale bar.* One burnt into the frame is dark in the crops, as its surroundings are,
     so that no measure and no network sees it; see `training.data.masks.scale_bars`.
@@ -304,7 +360,7 @@ def extract_cells(
     *Saturated* is a pixel at the value where the grey values of the frame's nuclei end
     in a pile; see `training.data.cells.saturation`.
     """
-    return _cells(image, _find(image, labels), settings)
+    return _cells(image, _find(image, labels), settings, found)
 
 
 def _find(
@@ -319,6 +375,7 @@ def _cells(
     image: npt.NDArray[Any],
     nuclei: Nuclei,
     settings: ExtractionSettings,
+    found: FoundNuclei | None = None,
     *,
     as_given: bool = False,
     bits: int | None = None,
@@ -328,17 +385,34 @@ def _cells(
     y, x = nuclei.centroids
     boxes = crop_boxes(y, x, settings.size)
     contact = nuclei.contact_share()
+    mitotic, confidence = _known_of(nuclei, found)
+    flags = _flags(image, nuclei, boxes, contact, settings, bits)
+    unsure = np.asarray(confidence < settings.least_confidence)
+    _add_flag(flags, "unsure-outline", unsure)
+    _add_flag(flags, "mitosis", mitotic)
+    if settings.keep_mitotic:
+        mitotic = np.zeros_like(mitotic)
     table = pd.DataFrame(
         {
             "label": nuclei.labels,
             "y": y,
             "x": x,
             "area": nuclei.areas,
-            "flags": _flags(image, nuclei, boxes, contact, settings, bits),
-            "dropped": _dropped(nuclei, contact, settings, as_given),
+            "flags": flags,
+            "dropped": _dropped(nuclei, contact, mitotic, settings, as_given),
+            "confidence": confidence,
         }
     )
     return ExtractedCells(cut(image, boxes), table, tuple(bars))
+
+
+def _known_of(
+    nuclei: Nuclei, found: FoundNuclei | None
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float32]]:
+    """Return which nuclei are mitotic, and how sure their outlines are."""
+    if found is None:
+        return np.zeros(len(nuclei), bool), np.full(len(nuclei), np.nan, np.float32)
+    return found.mitotic[nuclei.labels - 1], found.confidence[nuclei.labels - 1]
 
 
 def _bars_beside(image: npt.NDArray[Any], nuclei: Nuclei) -> list[Box]:
@@ -428,17 +502,21 @@ def usual_area(areas: npt.NDArray[np.int64], tiny_share: float) -> float:
 def _dropped(
     nuclei: Nuclei,
     contact: Floats,
+    mitotic: npt.NDArray[np.bool_],
     settings: ExtractionSettings,
     as_given: bool,
 ) -> npt.NDArray[np.object_]:
-    usual = usual_area(nuclei.areas, settings.tiny_share)
+    areas = nuclei.areas if mitotic.all() else nuclei.areas[~mitotic]
+    usual = usual_area(areas, settings.tiny_share)
     tiny = nuclei.areas < max(settings.min_area, settings.tiny_share * usual)
     merged = nuclei.areas > settings.merged_share * usual
     for row in np.flatnonzero(merged).tolist():
         merged[row] = nuclei.solidity(row) < settings.merged_solidity
-    touching = merged | ((contact > 0) & (contact >= settings.contact_share))
-    scattered = np.zeros(len(nuclei), bool) if as_given else nuclei.scattered()
-    reasons = [nuclei.on_border(), tiny, touching, scattered]
+    touching, scattered = merged, np.zeros(len(nuclei), bool)
+    if not as_given:
+        touching = merged | ((contact > 0) & (contact >= settings.contact_share))
+        scattered = nuclei.scattered()
+    reasons = [nuclei.on_border(), mitotic, tiny, touching, scattered]
     codes = np.select(reasons, list(DROP_REASONS), "")
     return codes.astype(object)
 
@@ -466,9 +544,13 @@ def _flags(
     }
     flags = [""] * len(nuclei)
     for code, is_set in found.items():
-        for row in np.flatnonzero(is_set).tolist():
-            flags[row] += f";{code}" if flags[row] else code
+        _add_flag(flags, code, np.asarray(is_set))
     return flags
+
+
+def _add_flag(flags: list[str], code: str, is_set: npt.NDArray[np.bool_]) -> None:
+    for row in np.flatnonzero(is_set).tolist():
+        flags[row] += f";{code}" if flags[row] else code
 
 
 def sharpness(

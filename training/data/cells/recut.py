@@ -108,11 +108,16 @@ def _span(cells: CellFolder, name: str) -> tuple[int, int] | None:
 def _settings(
     source: dict[str, Any],
 ) -> tuple[ExtractionSettings, SegmentationSettings] | None:
-    """Return the settings that the folder was made with, or None if not known."""
+    """Return the settings that the folder was made with, or None if not known.
+
+    One that names no method was made before there was a network.
+    """
     try:
         return (
             ExtractionSettings.model_validate(source["extraction"]),
-            SegmentationSettings.model_validate(source["segmentation"]),
+            SegmentationSettings.model_validate(
+                {"method": "classical", **source["segmentation"]}
+            ),
         )
     except (KeyError, ValidationError):
         return None

@@ -33,12 +33,15 @@ class SimulatedNucleus:
 
     Attributes
     ----------
+    label
+        Its number in the labels of the frame.
     y, x
         Mean of the coordinates of its pixels in the mask.
     condition
         One of `CONDITIONS`.
     """
 
+    label: int
     y: float
     x: float
     condition: str
@@ -51,15 +54,20 @@ class SimulatedFrame:
     Attributes
     ----------
     image : (H, W) uint8
-    mask : (H, W) uint8
-        0 or 255.
+    labels : (H, W) int32
+        0 is background; nuclei that touch differ.
     nuclei
         In the order in which they were placed.
     """
 
     image: npt.NDArray[np.uint8]
-    mask: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int32]
     nuclei: tuple[SimulatedNucleus, ...]
+
+    @property
+    def mask(self) -> npt.NDArray[np.uint8]:
+        """Mask as it is written, (H, W) uint8, 0 or 255."""
+        return np.where(self.labels > 0, 255, 0).astype(np.uint8)
 
 
 def simulate_frame(
@@ -91,8 +99,7 @@ def simulate_frame(
     _strew_specks(canvas, shape, rng)
     image = _expose(_focus(canvas, style, shape), style, rng)
     labels = _paint(nuclei, shape)
-    mask = np.where(labels > 0, 255, 0).astype(np.uint8)
-    return SimulatedFrame(image, mask, _truth(nuclei, labels))
+    return SimulatedFrame(image, labels, _truth(nuclei, labels))
 
 
 def _strew_specks(
@@ -181,7 +188,7 @@ def _truth(
     touching = _touching(labels)
     return tuple(
         SimulatedNucleus(
-            float(y), float(x), _condition(nuclei[v - 1], v, at_border, touching)
+            v, float(y), float(x), _condition(nuclei[v - 1], v, at_border, touching)
         )
         for v, (y, x) in zip(values.tolist(), centres, strict=True)
     )

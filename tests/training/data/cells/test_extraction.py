@@ -16,10 +16,12 @@ from training.config import (
     SegmentationSettings,
     SimulationSettings,
 )
+from training.data.cells import extraction
 from training.data.cells.crop_size import NUCLEI
 from training.data.cells.extraction import (
     DROP_REASONS,
     FLAGS,
+    _cells,
     cell_id,
     crop_boxes,
     cut,
@@ -32,6 +34,7 @@ from training.data.cells.extraction import (
 from training.data.layouts import Frame, read_collection
 from training.data.masks.files import read_mask
 from training.data.masks.nuclei import find_nuclei
+from training.data.masks.segmentation import FoundNuclei
 from training.data.simulation import simulate
 from training.errors import BadMaskError
 from training.storage.images import read_frame
@@ -137,6 +140,51 @@ def test_labels_in_contact_are_flagged_and_long_contact_drops():
     cells = extract_cells(mask.astype(np.uint8), mask, ExtractionSettings())
     assert cells.table["dropped"].tolist() == ["", "", "touching", "touching"]
     assert all("contact" in flags.split(";") for flags in cells.table["flags"])
+
+
+def test_a_line_that_a_person_drew_keeps_both_halves():
+    mask = np.zeros((60, 120), np.int32)
+    mask[20:40, 20:30] = 1
+    mask[20:40, 30:40] = 2  # against the first for a third of its outline
+    mask[20:40, 70:90] = 3
+    nuclei = find_nuclei(mask)
+    drawn = _cells(mask.astype(np.uint8), nuclei, ExtractionSettings(), as_given=True)
+    assert drawn.table["dropped"].tolist() == ["", "", ""]
+    found = extract_cells(mask.astype(np.uint8), mask, ExtractionSettings())
+    assert found.table["dropped"].tolist() == ["touching", "touching", ""]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_mitoses_are_dropped_and_counted(keep):
+    mask = _discs((120, 200), [(60, 40, 14), (60, 100, 14), (60, 160, 14)])
+    labels = label_nuclei(mask)
+    found = FoundNuclei(
+        labels,
+        np.array([0.9, 0.4, 0.9], np.float32),
+        np.array([False, False, True]),
+    )
+    settings = ExtractionSettings(keep_mitotic=keep)
+    cells = extract_cells(mask.astype(np.uint8), labels, settings, found)
+    assert cells.table["dropped"].tolist() == ["", "", "" if keep else "mitotic"]
+    flags = [set(codes.split(";")) for codes in cells.table["flags"]]
+    assert ["unsure-outline" in codes for codes in flags] == [False, True, False]
+    assert ["mitosis" in codes for codes in flags] == [False, False, True]
+    assert cells.table["confidence"].tolist() == pytest.approx([0.9, 0.4, 0.9])
+    assert "1 mitosis" in cells.notes
+
+
+def test_an_edited_mask_keeps_what_the_image_says_of_each_nucleus(monkeypatch):
+    image = np.zeros((40, 60), np.uint8)
+    before = np.zeros(image.shape, np.int32)
+    before[5:15, 5:15], before[5:15, 30:40] = 1, 2
+    found = FoundNuclei(before, np.array([0.8, 0.6], "f4"), np.array([True, False]))
+    monkeypatch.setattr(extraction, "segment_frame", lambda *_: found)
+    after = np.zeros_like(before)
+    after[5:15, 5:14], after[25:35, 30:40] = 4, 2  # reshaped, and drawn elsewhere
+    known = extraction._found_again(image, after, SegmentationSettings())
+    assert known.mitotic.tolist() == [False, False, False, True]
+    assert known.confidence[3] == pytest.approx(0.8)
+    assert np.isnan(known.confidence[:3]).all()
 
 
 def test_many_specks_do_not_make_nuclei_look_large():
@@ -282,7 +330,7 @@ def test_bad_masks(mask, sentence):
 
 
 def test_codes_are_explained():
-    assert list(DROP_REASONS) == ["border", "tiny", "touching", "pieces"]
+    assert list(DROP_REASONS) == ["border", "mitotic", "tiny", "touching", "pieces"]
     assert all(
         sentence.endswith(".") for sentence in {**DROP_REASONS, **FLAGS}.values()
     )

@@ -15,7 +15,7 @@ from PIL import Image
 from training.config import ExtractionSettings, SegmentationSettings
 from training.data.cells.extraction import extract_frame
 from training.data.cells.folder import read_cell_folder, write_cell_folder
-from training.data.cells.recut import recut_frame
+from training.data.cells.recut import _settings, recut_frame
 from training.data.cells.writer import CellWriter
 from training.data.layouts import read_collection
 from training.data.masks.changes import settle_labels
@@ -192,7 +192,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from training.data.layouts import read_collection
-from training.data.cells.recut import recut_frame
+from training.data.cells.recut import _settings, recut_frame
 source, out = map(Path, sys.argv[1:])
 print("ready", flush=True)
 while True:
@@ -224,3 +224,11 @@ def test_a_kill_leaves_the_cells_before_or_after(source, out):
         recut(source, out)
         assert (out / "cells.csv").read_bytes() in states
         assert read_cell_folder(out).stale() is None
+
+
+def test_a_folder_from_before_the_network_is_cut_as_it_was():
+    extraction, segmentation = (settings.model_dump() for settings in SETTINGS)
+    del segmentation["method"], extraction["keep_mitotic"]
+    old = {"extraction": extraction, "segmentation": segmentation}
+    assert _settings(old) == (SETTINGS[0], SegmentationSettings(method="classical"))
+    assert _settings({"extraction": extraction}) is None

@@ -14,7 +14,7 @@ from training.data.masks.segmentation import (
 from training.data.masks.shapes import join_halves, part_touching, solidity, tidy
 from training.errors import BadImageError
 
-AUTO = SegmentationSettings()
+AUTO = SegmentationSettings(method="classical")
 
 
 def _field(diameter, seed=0, shape=(500, 600), texture="smooth", gap=1.9):
@@ -131,6 +131,24 @@ def test_labels_are_numbered_from_one_in_reading_order():
 def test_nothing_there_is_said(image):
     with pytest.raises(BadImageError, match="no nucleus was found"):
         segment_nuclei(image, AUTO)
+
+
+@pytest.mark.parametrize("method", ["network", "classical"])
+def test_a_ground_of_nothing_and_black_borders_hide_no_nucleus(method):
+    settings = SegmentationSettings(method=method)
+    y, x = np.mgrid[:400, :500]
+    centres = np.array([(80, 90), (90, 240), (220, 120), (230, 300), (330, 220)])
+    frame = np.zeros(y.shape, np.uint8)
+    for cy, cx in centres:
+        frame[np.hypot(y - cy, x - cx) < 24] = 120
+    assert _matched(segment_nuclei(frame, settings), centres, 6) == (5, 5)
+    image, centres = _field(48)
+    image[:, :90] = 0
+    image[430:] = 0
+    inside = centres[(centres[:, 1] > 120) & (centres[:, 0] < 400)]
+    hits, found = _matched(segment_nuclei(image, settings), inside, 12)
+    assert hits >= 0.95 * len(inside)
+    assert found <= len(centres)
 
 
 # --- scale bars -----------------------------------------------------------------------
