@@ -53,6 +53,10 @@ _CHANCES = (0.6, 0.22, *[0.03] * 6)
 Said = dict[str, tuple[str, str | None]]
 
 
+REVIEWER = "bench"
+"""A window asks nobody whose name is known."""
+
+
 @dataclass
 class Session:
     """What was pressed.
@@ -76,7 +80,7 @@ def open_window(folder: Path) -> tuple[Any, ReviewWidget]:
     use_own_settings(folder.parent)
     viewer = napari.Viewer(title="Curation")
     widget = ReviewWidget(viewer)
-    widget.state.reviewer = "bench"
+    widget.state.reviewer = REVIEWER
     viewer.window.add_dock_widget(widget, name="Review cells", area="right")
     widget.session.start(widget.session.review.open_cell_folder(folder))
     wait_until(lambda: len(widget.tiles.cache) > 0 and not widget.state.busy)
@@ -146,7 +150,7 @@ def _pattern(review: ReviewSet, key: Any) -> str | None:
 
 def stored(folder: Path) -> Said:
     """Return verdict and pattern of each decided cell, read from the disk anew."""
-    with DecisionStore(folder / STORE, "bench") as store:
+    with DecisionStore(folder / STORE, REVIEWER) as store:
         return {cell: (d.verdict, d.pattern) for cell, d in store.current().items()}
 
 

@@ -126,6 +126,7 @@ def test_a_key_is_a_decision_on_the_disk_before_it_is_felt(
     folder = make_cell_folder(tmp_path, times(200, 50_000))
     use_own_settings(tmp_path)
     widget = ReviewWidget(ViewerModel())
+    widget.state.reviewer = curate.REVIEWER
     qtbot.addWidget(widget)
     widget.resize(1000, 900)
     with qtbot.waitExposed(widget):

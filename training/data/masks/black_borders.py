@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy
-from skimage.morphology import convex_hull_image
 
 _BLOCK = 8
 _LEAST_SHARE = 0.002
@@ -51,6 +50,9 @@ def _is_picture(left: npt.NDArray[np.bool_]) -> bool:
     """Return whether what a border leaves is large, and fills its convex hull."""
     if left.mean() < _PICTURE_SHARE:
         return False
+    # Workers that cut no frame do not wait for it.
+    from skimage.morphology import convex_hull_image
+
     hull = convex_hull_image(left)
     return bool(left.sum() >= _SOLIDITY * hull.sum())
 
