@@ -12,9 +12,10 @@ import struct
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from io import BufferedReader
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,7 @@ _MAGIC = {
     b"\xda\xce\xbe\n": "nd2",
     b"p\0\0\0": "lif",
 }
+_LONGEST_MAGIC = max(map(len, _MAGIC))
 DECODER_FAULTS = (
     ArithmeticError,
     AssertionError,
@@ -212,17 +214,16 @@ def _is_folder(path: Path) -> bool:
     raise BadImageError(path, "there is no such file", "check its name and folder")
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path) -> BufferedReader:
     try:
         return path.open("rb")
     except OSError as fault:
         raise BadImageError(path, *not_read(fault)) from fault
 
 
-def _kind(path: Path, stream: BinaryIO) -> str:
+def _kind(path: Path, stream: BufferedReader) -> str:
     """Return the kind of a file by its first bytes; it is left at its start."""
-    start = stream.read(max(map(len, _MAGIC)))
-    stream.seek(0)
+    start = stream.peek(_LONGEST_MAGIC)
     for magic, kind in _MAGIC.items():
         if start.startswith(magic):
             return kind

@@ -134,8 +134,10 @@ def _of_two_values(path: Path) -> BadImageError:
 def _is_mask(grey: Pixels) -> bool:
     """Whether a frame has only 0 and 1, or 0 and the highest value of 8 or 16 bits.
 
-    Some pixels tell of most that it has others.
+    One pixel, or some, tell of most that it has others.
     """
+    if grey[grey.shape[0] // 2, grey.shape[1] // 2] not in (0, *_TOPS):
+        return False
     for part in (grey[::_SPARSE, ::_SPARSE], grey):
         high = int(part.max(initial=0))
         if high not in (0, *_TOPS) or not ((part == 0) | (part == high)).all():
