@@ -321,9 +321,15 @@ class Connection:
         self._db.close(True)
 
 
-def connect(address: str, **_: object) -> Connection:
-    """Stand in for `sqlite3.connect` as the store calls it."""
-    return Connection(address)
+_connect = sqlite3.connect
+
+
+def connect(address: str, **_: object) -> Connection | sqlite3.Connection:
+    """Stand in for `sqlite3.connect` as the store calls it.
+
+    A database in memory is on no disk; the store compares schemas with one.
+    """
+    return _connect(address) if address == ":memory:" else Connection(address)
 
 
 def faults_of(path: Path) -> list[str]:
