@@ -26,7 +26,7 @@ from training.config import (
 )
 from training.data.cells.extraction import FrameCells, extract_cells
 from training.data.layouts import Frame
-from training.data.masks.segmentation import segment_nuclei
+from training.data.masks.segmentation import segment_frame
 from training.data.signal import Estimate, SpecimenSignal, frame_signal, pool_signals
 from training.data.simulation.series import (
     CUT_OFF,
@@ -91,7 +91,7 @@ def signal_of(
     """Simulate a field, find its nuclei and measure them."""
     image = simulate_serum(serum, camera, CELLS, SHAPE, rng, effect=effect).image
     try:
-        labels = segment_nuclei(image, SegmentationSettings())
+        labels = segment_frame(image, SegmentationSettings()).labels
         cells = extract_cells(image, labels, ExtractionSettings())
     except (BadImageError, BadMaskError) as fault:
         return SpecimenSignal(None, None, 0, fault.fault)

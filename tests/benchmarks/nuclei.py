@@ -28,7 +28,7 @@ from skimage import feature, filters, segmentation
 
 from training.config import SegmentationSettings
 from training.data.masks.matching import Matching, joined, match_nuclei
-from training.data.masks.segmentation import segment_frame, segment_nuclei
+from training.data.masks.segmentation import segment_frame
 from training.errors import BadImageError
 from training.models.nuclei.fields import (
     Field,
@@ -64,7 +64,7 @@ def otsu_and_watershed(image: npt.NDArray[Any]) -> Labels:
 def ours(image: npt.NDArray[Any], method: str) -> Labels:
     """Return the nuclei as the project finds them, none where it finds none."""
     try:
-        return segment_nuclei(image, SegmentationSettings(method=method))
+        return segment_frame(image, SegmentationSettings(method=method)).labels
     except BadImageError:
         return np.zeros(image.shape, np.int32)
 

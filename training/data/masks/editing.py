@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage.draw import disk, line
 
-from training.data.masks.segmentation import segment_around
+from training.data.masks.classical_segmentation import segment_around
 from training.errors import BadMaskError
 
 Labels = npt.NDArray[Any]

@@ -19,38 +19,49 @@ import numpy.typing as npt
 import scipy
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import nn
 
 from training.config import SegmentationSettings
-from training.data.masks.nucleus_network import (
-    MULTIPLE,
-    NOMINAL,
-    NucleusNetwork,
-    limits,
-    normalised,
+from training.data.masks.network_maps import (
+    Maps,
+    look,
+    mean_mitosis,
+    read_faintly,
+    shown_at,
 )
-from training.data.masks.readout import ReadOut, read_out
+from training.data.masks.nucleus_network import NOMINAL, NucleusNetwork, limits
+from training.data.masks.readout import ReadOut
 from training.errors import BadModelError
 
-Grey = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
 Box = tuple[slice, slice]
 
 WEIGHTS = Path(__file__).with_name("nuclei.safetensors")
 """The network that comes with the program."""
 
-_TILE = 960
-_MARGIN = 96
+_TILE, _MARGIN = 960, 96
+"""Side of a tile, and what is seen around it, in pixels of the network."""
+
 _WINDOW = 384
-_SEEN_FAINTLY = 0.15
-_BELIEVED = (0.7, 1.4)
+"""Side of the middle of a frame in which its scale is tried, in the same unit."""
+
 _OTHER_SCALES = (0.5, 0.7, 1.4, 2.0)
-_AGREES = 0.15
-_FAR = 0.7
-_SURE = 0.9
-_SURENESS = 10
+"""Tried too, in units of the measured diameter, where that one is not clear."""
+
+_BELIEVED = (0.7, 1.4)
+"""Sizes found are taken for the diameter where they differ by no more from it."""
+
+_AGREES, _FAR = 0.15, 0.7
+"""Logarithms of sizes that agree with a scale, and of a scale far from the measured."""
+
+_SURE, _SURENESS = 0.9, 10
+"""Median confidence at which a scale is clear, and how strongly it counts else."""
+
 _FEWEST = 4
+"""Nuclei from which their sizes say something."""
+
 _OVERLAID = 0.5
+"""Share of a nucleus that other tiles must have left free."""
+
 _SLACK = 2
 """Pixels by which two tiles may see a centre elsewhere; who is second finds it held."""
 
@@ -61,15 +72,6 @@ class Fitted:
 
     network: NucleusNetwork
     how: ReadOut
-
-
-@dataclass(frozen=True)
-class Maps:
-    """What the network says of a part of a frame, each (H, W) float32 from 0 to 1."""
-
-    nucleus: Grey
-    distance: Grey
-    mitosis: Grey
 
 
 @dataclass(frozen=True)
@@ -272,74 +274,6 @@ class _Frame:
         )
 
 
-def look(
-    network: nn.Module, signal: Grey, diameter: float, levels: tuple[float, float]
-) -> Maps:
-    """Return what a network says of a part of a frame, at the network's scale.
-
-    Parameters
-    ----------
-    signal : (H, W) float32
-        Square root of the intensity.
-    diameter
-        Usual diameter of a nucleus in pixels.
-    levels
-        Of the frame, see `limits`.
-    """
-    scale = NOMINAL / diameter
-    height, width = size = [max(MULTIPLE, round(n * scale)) for n in signal.shape]
-    padding = ((0, -height % MULTIPLE), (0, -width % MULTIPLE))
-    seen = normalised(np.pad(_resized(signal, size), padding, mode="edge"), levels)
-    with torch.inference_mode():
-        batch = torch.from_numpy(seen)[None].contiguous(
-            memory_format=torch.channels_last
-        )
-        said = network(batch).sigmoid()[0, :, :height, :width]
-    return Maps(*(part.contiguous().numpy() for part in said))
-
-
-def read_faintly(maps: Maps, how: ReadOut, *, split: bool = True) -> Labels:
-    """Return nuclei with what may be of them beyond their outline, (h, w) int32."""
-    if split:
-        faint = replace(how, nucleus=min(_SEEN_FAINTLY, how.nucleus))
-        return read_out(maps.nucleus, maps.distance, faint)
-    labels, _ = scipy.ndimage.label(maps.nucleus >= how.nucleus)
-    return np.asarray(labels, np.int32)
-
-
-def shown_at(
-    shape: tuple[int, ...], labels: Labels, maps: Maps, how: ReadOut
-) -> Labels:
-    """Return labels at the scale of a frame, (H, W) int32, their outlines not in steps.
-
-    Parameters
-    ----------
-    shape
-        (H, W) in pixels.
-    labels : (h, w) int32
-        As `read_faintly` gives them.
-    """
-    named = nn.functional.interpolate(
-        torch.from_numpy(labels.astype(np.float32))[None, None],
-        size=list(shape),
-        mode="nearest-exact",
-    )[0, 0]
-    sure = _resized(maps.nucleus, list(shape)) >= how.nucleus
-    return np.where(sure, named, 0).astype(np.int32)
-
-
-def _resized(values: Grey, size: list[int]) -> Grey:
-    """Return (H, W) values at another size, smoothed where it is smaller."""
-    return np.asarray(
-        nn.functional.interpolate(
-            torch.from_numpy(values)[None, None],
-            size=size,
-            mode="bilinear",
-            antialias=True,
-        )[0, 0]
-    )
-
-
 def _measured(
     shown: Labels, labels: Labels, maps: Maps, least: float, window: Box
 ) -> Iterator[Piece]:
@@ -362,13 +296,6 @@ def _measured(
                 float(inside[name - 1] / max(either[name - 1], 1)),
                 float(mitosis[name - 1]),
             )
-
-
-def mean_mitosis(labels: Labels, maps: Maps, count: int) -> npt.NDArray[np.float64]:
-    """Return the mean probability of mitosis of nuclei 1 to `count`, (count,)."""
-    flat = labels.ravel()
-    sums = np.bincount(flat, maps.mitosis.ravel(), count + 1)[1:]
-    return sums / np.maximum(np.bincount(flat, minlength=count + 1)[1:], 1)
 
 
 def _in_one_piece(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from safetensors.torch import save
 
 from training.config import NucleusFitSettings
 from training.data.masks.matching import Matching, joined, match_nuclei
-from training.data.masks.network_segmentation import (
+from training.data.masks.network_maps import (
     Maps,
     look,
     mean_mitosis,

@@ -13,7 +13,7 @@ from scipy import ndimage
 from training.config import ExtractionSettings, SegmentationSettings
 from training.data.cells.extraction import FrameCells, extract_cells, label_nuclei
 from training.data.layouts import Frame
-from training.data.masks.segmentation import segment_nuclei
+from training.data.masks.segmentation import segment_frame
 from training.data.signal import FrameSignal, frame_signal, pool_signals
 from training.data.simulation.series import Camera, Serum, simulate_serum
 
@@ -174,7 +174,7 @@ def test_magnification_hardly_moves_the_ratio_to_a_negative():
 
 def test_a_segmented_negative_field_has_a_small_signal():
     one = field(Serum())
-    labels = segment_nuclei(one.image, SegmentationSettings())
+    labels = segment_frame(one.image, SegmentationSettings()).labels
     low = pool_signals([("n", signal_of(one.image, labels))]).nuclei
     high = pool_signals([("s", signal_of(*_pixels(field())))]).nuclei
     assert low is not None
