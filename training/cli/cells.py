@@ -13,14 +13,15 @@ from training.cli.terminal import progress, remark, tell
 if TYPE_CHECKING:
     from training.data.cells.folder import ExtractionProgress
 
+NewFolder = Annotated[Path, typer.Argument(help="Folder to create.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same pixels.")]
+
 
 @app.command()
 def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder to create.")],
+    out: NewFolder,
     specimens: Annotated[int, typer.Option(min=1, help="Number of specimens.")] = 24,
-    seed: Annotated[
-        int, typer.Option(min=0, help="The same seed gives the same pixels.")
-    ] = 0,
+    seed: Seed = 0,
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:
@@ -36,11 +37,9 @@ def simulate(
 
 @app.command()
 def simulate_plates(
-    out: Annotated[Path, typer.Argument(help="Folder to create.")],
+    out: NewFolder,
     plates: Annotated[int, typer.Option(min=1, help="Number of plates.")] = 1,
-    seed: Annotated[
-        int, typer.Option(min=0, help="The same seed gives the same pixels.")
-    ] = 0,
+    seed: Seed = 0,
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:

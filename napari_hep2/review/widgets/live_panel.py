@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _PALE = 0.45
 """Opacity of figures that are older than the last decision."""
 
+_CAVEAT = "For review: what is chosen was chosen over all specimens. Report a run."
+_BLIND = "A blind reviewer sees no figures of the labels."
+
 
 class LivePanel(QWidget):
     """Mean class accuracy, confusion matrix and hardest specimens, live.
@@ -40,6 +43,7 @@ class LivePanel(QWidget):
         self._live, self._desk = session.live, session.live.desk
         self.lane = Lane(worker_pool(), self, holds=False)
         self.headline = text_label()
+        self.caveat = text_label(_CAVEAT)
         self.confusion = ConfusionView()
         self.hardest = QListWidget()
         self.hardest.setAccessibleName("Hardest specimens")
@@ -64,7 +68,7 @@ class LivePanel(QWidget):
         self.figures = QWidget()
         inside = QVBoxLayout(self.figures)
         inside.setContentsMargins(0, 0, 0, 0)
-        for part in (self.headline, self.confusion, self.hardest):
+        for part in (self.headline, self.confusion, self.hardest, self.caveat):
             inside.addWidget(part)
         self._pale = QGraphicsOpacityEffect(self.figures)
         self.figures.setGraphicsEffect(self._pale)
@@ -123,24 +127,25 @@ class LivePanel(QWidget):
         """Show the desk."""
         if not self.isVisible():
             return
-        desk, review = self._desk, self._session.state.review
-        figures = desk.figures if review is not None else None
-        share = "" if desk.progress is None else f" {100 * desk.progress:.0f} %"
-        is_first = bool(desk.busy) and figures is None
-        nothing = "" if review is not None else "Open cells to review first."
-        self.working.setText(
-            desk.fault or (f"{desk.busy}{share}" if is_first else nothing)
-        )
+        desk, state = self._desk, self._session.state
+        figures = None if state.review is None or state.blind else desk.figures
+        self.working.setText(self._words())
         self.working.setVisible(bool(self.working.text()))
-        self.again.setVisible(bool(desk.fault))
-        hidden = figures is None or self._session.state.blind
-        self.figures.setVisible(not hidden)
-        self.doubt.setVisible(not hidden)
-        if self._session.state.blind:
-            self.working.setText("A blind reviewer sees no figures of the labels.")
-            self.working.setVisible(True)
-        if figures is not None and review is not None and not hidden:
-            self._show(figures, review.vocabulary.names)
+        self.again.setVisible(bool(desk.fault) and not state.blind)
+        self.figures.setVisible(figures is not None)
+        self.doubt.setVisible(figures is not None)
+        if figures is not None and state.review is not None:
+            self._show(figures, state.review.vocabulary.names)
+
+    def _words(self) -> str:
+        """Return why there are no figures, or what is done until there are."""
+        desk, state = self._desk, self._session.state
+        if state.review is None:
+            return "Open cells to review first."
+        if state.blind or desk.fault:
+            return _BLIND if state.blind else desk.fault
+        share = "" if desk.progress is None else f" {100 * desk.progress:.0f} %"
+        return f"{desk.busy}{share}" if desk.busy and desk.figures is None else ""
 
     def _show(self, figures: LiveFigures, patterns: tuple[str, ...]) -> None:
         self._pale.setOpacity(_PALE if self._desk.is_behind else 1.0)

@@ -62,12 +62,9 @@ def test_nothing_is_computed_while_it_is_folded_away(qtbot, widget):
     assert widget.session.live.desk.figures is None
 
 
-def test_too_few_specimens_and_a_blind_reviewer_are_told(qtbot, widget):
+def test_too_few_specimens_are_told(qtbot, widget):
     panel, session = widget.live, widget.session
-    for cell in widget.state.review.ids[12:18]:
-        session.review.select_cell(str(cell))
-        session.review.decisions.reject("focus")
-    for cell in widget.state.review.ids[18:]:
+    for cell in widget.state.review.ids[12:]:
         session.review.select_cell(str(cell))
         session.review.decisions.reject("focus")
     qtbot.mouseClick(widget.footer.toggles[-1], Qt.MouseButton.LeftButton)
@@ -75,3 +72,17 @@ def test_too_few_specimens_and_a_blind_reviewer_are_told(qtbot, widget):
     assert panel.working.text() == session.live.desk.fault
     assert not panel.figures.isVisible()
     assert panel.again.isVisible()
+
+
+def test_a_blind_reviewer_sees_no_figures(qtbot, widget):
+    panel, desk = widget.live, widget.session.live.desk
+    qtbot.mouseClick(widget.footer.toggles[-1], Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: desk.figures is not None and settled(widget), timeout=WAIT)
+    assert "Report a run" in panel.caveat.text()
+    assert panel.caveat.isVisible()
+    widget.state.blind = True
+    assert panel.working.text() == "A blind reviewer sees no figures of the labels."
+    assert not panel.figures.isVisible()
+    assert not panel.doubt.isVisible()
+    widget.state.blind = False
+    assert panel.figures.isVisible()
