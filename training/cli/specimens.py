@@ -128,10 +128,10 @@ def neighbours(
     import numpy as np
 
     from training.data.cells.loading import load_packed
-    from training.inference.model_file import load_model
+    from training.inference.scorers import load_scorer
     from training.inference.why.neighbours import build_index, index_path, write_index
 
-    loaded = load_model(model, device.value)
+    loaded = load_scorer(model, device=device.value)
     card = loaded.card
     cells, _ = load_packed(
         data,

@@ -10,7 +10,7 @@ from training.config.base import Settings, unit
 
 
 class StackSettings(Settings):
-    """Finished runs of unlike classifiers, pooled with weights fitted elsewhere."""
+    """Finished runs of unlike classifiers, pooled."""
 
     epochs: ClassVar[int] = 1
     name: Literal["stack"] = "stack"
@@ -18,11 +18,18 @@ class StackSettings(Settings):
         "",
         description="Folders of the finished runs to pool, separated by commas.",
     )
+    pooling: Literal["fitted", "mean"] = Field(
+        "fitted",
+        description=(
+            "'fitted' takes the product of the scores, each to the power of a weight "
+            "that is fitted elsewhere; 'mean' takes their mean and fits nothing."
+        ),
+    )
     inner: str = Field(
         "",
         description=(
             "Folders of the same experiments' runs under inner-k, in the same order: "
-            "what the weights are fitted on."
+            "what the weights are fitted on. None for a mean."
         ),
     )
     input_size: int = Field(

@@ -63,11 +63,21 @@ class KernelModel:
         if len(crops) == 0:
             return np.zeros((0, len(self.vocabulary)), np.float32)
         packed = pack_images(crops, self.card.classifier.input_size)
-        masks = np.stack([crop_mask(image) for image in packed])
-        features = FamilyFeatures(settings_of(self.card)).compute(packed, masks)
-        lifted = self.fourier.lift(features).astype(np.float64)
+        lifted = self.lifted(packed).astype(np.float64)
         decisions = decide(lifted, self.coefficients, self.patterns)
         return to_scores(decisions, self.sharpness)
+
+    def lifted(self, packed: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return what the decisions on images are linear in, (N, D) float32.
+
+        Parameters
+        ----------
+        packed : (N, S, S) uint8
+            At least one, of the card's input size.
+        """
+        masks = np.stack([crop_mask(image) for image in packed])
+        features = FamilyFeatures(settings_of(self.card)).compute(packed, masks)
+        return self.fourier.lift(features)
 
 
 def settings_of(card: ModelCard) -> KernelRidgeSettings:

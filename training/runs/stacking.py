@@ -1,15 +1,15 @@
-"""A stack: classifiers of unlike kinds, each weighed by what it is worth elsewhere.
+"""A stack: the scores of classifiers of unlike kinds, pooled cell by cell.
 
-The scores of a cell are pooled as a weighted product (a logarithmic opinion pool): one
-weight a member, fitted where no specimen of the fold was seen. What the weights are
-fitted on are scores of runs under ``inner-k``: of specimens that neither the scoring
-fit nor the fold that is tested ever trained on or tests.
+Either as their plain mean, which fits nothing; or as a weighted product (a logarithmic
+opinion pool): one weight a member, fitted where no specimen of the fold was seen. What
+the weights are fitted on are scores of runs under ``inner-k``: of specimens that
+neither the scoring fit nor the fold that is tested ever trained on or tests.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,7 +149,7 @@ class StackClassifier(Classifier):
     Raises
     ------
     BadSettingError
-        If no runs are given, or not as many inner ones.
+        If no runs are given, or not as many inner ones, or inner ones for a mean.
     BadRunError
         See `read_scores`.
     """
@@ -158,11 +158,14 @@ class StackClassifier(Classifier):
 
     def __init__(self, settings: StackSettings, cells: CellSet) -> None:
         members, inner = _paths(settings.members), _paths(settings.inner)
-        if not members or len(members) != len(inner):
+        self._is_mean = settings.pooling == "mean"
+        wanted = 0 if self._is_mean else len(members)
+        if not members or len(inner) != wanted:
             raise BadSettingError(
                 "members",
                 f"{len(members)} runs and {len(inner)} inner runs were given",
-                "give as many, as members=RUN,RUN and inner=RUN,RUN",
+                "give members=RUN,RUN alone for pooling=mean, else as many "
+                "inner=RUN,RUN",
             )
         self._cells = cells
         self._members = [read_scores(path, cells) for path in members]
@@ -177,17 +180,31 @@ class StackClassifier(Classifier):
         folder: Path | None = None,  # noqa: ARG002 - a fit starts anew
         should_stop: Callable[[], bool] = lambda: False,  # noqa: ARG002
     ) -> Fit:
-        """Fit the weights for one fold and pool its held-out scores.
+        """Pool the held-out scores of one fold, with weights fitted for it or alike.
 
         Raises
         ------
         LeakError
             If a member trained on a cell of `test`, or no inner fold kept out of it.
         """
-        started = time.perf_counter()
         for member in self._members:
             _need_held(member, test)
-        rows = np.unique(train.rows)
+        members = [member.scores[test] for member in self._members]
+        spread = np.std(np.stack(members), axis=0, dtype=np.float32).max(axis=1)
+        if self._is_mean:
+            return HeldOutScores(np.mean(members, axis=0, dtype=np.float32), spread)
+        weights = yield from self._fitted(np.unique(train.rows), test)
+        return HeldOutScores(pool(members, weights), spread)
+
+    def _fitted(self, rows: Rows, test: Rows) -> Generator[EpochRecord, None, Floats]:
+        """Return the weights of a fold, fitted on those of `rows` kept apart from it.
+
+        Raises
+        ------
+        LeakError
+            If no inner fold was.
+        """
+        started = time.perf_counter()
         rows = rows[_kept_apart(self._inner, rows, test)]
         if not len(rows):
             raise LeakError(
@@ -203,9 +220,7 @@ class StackClassifier(Classifier):
         loss = -float(np.log(right).mean())
         accuracy = float((pooled.argmax(1) == truth).mean())
         yield EpochRecord(1, loss, accuracy, time.perf_counter() - started)
-        members = [member.scores[test] for member in self._members]
-        spread = np.std(np.stack(members), axis=0, dtype=np.float32).max(axis=1)
-        return HeldOutScores(pool(members, weights), spread)
+        return weights
 
 
 def _paths(text: str) -> list[Path]:

@@ -11,6 +11,7 @@ from training.inference.cards import read_card
 from training.inference.kernel_model import KernelModel
 from training.inference.model_file import load_model
 from training.inference.scorers import has_networks, load_scorer, score_views
+from training.inference.why.neighbours import build_index
 from training.inference.why.reasons import explain_cells
 from training.runs.final_fit import fit_model
 
@@ -62,6 +63,20 @@ def test_why_has_the_stability_and_says_what_it_lacks(path, masked):
     assert reasons.maps is None
     assert reasons.stability is not None
     assert "network" in reasons.notes[0]
+
+
+def test_its_training_cells_are_alike_by_what_it_decides_with(path, masked):
+    model = load_scorer(path)
+    index = build_index(model, path, masked, np.random.default_rng(0), per_specimen=3)
+    used = model.coefficients[:-1].any(axis=1).sum()
+    assert index.embeddings.shape == (18 * 3, used)
+    row = int(np.flatnonzero(masked.ids == index.cells[7])[0])
+    turned = np.rot90(masked.images[row : row + 1], axes=(1, 2))
+    asked = np.array([index.patterns[7]])
+    (found,) = explain_cells(model, turned, asked, index).neighbours
+    (own,) = [one for one in found if one.pattern == asked]
+    assert own.cell == index.cells[7]
+    assert own.likeness > 0.95
 
 
 def test_what_needs_a_network_is_refused(path):

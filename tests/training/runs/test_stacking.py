@@ -93,6 +93,20 @@ def test_a_stack_of_runs_is_a_run(tmp_path, runs):
     assert not np.array_equal(found.scores, first.scores)
 
 
+def test_a_mean_fits_nothing_and_needs_no_inner_runs(tmp_path, runs):
+    names = ["network-group-k", "features-group-k"]
+    run = stacked(tmp_path, runs, names, [], pooling="mean")
+    members = [read_predictions(RunFolder.open(tmp_path / name)) for name in names]
+    expected = (members[0].scores + members[1].scores) / 2
+    assert read_predictions(run).scores == pytest.approx(expected, abs=2e-6)
+
+
+def test_a_mean_with_inner_runs_is_refused(tmp_path, runs):
+    member, inner = ["network-group-k"], ["network-inner-k"]
+    with pytest.raises(BadSettingError, match="1 runs and 1 inner runs"):
+        stacked(tmp_path, runs, member, inner, pooling="mean")
+
+
 def test_the_weights_of_a_fold_never_saw_its_specimens(tmp_path, runs, monkeypatch):
     """All labels that weights were fitted on are of specimens kept apart twice."""
     seen = []

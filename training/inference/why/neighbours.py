@@ -1,8 +1,8 @@
-"""Training cells that a network sees as it sees another cell.
+"""Training cells that a model sees as it sees another cell.
 
-An index is one safetensors file beside a model: what the network computes of some of
-its training cells right before its last layer, their patterns, specimens and small
-pictures. It is made from the user's own training data and holds nothing else.
+An index is one safetensors file beside a model: the embeddings of some of its training
+cells, their patterns, specimens and small pictures. It is made from the user's own
+training data and holds nothing else.
 """
 
 from __future__ import annotations
@@ -15,16 +15,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
-from torch import Tensor, nn
 
 from training.data.cells.cell_set import CellSet, pack_images
 from training.errors import BadModelError, BadSettingError
-from training.inference.model_file import Model
-from training.inference.why.maps import find_head
-from training.models.networks.scoring import batches
+from training.inference.scorers import Scorer
+from training.inference.why.embeddings import embed_packed
 from training.models.networks.weights import StoredTensor, read_header
 from training.patterns import Vocabulary
 from training.storage.reading import parse_json
@@ -54,7 +51,7 @@ class Neighbour:
     specimen, cell
         Which it is.
     likeness
-        Cosine of the angle between what the network computes of both, -1..1.
+        Cosine of the angle between the embeddings of both, -1..1.
     picture : (48, 48) uint8
     """
 
@@ -99,7 +96,7 @@ class NeighbourIndex:
         Parameters
         ----------
         embedding : (D,) float32
-            As `embed` returns it.
+            As `training.inference.why.embeddings.embed` returns it.
         count
             How many of each pattern, each of another specimen.
 
@@ -128,27 +125,8 @@ class NeighbourIndex:
         )
 
 
-def embed(model: Model, crops: npt.NDArray[Any]) -> Floats:
-    """Return what the networks compute of crops right before their last layer.
-
-    Parameters
-    ----------
-    model
-        As `training.inference.model_file.load_model` returns it.
-    crops : (N, S, S) uint8 or uint16
-
-    Returns
-    -------
-    embeddings : (N, D) float32
-        The voters' beside each other. Where the last layer is a convolution, the mean
-        over positions, which turning a cell hardly changes.
-    """
-    packed = pack_images(crops, model.card.classifier.input_size)
-    return _embed_packed(model, packed)
-
-
 def build_index(
-    model: Model,
+    model: Scorer,
     weights: Path,
     cells: CellSet,
     rng: np.random.Generator,
@@ -167,6 +145,8 @@ def build_index(
 
     Raises
     ------
+    BadModelError
+        If such a model has no embeddings; see `embed_packed`.
     BadSettingError
         If the cells are not those of the model's card.
     """
@@ -178,7 +158,7 @@ def build_index(
         )
     rows = _drawn(cells.specimens, rng, per_specimen)
     images = cells.images[rows]
-    found = _embed_packed(model, np.ascontiguousarray(images))
+    found = embed_packed(model, np.ascontiguousarray(images))
     mean = found.mean(axis=0)
     return NeighbourIndex(
         _unit(found - mean),
@@ -329,33 +309,6 @@ def _drawn(
             its = rng.choice(its, most, replace=False)
         rows.append(np.sort(its))
     return np.concatenate(rows).astype(np.int64)
-
-
-def _embed_packed(model: Model, packed: npt.NDArray[np.uint8]) -> Floats:
-    device = next(model.voters[0].parameters()).device
-    images = torch.from_numpy(packed).to(device)
-    how = model.settings.normalisation
-    with torch.inference_mode():
-        parts = [
-            torch.cat([_before_head(voter, batch) for batch in batches(images, how)])
-            for voter in model.voters
-        ]
-        return torch.cat(parts, dim=1).cpu().numpy().astype(np.float32)
-
-
-def _before_head(network: nn.Module, images: Tensor) -> Tensor:
-    kept: list[Tensor] = []
-
-    def keep(_part: nn.Module, given: tuple[Tensor, ...]) -> None:
-        kept.append(given[0].clone())
-
-    handle = find_head(network, images[:1]).register_forward_pre_hook(keep)
-    try:
-        network(images)
-    finally:
-        handle.remove()
-    made = kept[-1]
-    return made.mean((2, 3)) if made.dim() == 4 else made.flatten(1)
 
 
 def _unit(values: Floats) -> Floats:

@@ -50,13 +50,14 @@ def explain_cells(
     Parameters
     ----------
     model
-        As `training.inference.scorers.load_scorer` returns it. Only of
-        networks in a safetensors file maps and neighbours can be told.
+        As `training.inference.scorers.load_scorer` returns it. Maps are of networks
+        in a safetensors file alone.
     crops : (N, S, S) uint8 or uint16
     patterns : (N,) int64
         The pattern asked about, of each crop, in the order of the vocabulary.
     index
-        As `training.inference.why.neighbours.read_index` returns it.
+        As `training.inference.why.neighbours.read_index` returns it; None for an
+        ONNX file.
     """
     notes = []
     stability = measure_stability(model, crops, patterns)
@@ -65,18 +66,29 @@ def explain_cells(
             "The model's file averages the eight orientations: they cannot "
             "be shown apart."
         )
-    if not has_networks(model):
-        notes.append("Only a network in a safetensors file shows where it looked.")
-        return Reasons(None, stability, None, tuple(notes))
-    from training.inference.why.maps import class_maps
-    from training.inference.why.neighbours import embed
-
-    maps = None
-    try:
-        maps = class_maps(model, crops, patterns)
-    except BadModelError as fault:
-        notes.append(shown_fault(fault))
+    maps = _maps(model, crops, patterns, notes)
     if index is None or not len(crops):
         return Reasons(maps, stability, None, tuple(notes))
+    from training.inference.why.embeddings import embed
+
     found = tuple(tuple(index.nearest(one)) for one in embed(model, crops))
     return Reasons(maps, stability, found, tuple(notes))
+
+
+def _maps(
+    model: Scorer,
+    crops: npt.NDArray[Any],
+    patterns: npt.NDArray[np.int64],
+    notes: list[str],
+) -> npt.NDArray[np.float32] | None:
+    """Return where the model looked, or None and a note that says why not."""
+    if not has_networks(model):
+        notes.append("Only a network in a safetensors file shows where it looked.")
+        return None
+    from training.inference.why.maps import class_maps
+
+    try:
+        return class_maps(model, crops, patterns)
+    except BadModelError as fault:
+        notes.append(shown_fault(fault))
+        return None

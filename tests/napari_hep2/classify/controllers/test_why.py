@@ -23,7 +23,7 @@ def why(state, classified):
 
 def write_small_index(model_file):
     """Write an index of two cells beside a model, and return where."""
-    from training.inference.why.neighbours import embed
+    from training.inference.why.embeddings import embed
 
     model = load_model(model_file, "cpu")
     crops = np.random.default_rng(0).integers(0, 255, (2, 77, 77)).astype(np.uint8)

@@ -14,11 +14,11 @@ from training.data.cells.cell_set import CellSet
 from training.errors import BadModelError, BadSettingError
 from training.inference.cards import read_card
 from training.inference.model_file import Model, load_model
+from training.inference.why.embeddings import embed
 from training.inference.why.maps import class_maps, find_head, find_maps
 from training.inference.why.neighbours import (
     NeighbourIndex,
     build_index,
-    embed,
     file_hash,
     index_path,
     read_index,
@@ -157,6 +157,8 @@ def test_views_that_the_model_averages_itself_are_not_told():
     reasons = explain_cells(Elsewhere(), np.zeros((1, 4, 4), np.uint8), np.array([0]))
     assert reasons.stability is None
     assert len(reasons.notes) == 2
+    with pytest.raises(BadModelError, match="scores alone"):
+        embed(Elsewhere(), np.zeros((1, 4, 4), np.uint8))
 
 
 def small_index(**changes):
