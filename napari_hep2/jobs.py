@@ -74,3 +74,14 @@ def drain(work: Work[T]) -> T:
         except StopIteration as end:
             result: T = end.value
             return result
+
+
+def reported(text: str, steps: Generator[float, None, T]) -> Work[T]:
+    """Return steps that yield the share done as work that reports what it does."""
+    while True:
+        try:
+            share = next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        yield Progress(text, share)

@@ -20,9 +20,10 @@ from napari_hep2.classify.state import SayingState, WhyState, WorklistState
 from napari_hep2.closing import ClosedWindow, main_window_of
 from napari_hep2.common.reviewer_field import ask_reviewer
 from napari_hep2.jobs import Job
+from napari_hep2.live.controller import LiveController
+from napari_hep2.live.lane import LiveLane
 from napari_hep2.remembered import remember_reviewer, remembered_reviewer
 from napari_hep2.review.controllers.controller import ReviewController
-from napari_hep2.review.controllers.live_loso import LiveController
 from napari_hep2.review.controllers.near_copies import CopiesController
 from napari_hep2.review.controllers.quality import QualityController
 from napari_hep2.review.controllers.runs import ExperimentsController
@@ -66,9 +67,8 @@ class ViewerSession:
         self.quality = QualityController(self.state, self.review)
         self.copies = CopiesController(self.state, self.review)
         self.experiments = ExperimentsController(self.state, self.review)
-        self.live = LiveController(
-            self.state, self.review.state, self.experiments.show_first
-        )
+        self.live = LiveController(self.state, self.experiments.show_doubt)
+        self.live_lane = LiveLane(self.live)
         self.classify = ClassifyController(self.state, kept)
         self.verdict = VerdictController(self.state)
         self.why = WhyController(self.state, self.classify, self.verdict, WhyState())
@@ -135,6 +135,7 @@ class ViewerSession:
     def _end(self) -> None:
         """Leave the result of what runs aside: nothing is there to draw it in."""
         self.runner.cancel()
+        self.live_lane.cancel()
         self.link.close()
 
     def _frame_opened(self) -> None:

@@ -20,7 +20,14 @@ from training.data.cells.cell_set import CellSet, pack_images
 from training.data.cells.loading import cache_folder
 from training.data.masks.single_crops import crop_mask
 from training.errors import SpecimensError
-from training.evaluation.metrics import Metrics, measure
+from training.evaluation.metrics import (
+    Metrics,
+    by_specimen,
+    confusion_matrix,
+    mean_class_accuracy,
+    measure,
+)
+from training.models.base import Scores
 from training.models.features.families import FamilyFeatures
 from training.models.features.kernel_ridge import KernelRidge
 from training.models.features.kernel_ridge.live import UNLABELLED, LiveFolds
@@ -29,6 +36,11 @@ from training.splits.samples import Rows
 
 _FOURIER = 200
 """Fourier features of a family; a run has more."""
+_SHARES = (0.25, 0.5, 0.75)
+_DRAWS = 3
+_CURVE_SEED = 0
+_LEAST = 2
+"""Specimens of a pattern that are drawn at least, so that one is left to train on."""
 _AT_ONCE = 200
 _WORST = 5
 _PACKING = 0.4
@@ -52,6 +64,38 @@ class HardSpecimen:
     right: int
     cells: int
     taken_for: int
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Accuracy of held-out cells where folds train on some of the specimens.
+
+    Attributes
+    ----------
+    specimens
+        That a fold trains on, its own among them if it is.
+    mean_class_accuracy
+        In 0..1, mean over the draws.
+    """
+
+    specimens: int
+    mean_class_accuracy: float
+
+
+@dataclass(frozen=True)
+class LiveCurve:
+    """What more specimens are worth for cells with these labels.
+
+    Attributes
+    ----------
+    labels : (N,) int64
+        Index in the vocabulary, or `UNLABELLED`.
+    points
+        Fewer specimens first; the last trains on all.
+    """
+
+    labels: Rows
+    points: tuple[CurvePoint, ...]
 
 
 @dataclass(frozen=True)
@@ -113,9 +157,7 @@ class LiveStudy:
         """
         _check(labels)
         scores = self._folds.scores(labels)
-        tested = np.flatnonzero((labels != UNLABELLED) & np.isfinite(scores[:, 0]))
-        if not len(tested):
-            raise _too_few()
+        tested = _tested(labels, scores)
         truth, predicted = labels[tested], scores[tested].argmax(axis=1)
         names = self._specimens[tested]
         doubt = np.full(len(labels), np.nan)
@@ -127,6 +169,49 @@ class LiveStudy:
             doubt,
             _hardest(names, truth, predicted),
         )
+
+    def curve(self, figures: LiveFigures) -> Generator[float, None, LiveCurve]:
+        """Solve the folds with a quarter, half and three quarters of the specimens.
+
+        Specimens are drawn within their patterns with a fixed seed, three times each;
+        every cell is tested each time, by a fit without its specimen. Yields the share
+        done.
+
+        Parameters
+        ----------
+        figures
+            As `measure` returns them: of all specimens.
+        """
+        labels, rng = figures.labels, np.random.default_rng(_CURVE_SEED)
+        by_pattern = self._by_pattern(labels)
+        found: dict[int, list[float]] = {}
+        for draw in range(_DRAWS):
+            order = [rng.permutation(numbers) for numbers in by_pattern]
+            for at, share in enumerate(_SHARES):
+                yield (draw * len(_SHARES) + at) / (_DRAWS * len(_SHARES))
+                kept = [one[: max(_LEAST, round(share * len(one)))] for one in order]
+                aside = np.setdiff1d(np.concatenate(order), np.concatenate(kept))
+                if len(aside):
+                    size = sum(map(len, kept))
+                    found.setdefault(size, []).append(self._accuracy(labels, aside))
+        points = [CurvePoint(size, float(np.mean(found[size]))) for size in found]
+        whole = CurvePoint(figures.specimens, figures.metrics.mean_class_accuracy)
+        return LiveCurve(labels, (*points, whole))
+
+    def _by_pattern(self, labels: Rows) -> list[Rows]:
+        """Return the places of the labelled specimens, by their most frequent label."""
+        labelled, known = labels != UNLABELLED, np.maximum(labels, 0)
+        counts = by_specimen(labelled, known, self._specimens, self._n_patterns)
+        leading = np.where(counts.any(axis=1), counts.argmax(axis=1), UNLABELLED)
+        present = np.unique(leading[leading != UNLABELLED])
+        return [np.flatnonzero(leading == pattern) for pattern in present]
+
+    def _accuracy(self, labels: Rows, aside: Rows) -> float:
+        scores = self._folds.scores(labels, frozenset(aside.tolist()))
+        tested = _tested(labels, scores)
+        predicted = scores[tested].argmax(axis=1)
+        counts = confusion_matrix(labels[tested], predicted, self._n_patterns)
+        return mean_class_accuracy(counts)
 
 
 def live_steps(review: ReviewSet, labels: Rows) -> Generator[float, None, LiveStudy]:
@@ -179,6 +264,13 @@ def _packed(review: ReviewSet, size: int) -> Generator[float, None, CellSet]:
         review.vocabulary,
         masks=masks,
     )
+
+
+def _tested(labels: Rows, scores: Scores) -> Rows:
+    tested = np.flatnonzero((labels != UNLABELLED) & np.isfinite(scores[:, 0]))
+    if not len(tested):
+        raise _too_few()
+    return tested
 
 
 def _hardest(

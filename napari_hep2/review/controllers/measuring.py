@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_hep2.jobs import Progress, Work
+from napari_hep2.jobs import Work, reported
 from training.curation.crop_measures import descriptor_steps, limit_steps, looks_steps
 from training.curation.review_set import ReviewSet
 
-T = TypeVar("T")
 Measures = Mapping[str, npt.NDArray[Any]]
-
-
-def reported(text: str, steps: Generator[float, None, T]) -> Work[T]:
-    """Return steps that yield the share done as work that reports what it does."""
-    while True:
-        try:
-            share = next(steps)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        yield Progress(text, share)
 
 
 def measure_looks(review: ReviewSet) -> Work[Measures]:

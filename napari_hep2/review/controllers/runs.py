@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 from psygnal import SignalGroupDescriptor
 
 from napari_hep2.jobs import Job, Progress, Work
 from napari_hep2.review.controllers.controller import ReviewController
-from napari_hep2.review.controllers.label_errors import LabelQueue
+from napari_hep2.review.controllers.label_errors import SUSPICION, LabelQueue
 from napari_hep2.review.controllers.run_words import (
     accepted_text,
     rescored_text,
@@ -118,6 +120,12 @@ class ExperimentsController:
         if len(shown):
             review.navigation.select(int(shown[0]))
         return following
+
+    def show_doubt(self, doubt: npt.NDArray[np.float64]) -> Job | None:
+        """Sort by how far each label is doubted, (N,) in 0..1; the most comes first."""
+        state = self._review.state
+        state.measures = {**state.measures, SUSPICION: doubt}
+        return self.show_first("suspicion")
 
     # -- runs
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_hep2.jobs import Job, Work
+from napari_hep2.jobs import Job, Work, reported
 from napari_hep2.review.controllers.controller import ReviewController
-from napari_hep2.review.controllers.measuring import reported
 from napari_hep2.state import SessionState
 from training.config.commands import command_line
 from training.curation.filtering import Said

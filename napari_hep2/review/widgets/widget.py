@@ -22,6 +22,7 @@ from napari_hep2.common.parts import (
     scrolled,
     text_label,
 )
+from napari_hep2.live.panel import LivePanel
 from napari_hep2.review.controllers.scores import scores_of
 from napari_hep2.review.widgets.cell_detail import CellDetail
 from napari_hep2.review.widgets.choosers import Choosers
@@ -31,7 +32,6 @@ from napari_hep2.review.widgets.gallery import GalleryView
 from napari_hep2.review.widgets.gallery_model import GalleryModel
 from napari_hep2.review.widgets.key_sheet import KeySheet
 from napari_hep2.review.widgets.keys import KeyTable, Shortcuts, key_settings
-from napari_hep2.review.widgets.live_panel import LivePanel
 from napari_hep2.review.widgets.progress import ProgressPanel
 from napari_hep2.review.widgets.quality_panel import QualityPanel
 from napari_hep2.review.widgets.reviewer_panel import ReviewerPanel

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,10 @@ from qtpy.QtWidgets import (
 from napari_hep2.common.confusion import ConfusionView
 from napari_hep2.common.docks import DockedWidget
 from napari_hep2.common.palette import theme_palette
+from napari_hep2.common.parts import disconnect_all
 from napari_hep2.common.section import CollapsibleSection
+from napari_hep2.live.panel import LivePanel
+from napari_hep2.session import session_of
 from napari_hep2.trainer.controllers.controller import TrainerController
 from napari_hep2.trainer.widgets.curves import LearningCurves
 from napari_hep2.trainer.widgets.fold_tiles import FoldTiles, TileLegend
@@ -98,6 +102,9 @@ class TrainerWidget(DockedWidget):
         column.addWidget(self.setup_fold)
         column.addLayout(self._build_buttons())
         column.addWidget(self._build_results(), 1)
+        self.live: LivePanel | None = None
+        self.live_fold = CollapsibleSection("Live LOSO", QWidget(), shown=False)
+        column.addWidget(self.live_fold)
         scroll = QScrollArea(widgetResizable=True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidget(body)
@@ -196,8 +203,19 @@ class TrainerWidget(DockedWidget):
         self.last_button.clicked.connect(self._attach_last)
         self.setup.changed.connect(self._refresh)
         self.tiles.picked.connect(self.curves.pick)
+        self.live_fold.button.toggled.connect(self._open_live)
 
     # -- verbs
+
+    def _open_live(self) -> None:
+        """Show the cells under review, which a session is needed for, once asked."""
+        if self.live is None:
+            self.live = LivePanel(session_of(self._viewer), self._viewer)
+            wires = self.live.wiring()
+            for signal, slot in wires:
+                signal.connect(slot)
+            self.destroyed.connect(partial(disconnect_all, wires))
+            self.live_fold.fill(self.live)
 
     def _start(self) -> None:
         plan = self.setup.plan()

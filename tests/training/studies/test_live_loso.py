@@ -78,6 +78,20 @@ def test_a_changed_label_moves_the_matrix_and_one_taken_back_gives_the_same_bits
     assert again.metrics.interval == before.metrics.interval
 
 
+def test_the_curve_ends_at_the_figures_and_begins_with_fewer_specimens(study, review):
+    labels = review.pattern_index.copy()
+    labels[:2] = 1
+    figures = study.measure(labels)
+    told, curve = drain(study.curve(figures))
+    assert told == sorted(told)
+    assert curve.labels is figures.labels
+    assert [one.specimens for one in curve.points] == [4, 6]
+    assert curve.points[-1].mean_class_accuracy == figures.metrics.mean_class_accuracy
+    assert 0.5 < curve.points[0].mean_class_accuracy <= 1
+    _, again = drain(study.curve(figures))
+    assert again.points == curve.points
+
+
 def test_cells_without_a_label_are_not_measured(study, review):
     labels = review.pattern_index.copy()
     labels[5:9] = -1

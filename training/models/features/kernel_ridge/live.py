@@ -7,6 +7,8 @@ change that is taken back gives the same bits.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +18,7 @@ from training.models.features.kernel_ridge.choice import Choice
 from training.models.features.kernel_ridge.fourier import FourierMap
 from training.models.features.kernel_ridge.sums import (
     Equations,
+    Matrix,
     PatternSum,
     Sums,
     decide,
@@ -82,13 +85,17 @@ class LiveFolds:
         )
         self._held: dict[int, tuple[Rows, dict[int, PatternSum]]] = {}
 
-    def scores(self, patterns: Rows) -> Scores:
+    def scores(
+        self, patterns: Rows, left_aside: Collection[int] = frozenset()
+    ) -> Scores:
         """Return the scores of all cells, each by a fit without its specimen.
 
         Parameters
         ----------
         patterns : (N,) int64
             The labels, or `UNLABELLED`.
+        left_aside
+            Specimens that no fold trains on, by their place among the sorted names.
 
         Returns
         -------
@@ -96,19 +103,29 @@ class LiveFolds:
             nan where no pattern would be left to train on.
         """
         sums = self._sums(patterns)
-        whole = Equations.of(sums)
+        for number in left_aside:
+            sums = less(sums, self._specimen(number, patterns[self._rows[number]]))
         scores = np.full((len(patterns), self._n_patterns), np.nan, np.float32)
-        columns = np.arange(len(self._penalties))
+        if len(sums) < 2:
+            return scores
+        whole = Equations.of(sums)
+        of_those_aside = self._solved(whole) if left_aside else np.empty((0, 0))
         for number, rows in enumerate(self._rows):
-            held = self._specimen(number, patterns[rows])
-            if not less_is_left(sums, held):
-                continue
-            fold = whole.without(sums, held)
-            found = fold.solve(columns, self._penalties, self._n_patterns)
+            fold, found = whole, of_those_aside
+            if number not in left_aside:
+                held = self._specimen(number, patterns[rows])
+                if not less_is_left(sums, held):
+                    continue
+                fold = whole.without(sums, held)
+                found = self._solved(fold)
             lifted = self._lifted[rows].astype(np.float64)
             decisions = decide(lifted, found, fold.patterns)
             scores[rows] = to_scores(decisions, self._sharpness)
         return scores
+
+    def _solved(self, fold: Equations) -> Matrix:
+        columns = np.arange(len(self._penalties))
+        return fold.solve(columns, self._penalties, self._n_patterns)
 
     def _sums(self, patterns: Rows) -> dict[int, PatternSum]:
         """Return the sums for these labels: those at the start, with what changed."""

@@ -72,3 +72,15 @@ def test_two_patterns_must_be_left():
     found = folds.scores(alone)
     assert np.isnan(found[:5]).all()
     assert np.isfinite(found[5:]).all()
+
+
+def test_specimens_left_aside_are_trained_on_by_no_fold():
+    features, patterns, specimens = some_cells()
+    folds = live(features, patterns, specimens)
+    aside = (1, 4, 11)
+    found = folds.scores(patterns, aside)
+    ordered = np.unique(specimens)
+    hidden = np.where(np.isin(specimens, ordered[list(aside)]), UNLABELLED, patterns)
+    expected = live(features, hidden, specimens).scores(hidden)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    assert np.abs(found - folds.scores(patterns)).max() > 1e-3

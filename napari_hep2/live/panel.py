@@ -9,10 +9,8 @@ from qtpy.QtWidgets import QGraphicsOpacityEffect, QListWidget, QVBoxLayout, QWi
 from napari_hep2.common.confusion import ConfusionView
 from napari_hep2.common.palette import theme_palette
 from napari_hep2.common.parts import Wire, button, row, text_label
-from napari_hep2.jobs import Job
-from napari_hep2.review.controllers.live_loso import headline, specimen_line
+from napari_hep2.live.controller import curve_line, headline, specimen_line
 from napari_hep2.session import ViewerSession
-from napari_hep2.workers import Lane, fault_words, worker_pool
 
 if TYPE_CHECKING:
     from training.studies.live_loso import LiveFigures
@@ -41,8 +39,8 @@ class LivePanel(QWidget):
         super().__init__()
         self._session, self._viewer = session, viewer
         self._live, self._desk = session.live, session.live.desk
-        self.lane = Lane(worker_pool(), self, holds=False)
         self.headline = text_label()
+        self.curve = text_label()
         self.caveat = text_label(_CAVEAT)
         self.confusion = ConfusionView()
         self.hardest = QListWidget()
@@ -59,8 +57,6 @@ class LivePanel(QWidget):
         self._lay_out()
         self.doubt.clicked.connect(self._sort)
         self.again.clicked.connect(self._try_again)
-        self.lane.changed.connect(self._show_work)
-        self.lane.failed.connect(self._failed)
         self.hardest.itemActivated.connect(self._show_specimen)
         self.hardest.itemClicked.connect(self._show_specimen)
 
@@ -68,7 +64,8 @@ class LivePanel(QWidget):
         self.figures = QWidget()
         inside = QVBoxLayout(self.figures)
         inside.setContentsMargins(0, 0, 0, 0)
-        for part in (self.headline, self.confusion, self.hardest, self.caveat):
+        shown = (self.headline, self.curve, self.confusion, self.hardest, self.caveat)
+        for part in shown:
             inside.addWidget(part)
         self._pale = QGraphicsOpacityEffect(self.figures)
         self.figures.setGraphicsEffect(self._pale)
@@ -98,7 +95,10 @@ class LivePanel(QWidget):
     def wiring(self) -> list[Wire]:
         """Return the signals that the panel follows."""
         events, desk = self._session.state.events, self._desk.events
-        shown = (desk.figures, desk.is_behind, desk.busy, desk.progress, desk.fault)
+        shown = (
+            desk.figures, desk.curve, desk.is_behind, desk.busy, desk.progress,
+            desk.fault,
+        )  # fmt: skip
         return [
             (events.review, self._follow),
             (events.decisions, self._follow),
@@ -108,20 +108,8 @@ class LivePanel(QWidget):
 
     def _follow(self) -> None:
         if self.isVisible():
-            job = self._live.next_job()
-            if job is not None:
-                self.lane.begin(job)
+            self._session.live_lane.follow()
             self.refresh()
-
-    def _show_work(self) -> None:
-        job, progress = self.lane.job, self.lane.progress
-        self._desk.busy = "" if job is None else job.title
-        if job is not None and progress is not None:
-            self._desk.busy = f"{job.title}: {progress.text}"
-        self._desk.progress = None if progress is None else progress.share
-
-    def _failed(self, job: Job | None, fault: Exception) -> None:
-        self._desk.fault = fault_words(job, fault)
 
     def refresh(self) -> None:
         """Show the desk."""
@@ -152,6 +140,9 @@ class LivePanel(QWidget):
         self._pale.setEnabled(self._desk.is_behind)
         metrics = figures.metrics
         self.headline.setText(headline(figures))
+        curve = self._desk.curve
+        self.curve.setText("" if curve is None else curve_line(curve))
+        self.curve.setVisible(bool(self.curve.text()))
         counts = tuple(tuple(one) for one in metrics.confusion.tolist())
         specimens = dict(zip(patterns, metrics.specimens.tolist(), strict=True))
         self.confusion.set_palette(theme_palette(str(self._viewer.theme)))

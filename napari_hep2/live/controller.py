@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from psygnal import SignalGroupDescriptor
 
-from napari_hep2.jobs import Job, Work
-from napari_hep2.review.controllers.label_errors import SUSPICION
-from napari_hep2.review.controllers.measuring import reported
-from napari_hep2.review.state import ReviewState
+from napari_hep2.jobs import Job, Work, reported
 from napari_hep2.state import SessionState
-from training.curation.ordering import Sort
 from training.curation.review_set import ReviewSet, current_labels
 from training.errors import Hep2Error
 from training.evaluation.intervals import percent_range
@@ -22,7 +19,14 @@ from training.evaluation.metrics import basis_words
 from training.splits.samples import Rows
 
 if TYPE_CHECKING:
-    from training.studies.live_loso import HardSpecimen, LiveFigures, LiveStudy
+    from training.studies.live_loso import (
+        HardSpecimen,
+        LiveCurve,
+        LiveFigures,
+        LiveStudy,
+    )
+
+Floats = npt.NDArray[np.float64]
 
 MOST = 50_000
 """Cells under review at which the figures still follow a decision within seconds."""
@@ -36,8 +40,10 @@ class LiveDesk:
     ----------
     figures
         The last that were measured, or None.
+    curve
+        What more specimens are worth, or None; it follows the figures.
     is_behind
-        Whether a decision was made since.
+        Whether a decision was made since the figures.
     busy, progress
         What the worker does, and its share done or None.
     fault
@@ -45,6 +51,7 @@ class LiveDesk:
     """
 
     figures: LiveFigures | None = None
+    curve: LiveCurve | None = None
     is_behind: bool = False
     busy: str = ""
     progress: float | None = None
@@ -58,29 +65,32 @@ class LiveController:
 
     Parameters
     ----------
-    session, state
-        Read, in the window's thread alone; doubts go to ``measures`` of `state`.
-    show
-        Called with what to sort by once there is something to sort by.
+    session
+        Read, in the window's thread alone.
+    sort
+        Called with the doubt of each cell, to bring the most doubtful first.
     """
 
     def __init__(
-        self,
-        session: SessionState,
-        state: ReviewState,
-        show: Callable[[Sort], Job | None],
+        self, session: SessionState, sort: Callable[[Floats], Job | None]
     ) -> None:
-        self._session, self._state, self._show = session, state, show
+        self._session, self._sort = session, sort
+        self._draws_curve = False
         self.desk = LiveDesk()
         self._of: ReviewSet | None = None
         self._study: LiveStudy | None = None
 
     def next_job(self) -> Job | None:
-        """Return what has to be done now, or None where the figures are up to date."""
+        """Return what has to be done now, or None where all is up to date.
+
+        A curve that is being drawn is left aside for figures that are behind.
+        """
         review, desk = self._session.review, self.desk
         if review is not self._of:
             self._forget(review)
-        if review is None or desk.busy or (self._study is None and desk.fault):
+        if review is None or (self._study is None and desk.fault):
+            return None
+        if desk.busy and not self._draws_curve:
             return None
         if len(review) > MOST:
             desk.fault = f"{len(review):,} cells are under review; at most {MOST:,}."
@@ -90,7 +100,11 @@ class LiveController:
             return self._reading(review, labels)
         known = desk.figures
         desk.is_behind = known is None or not np.array_equal(known.labels, labels)
-        return self._measuring(review, self._study, labels) if desk.is_behind else None
+        if known is None or desk.is_behind:
+            return self._measuring(review, self._study, labels)
+        if desk.busy or (desk.curve is not None and desk.curve.labels is known.labels):
+            return None
+        return self._drawing(review, self._study, known)
 
     def again(self) -> None:
         """Try again what failed."""
@@ -101,12 +115,12 @@ class LiveController:
         figures = self.desk.figures
         if figures is None or self._session.review is not self._of:
             return None
-        self._state.measures = {**self._state.measures, SUSPICION: figures.doubt}
-        return self._show("suspicion")
+        return self._sort(figures.doubt)
 
     def _forget(self, review: ReviewSet | None) -> None:
         self._of, self._study = review, None
-        self.desk.figures, self.desk.is_behind, self.desk.fault = None, False, ""
+        self.desk.figures, self.desk.curve = None, None
+        self.desk.is_behind, self.desk.fault = False, ""
 
     def _reading(self, review: ReviewSet, labels: Rows) -> Job:
         def work() -> Work[LiveStudy]:
@@ -125,6 +139,8 @@ class LiveController:
         return Job("Live LOSO", work, done)
 
     def _measuring(self, review: ReviewSet, study: LiveStudy, labels: Rows) -> Job:
+        self._draws_curve = False
+
         def work() -> Work[LiveFigures | Hep2Error]:
             yield from ()
             try:
@@ -142,6 +158,22 @@ class LiveController:
 
         return Job("Live LOSO", work, done)
 
+    def _drawing(
+        self, review: ReviewSet, study: LiveStudy, figures: LiveFigures
+    ) -> Job:
+        self._draws_curve = True
+
+        def work() -> Work[LiveCurve]:
+            return (yield from reported("fewer specimens", study.curve(figures)))
+
+        def done(found: LiveCurve) -> Job | None:
+            self._draws_curve = False
+            if self._session.review is review:
+                self.desk.curve = found
+            return self.next_job()
+
+        return Job("Live LOSO", work, done)
+
 
 def headline(figures: LiveFigures) -> str:
     """Return the accuracy of held-out cells, with its interval and what it rests on."""
@@ -155,6 +187,17 @@ def headline(figures: LiveFigures) -> str:
     if metrics.interval is not None:
         mean += f" (95 %: {percent_range(metrics.interval)})"
     return f"{mean}, {basis}"
+
+
+def curve_line(curve: LiveCurve) -> str:
+    """Return the accuracy by the number of specimens that are trained on."""
+    if len(curve.points) < 2:
+        return ""
+    points = ", ".join(
+        f"{100 * one.mean_class_accuracy:.1f} % of {one.specimens}"
+        for one in curve.points
+    )
+    return f"By the number of specimens trained on: {points}."
 
 
 def specimen_line(one: HardSpecimen, patterns: tuple[str, ...]) -> str:

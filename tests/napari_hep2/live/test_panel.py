@@ -6,6 +6,8 @@ from qtpy.QtCore import Qt
 
 from napari_hep2.jobs import run_here
 from napari_hep2.review.widgets.widget import ReviewWidget
+from napari_hep2.trainer.widgets.widget import TrainerWidget
+from training.studies.live_loso import CurvePoint, LiveCurve
 
 WAIT = 60_000
 
@@ -17,14 +19,14 @@ def widget(qtbot, viewer, dock, cell_folder, tmp_path, monkeypatch):
     dock(made, "Review cells")
     run_here(made.session.review.open_cell_folder(cell_folder))
     yield made
-    made.live.lane.cancel()
+    made.session.live_lane.cancel()
     made.session.runner.cancel()
     made.session.review.decision_session.close()
 
 
 def settled(widget):
-    lane = widget.live.lane
-    return lane.job is None and not widget.session.live.desk.is_behind
+    session = widget.session
+    return session.live_lane.is_idle and not session.live.desk.is_behind
 
 
 def test_a_relabelled_cell_moves_the_figures_and_undo_brings_the_same_back(
@@ -38,6 +40,7 @@ def test_a_relabelled_cell_moves_the_figures_and_undo_brings_the_same_back(
         "24 cells of 4 specimens, each left out in turn."
     )
     assert panel.confusion.row_texts(0)[1] == "2 specimens, 12 cells"
+    assert [one.specimens for one in desk.curve.points] == [4]
     widget.view.setFocus()
     qtbot.keyClick(widget.view, Qt.Key.Key_2)
     assert desk.is_behind
@@ -55,10 +58,29 @@ def test_a_relabelled_cell_moves_the_figures_and_undo_brings_the_same_back(
     assert widget.state.current == np.nanargmax(before.doubt)
 
 
+def test_the_trainer_shows_the_same_figures(qtbot, viewer, widget, dock):
+    trainer = TrainerWidget(viewer)
+    dock(trainer, "LOSO trainer")
+    assert trainer.live is None, "made when it is asked for"
+    trainer.live_fold.unfold(True)
+    desk = widget.session.live.desk
+    qtbot.waitUntil(lambda: desk.figures is not None and settled(widget), timeout=WAIT)
+    assert trainer.live.headline.text().endswith("each left out in turn.")
+    assert not trainer.live.curve.isVisible(), "four specimens make no curve"
+    points = (CurvePoint(9, 0.6), CurvePoint(12, 0.8))
+    desk.curve = LiveCurve(desk.figures.labels, points)
+    assert trainer.live.curve.text().endswith("60.0 % of 9, 80.0 % of 12.")
+    widget.session.review.select_cell(str(widget.state.review.ids[1]))
+    widget.session.review.decisions.relabel(1)
+    assert desk.is_behind
+    qtbot.waitUntil(lambda: settled(widget), timeout=WAIT)
+    assert trainer.live.confusion.row_texts(0)[1] == "2 specimens, 11 cells"
+
+
 def test_nothing_is_computed_while_it_is_folded_away(qtbot, widget):
     widget.view.setFocus()
     qtbot.keyClick(widget.view, Qt.Key.Key_2)
-    assert widget.live.lane.job is None
+    assert widget.session.live_lane.is_idle
     assert widget.session.live.desk.figures is None
 
 
