@@ -74,7 +74,7 @@ class ConfusionView(QWidget):
     def minimumSizeHint(self) -> QSize:
         """Return the size below which numbers would be clipped."""
         n = max(len(self._patterns), 1)
-        return QSize(self._label_width() + 34 * n, self._header() + 31 * n)
+        return QSize(self._label_width() + 31 * n, self._header() + 31 * n)
 
     def text_at(self, row: int, column: int) -> tuple[str, str]:
         """Return the two lines of a cell: per cent and count."""

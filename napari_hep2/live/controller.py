@@ -193,11 +193,9 @@ def curve_line(curve: LiveCurve) -> str:
     """Return the accuracy by the number of specimens that are trained on."""
     if len(curve.points) < 2:
         return ""
-    points = ", ".join(
-        f"{100 * one.mean_class_accuracy:.1f} % of {one.specimens}"
-        for one in curve.points
-    )
-    return f"By the number of specimens trained on: {points}."
+    sizes = ", ".join(str(one.specimens) for one in curve.points)
+    found = ", ".join(f"{100 * one.mean_class_accuracy:.1f}" for one in curve.points)
+    return f"Trained on {sizes} specimens: {found} %."
 
 
 def specimen_line(one: HardSpecimen, patterns: tuple[str, ...]) -> str:

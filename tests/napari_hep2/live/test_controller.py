@@ -73,6 +73,6 @@ def test_cells_are_sorted_by_doubt(live):
 def test_a_curve_is_a_sentence_and_one_point_is_none():
     points = (CurvePoint(14, 0.6123), CurvePoint(56, 0.755))
     assert curve_line(LiveCurve(np.zeros(2), points)) == (
-        "By the number of specimens trained on: 61.2 % of 14, 75.5 % of 56."
+        "Trained on 14, 56 specimens: 61.2, 75.5 %."
     )
     assert curve_line(LiveCurve(np.zeros(2), points[:1])) == ""

@@ -69,7 +69,7 @@ def test_the_trainer_shows_the_same_figures(qtbot, viewer, widget, dock):
     assert not trainer.live.curve.isVisible(), "four specimens make no curve"
     points = (CurvePoint(9, 0.6), CurvePoint(12, 0.8))
     desk.curve = LiveCurve(desk.figures.labels, points)
-    assert trainer.live.curve.text().endswith("60.0 % of 9, 80.0 % of 12.")
+    assert trainer.live.curve.text().startswith("Trained on 9, 12 specimens")
     widget.session.review.select_cell(str(widget.state.review.ids[1]))
     widget.session.review.decisions.relabel(1)
     assert desk.is_behind
