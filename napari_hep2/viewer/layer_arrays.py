@@ -22,7 +22,7 @@ from napari_hep2.viewer.placement import (
     unit_factor,
 )
 from training.errors import BadImageError, BadMaskError, Hep2Error
-from training.storage.decoding import Picture, check_size
+from training.storage.picture import Picture, check_size
 from training.storage.pixel_size import read_pixel_size
 from training.storage.planes import GreyImage, grey_plane
 

@@ -28,8 +28,8 @@ from training.data.layouts import read_collection
 from training.data.masks.files import read_mask
 from training.data.simulation import simulate
 from training.errors import BadImageError, BadMaskError
-from training.storage.decoding import MAX_PIXELS
 from training.storage.images import read_frame
+from training.storage.picture import MAX_PIXELS
 
 GREY = np.arange(48 * 40, dtype=np.uint8).reshape(48, 40)
 CAP = 8 * MAX_PIXELS

@@ -12,7 +12,7 @@ import numpy as np
 
 from training.errors import BadImageError
 from training.storage.bit_depth import plausible_bits
-from training.storage.decoding import Channel, Picture, check_size, plain
+from training.storage.picture import Channel, Picture, check_size, plain
 from training.storage.pixel_size import MICROMETRES, square_side
 
 _EXTRAS = {"czi": "czi", "nd2": "bioio", "lif": "bioio"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import ExifTags, Image
 
-from training.storage.decoding import DECODER_FAULTS
+from training.storage.picture import DECODER_FAULTS
 
 _DESCRIPTION, _MICRO_MANAGER = 270, 51123
 _WRITTEN = re.compile(

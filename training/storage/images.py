@@ -14,7 +14,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from training.errors import BadImageError, BadMaskError
-from training.storage.decoding import Picture, decode
+from training.storage.decoding import decode
+from training.storage.picture import Picture
 from training.storage.planes import GreyImage, grey_plane
 from training.storage.zarr_metadata import SUFFIX
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import tifffile
 
-from training.storage.decoding import DECODER_FAULTS
+from training.storage.picture import DECODER_FAULTS
 
 PLAUSIBLE = (0.05, 2.0)
 """Micrometres of a pixel for which a resolution is believed; most are of a printer."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.errors import BadImageError
-from training.storage.decoding import Channel, Picture, Pixels
+from training.storage.picture import Channel, Picture, Pixels
 
 COLOURS = ("red", "green", "blue")
 _GREEN = 1

@@ -16,17 +16,17 @@ import tifffile
 
 from training.errors import BadImageError
 from training.storage.bit_depth import tiff_bits
-from training.storage.decoding import (
+from training.storage.picture import (
     Channel,
     Picture,
     Pixels,
     check_size,
     damaged,
-    decode_by_pillow,
     of_samples,
     plain,
     upright,
 )
+from training.storage.pillow_decoding import decode_by_pillow
 from training.storage.pixel_size import tiff_pixel_size
 from training.storage.tiff_packing import PACKINGS, unpack_page
 

@@ -20,7 +20,7 @@ import tifffile
 from PIL import Image
 
 from training.errors import BadImageError
-from training.storage.decoding import damaged
+from training.storage.picture import damaged
 
 PACKINGS = frozenset({5, 8, 32773, 32946, 34925, 50000})
 """Codes of what packs plain bytes: LZW, deflate, PackBits, deflate, LZMA, Zstandard."""

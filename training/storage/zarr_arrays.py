@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from training.errors import BadImageError
-from training.storage.decoding import MAX_LAYERS, MAX_PIXELS, damaged
+from training.storage.picture import MAX_LAYERS, MAX_PIXELS, damaged
 from training.storage.zarr_metadata import check_inside, read_metadata
 
 MAX_CHUNKS = 65_536

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from training.errors import BadImageError
-from training.storage.decoding import Channel, Picture, Pixels, check_size, plain
+from training.storage.picture import Channel, Picture, Pixels, check_size, plain
 from training.storage.zarr_arrays import Stored, check_array, check_chunks
 from training.storage.zarr_metadata import ZarrImage, read_zarr_image
 

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from training.errors import BadImageError
-from training.storage.decoding import Channel, damaged
 from training.storage.paths import is_inside
+from training.storage.picture import Channel, damaged
 from training.storage.pixel_size import MICROMETRES, square_side
 from training.storage.reading import read_json
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from training.errors import BadImageError
-from training.storage.decoding import MAX_PIXELS, decode
+from training.storage.decoding import decode
 from training.storage.images import read_frame
+from training.storage.picture import MAX_PIXELS
 
 TWO = np.random.default_rng(0).integers(0, 65536, (2, 48, 40), np.uint16)
 STARTS = {

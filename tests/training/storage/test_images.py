@@ -9,7 +9,7 @@ from PIL import Image
 
 from training.data.masks.files import read_mask
 from training.errors import BadImageError, BadMaskError
-from training.storage import decoding, planes
+from training.storage import picture, planes
 from training.storage.images import read_frame
 
 GREY = np.arange(12 * 10, dtype=np.uint8).reshape(12, 10)
@@ -221,9 +221,9 @@ def test_an_ome_header_opens_no_other_file(tmp_path):
 def test_a_frame_has_at_most_so_many_pixels(tmp_path, monkeypatch, suffix, channels):
     pixels = GREY if channels == 1 else np.stack([GREY] * 3, axis=2)
     Image.fromarray(pixels).save(tmp_path / f"a.{suffix}")
-    monkeypatch.setattr(decoding, "MAX_PIXELS", GREY.size)
+    monkeypatch.setattr(picture, "MAX_PIXELS", GREY.size)
     assert read_frame(tmp_path / f"a.{suffix}").pixels.shape == GREY.shape
-    monkeypatch.setattr(decoding, "MAX_PIXELS", GREY.size - 1)
+    monkeypatch.setattr(picture, "MAX_PIXELS", GREY.size - 1)
     with pytest.raises(BadImageError, match="give frames of at most 119 pixels"):
         read_frame(tmp_path / f"a.{suffix}")
 

@@ -9,8 +9,8 @@ from matplotlib import colormaps
 from PIL import Image
 
 from training.errors import BadImageError
-from training.storage.decoding import Channel
 from training.storage.images import frame_size, read_frame
+from training.storage.picture import Channel
 from training.storage.planes import fluorescein
 
 RNG = np.random.default_rng(0)

@@ -24,7 +24,7 @@ from training.data.masks.nesting import (
 )
 from training.data.masks.nuclei import Nuclei, find_components, find_nuclei
 from training.errors import BadMaskError
-from training.storage.decoding import Picture
+from training.storage.picture import Picture
 from training.storage.planes import is_for_display, is_grey, look_up
 
 _LEAST_PIECE = 0.1
