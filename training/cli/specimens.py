@@ -165,7 +165,7 @@ def _answer(content: dict[str, Any], skipped: int, out: Path, as_json: bool) -> 
             "worklist": str(out / "worklist.html"),
             "specimens": len(content["specimens"]),
             "with verdict": content["with_verdict"],
-            **{name: n for name, n in content["results"].items() if n},
+            **{f"intensity {name}": n for name, n in content["results"].items() if n},
             "up to date": skipped,
             "frames left out": content["faults"],
         },

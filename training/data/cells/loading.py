@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import platformdirs
 
 from training.config import (
@@ -331,7 +332,13 @@ def _pack_cell_folder(
     folder = read_cell_folder(path)
     review = review_cells(path, folder.table, reviewed)
     table = review.table
-    rows = np.flatnonzero((table["dropped"] == "") & (table["pattern"] != ""))
+    rows = _with_pattern(table)
+    if not len(rows) and len(_with_pattern(folder.table)):
+        raise BadCellsError(
+            path,
+            "the reviewers' decisions leave no cell with a pattern",
+            "accept some cells, or train without reviewed=accepted",
+        )
     vocabulary = VOCABULARIES[folder.source["vocabulary"]]
     named_by = f"column 'specimen' of {CELLS}"
     if first := folder.source.get("specimens_from"):
@@ -347,6 +354,10 @@ def _pack_cell_folder(
     if folder.root is not None and simulated_specimens(folder.root) is not None:
         notes = ["the cells are simulated", *notes]
     gathered.finish(notes, (review.manifest,))
+
+
+def _with_pattern(table: pd.DataFrame) -> npt.NDArray[np.int64]:
+    return np.flatnonzero((table["dropped"] == "") & (table["pattern"] != ""))
 
 
 def cache_folder() -> Path:

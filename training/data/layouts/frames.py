@@ -231,7 +231,7 @@ def _specimens(
             raise BadLayoutError(
                 table,
                 f"it has no row for {members[name][0].image.name}",
-                "add the specimen and its pattern",
+                "add the specimen, with an empty pattern where it is unknown",
             )
         frames = tuple(members[name])
         specimens.append(Specimen(row.id, frames, row.pattern, row.intensity))

@@ -103,14 +103,23 @@ class SeriesTable:
         return sentences
 
     def missing(self, specimens: Iterable[str]) -> tuple[str, ...]:
-        """Return notes on rows of specimens that are not in the folder."""
-        here = {id_key(one, "specimen") for one in specimens}
+        """Return notes on rows without a specimen, and on specimens without a row."""
+        here = {id_key(one, "specimen"): one for one in specimens}
         absent = [one.specimen for key, one in self.members.items() if key not in here]
+        unlisted = [one for key, one in here.items() if key not in self.members]
+        unlisted = unlisted if self.members else []
         name = self.path.name if self.path else ""
-        return count_note(
-            absent,
-            f"of {name} has no image",
-            f"specimens of {name} have no image",
+        return (
+            *count_note(
+                absent,
+                f"of {name} has no image",
+                f"specimens of {name} have no image",
+            ),
+            *count_note(
+                unlisted,
+                f"is not in {name}: its intensity is not judged",
+                f"specimens are not in {name}: their intensity is not judged",
+            ),
         )
 
 

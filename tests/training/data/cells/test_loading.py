@@ -14,6 +14,7 @@ from training.data.cells.folder import write_cell_folder
 from training.data.cells.loading import load_packed, read_cell_set
 from training.data.cells.packed import write_joined
 from training.data.layouts import read_collection
+from training.errors import BadCellsError
 from training.patterns import I3A_TASK2
 from training.splits.sampling import choose_samples
 
@@ -154,3 +155,11 @@ def test_simulated_cells_are_trained_on_and_never_tested(cells, task1):
     assert np.isin(np.flatnonzero(drawn), used).all()
     unused = choose_samples(found, np.arange(len(found)), TrainingSetSettings(), 0)
     assert not drawn[unused.rows].any()
+
+
+def test_before_any_cell_is_accepted_it_says_so_and_not_that_a_table_lacks_patterns(
+    cell_folder, make_cells
+):
+    folder = cell_folder(make_cells())
+    with pytest.raises(BadCellsError, match="accept some cells, or train without"):
+        load_packed(folder, 32, reviewed="accepted")

@@ -102,6 +102,13 @@ def test_rows_without_an_image_are_noted(table):
     )
 
 
+def test_images_without_a_row_are_noted(table):
+    found = read_series(table("specimen,role\na,nc\n"))
+    (note,) = found.missing(["a", "x", "y"])
+    assert note.startswith("2 specimens are not in series.csv: their intensity is not")
+    assert "the first is x" in note
+
+
 def test_no_table_knows_nobody():
     found = read_series(None)
     assert found.of("a") is None
