@@ -115,7 +115,7 @@ class WorklistState:
 
 @dataclass
 class SayingState:
-    """Reviewers' decisions on the open specimen as a whole, one a reviewer."""
+    """Reviewers' answers on the open specimen as a whole, one a reviewer."""
 
     sayings: tuple[Decision, ...] = ()
 

@@ -1,4 +1,4 @@
-"""Commands on the decisions of reviewers: exchange, history, pending, agreement."""
+"""Commands on the decisions of reviewers: exchange, history, agreement, answers."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -29,6 +29,9 @@ app.add_typer(decisions, name="decisions", help=_ABOUT, short_help=_ABOUT)
 
 Cells = Annotated[
     Path, typer.Argument(help="Cell folder, folder of decisions, or the file itself.")
+]
+Folder = Annotated[
+    Path, typer.Argument(help="Folder in which the specimens are decided on.")
 ]
 Reviewer = Annotated[str, typer.Option(help="Reviewer of the decisions; default: all.")]
 
@@ -214,6 +217,89 @@ def agreement(
     show_line(apart_text(settled, len(apart) - settled))
     for cell, together in apart.items() if show else ():
         show_line(f"{cell}: {settled_text(together)}")
+
+
+@decisions.command()
+def answer(
+    folder: Folder,
+    specimen: Annotated[str, typer.Argument(help="Id of the specimen.")],
+    reviewer: Annotated[str, typer.Option(help="Who says it.")],
+    result: Annotated[str, typer.Option(help="negative, borderline or positive.")] = "",
+    grade: Annotated[
+        str, typer.Option(help="Intensity of a positive one: +, ++, +++ or ++++.")
+    ] = "",
+    titre: Annotated[str, typer.Option(help="Titre, such as 1:160.")] = "",
+    pattern: Annotated[
+        list[str] | None,
+        typer.Option(help="ICAP code or name; repeatable, the leading one first."),
+    ] = None,
+    comment: Annotated[str, typer.Option(help="In your words.")] = "",
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take this reviewer's answer back instead.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Record what a person says of a specimen; what was said before stays on file."""
+    from training.decisions.specimens import checked_answer, give_answer, take_back
+
+    if not reviewer.strip():
+        raise BadSettingError("--reviewer", "it is empty", "name who answers")
+    if undo:
+        take_back(folder, specimen, reviewer)
+        tell({"specimen": specimen, "reviewer": reviewer, "answer": "none"}, as_json)
+        return
+    made = checked_answer(result, pattern or (), grade, titre, comment)
+    give_answer(folder, specimen, reviewer, made)
+    tell({"specimen": specimen, "reviewer": reviewer, "answer": made.text}, as_json)
+
+
+@decisions.command()
+def answers(folder: Folder, as_json: Json = False) -> None:
+    """List what stands of each specimen, with reviewers and times."""
+    from training.decisions.specimens import answer_of, read_sayings
+
+    found = [
+        {
+            "specimen": name,
+            "reviewer": one.reviewer,
+            **asdict(answer_of(one)),
+            "text": answer_of(one).text,
+            "time": one.time.isoformat(timespec="seconds"),
+        }
+        for name, said in read_sayings(folder).items()
+        for one in said
+    ]
+    if as_json:
+        tell({"answers": found}, as_json)
+        return
+    for row in found:
+        show_line("{specimen}  {time} {reviewer}: {text}".format(**row))
+    if not found:
+        show_line("Nobody has decided on a specimen here.")
+
+
+@decisions.command("patterns")
+def list_patterns(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(help="Parts of a code, a name, a synonym or a branch."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the ICAP patterns that an answer can name, competent level first."""
+    from training.icap import VERSION, search
+
+    found = search(" ".join(words or ()))
+    if as_json:
+        rows = [asdict(one) for one in found]
+        tell({"version": VERSION, "patterns": rows}, as_json)
+        return
+    for one in found:
+        level = "competent" if one.competent else "expert"
+        also = f" ({', '.join(one.synonyms)})" if one.synonyms else ""
+        show_line(f"{one.text}, {one.compartment}, {level}{also}")
+    if not found:
+        show_line("No pattern has all these words.")
 
 
 def _by_cell(

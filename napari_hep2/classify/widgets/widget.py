@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_hep2.classify.widgets.doubt_panel import DoubtPanel
-from napari_hep2.classify.widgets.specimen_pattern_panel import SayingPanel
+from napari_hep2.classify.widgets.specimen_answer_panel import SayingPanel
 from napari_hep2.classify.widgets.verdict_panel import VerdictPanel
 from napari_hep2.classify.widgets.why_panel import WhyPanel
 from napari_hep2.classify.widgets.worklist_panel import WorklistWidget, open_page

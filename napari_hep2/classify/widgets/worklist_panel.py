@@ -31,7 +31,7 @@ from napari_hep2.common.parts import (
     text_label,
 )
 from napari_hep2.state import SessionState
-from training.decisions.specimens import NONE_OF_THESE
+from training.decisions.specimens import told_text
 from training.evaluation.verdict import NEGATIVE
 from training.inference.cards import SIMULATED
 from training.patterns import Vocabulary
@@ -74,7 +74,7 @@ class WorklistWidget(SessionWidget):
         return QSize(800, 260)
 
     def _build(self) -> None:
-        self.work = self.session.worklist
+        self.work, self._lent = self.session.worklist, False
         self.folder, self.out = _path_label(), _path_label()
         self.choose_folder = button("Folder\u2026", "A folder of specimens", "")
         self.choose_out = button("Reports in\u2026", "A folder for the reports", "")
@@ -121,6 +121,7 @@ class WorklistWidget(SessionWidget):
         self.open_report.clicked.connect(self._open_report)
         self.open_list.clicked.connect(self._open_list)
         self.table.currentItemChanged.connect(self._show_specimen)
+        self.table.itemActivated.connect(self._answer)
 
     def _wiring(self) -> list[Wire]:
         found, events = self.work.found.events, self.state.events
@@ -129,6 +130,7 @@ class WorklistWidget(SessionWidget):
             (found.folder, self._show_ready),
             (found.out, self._show_ready),
             (found.is_whole, self._show_ready),
+            (self.session.saying.answered, self._take_keys_back),
             (events.model, self._show_model),
             (events.blind, self._show_rows),
             (events.busy, self._show_ready),
@@ -164,6 +166,17 @@ class WorklistWidget(SessionWidget):
             if not self.session.start(job):
                 self._mark_open()
         self._show_ready()
+
+    def _answer(self) -> None:
+        """Give the keys to the answer; they come back once it is saved."""
+        self._lent = True
+        self.session.saying.asked.emit()
+
+    def _take_keys_back(self) -> None:
+        if self._lent:
+            self._lent = False
+            self.window().activateWindow()
+            self.table.setFocus()
 
     def _open_report(self) -> None:
         self._open(self._chosen())
@@ -260,10 +273,6 @@ def _item(one: dict[str, Any], vocabulary: Vocabulary) -> QTreeWidgetItem:
 def cells_of_row(one: dict[str, Any], vocabulary: Vocabulary) -> tuple[str, ...]:
     """Return a row of the worklist as texts, in the order of `COLUMNS`."""
     odds, pattern = one["probabilities"], one["pattern"]
-    said = [
-        f"{each['reviewer']}: {_title(each['pattern'], vocabulary) or NONE_OF_THESE}"
-        for each in one["specimen_decisions"]
-    ]
     verdict = _title(pattern, vocabulary)
     if not verdict and one["withheld"] == NEGATIVE:
         verdict = "none"
@@ -282,7 +291,7 @@ def cells_of_row(one: dict[str, Any], vocabulary: Vocabulary) -> tuple[str, ...]
         WITHHELD.get(one["withheld"], ""),
         f"{one['doubt']:.2f}",
         f"{one['cells']:,}",
-        "; ".join(said),
+        "; ".join(map(told_text, one["specimen_decisions"])),
         " ".join(one["faults"]),
     )
 

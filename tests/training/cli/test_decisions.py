@@ -12,6 +12,7 @@ from training.data.cells.files import NUCLEI
 from training.data.cells.identity import KnownNucleus
 from training.data.cells.nuclei_file import write_nuclei
 from training.decisions.applied import STORE
+from training.decisions.specimens import SPECIMENS
 from training.decisions.store import DecisionStore
 from training.errors import BadCellsError, BadLayoutError, BadSettingError
 
@@ -158,3 +159,45 @@ def test_pending_names_what_is_held_back_and_what_is_asked(tmp_path):
 
 def test_nothing_is_pending_where_no_cell_was_cut(folder):
     assert run("pending", folder) == "Every decision is on a nucleus.\n"
+
+
+def test_what_a_person_says_of_a_specimen(tmp_path):
+    words = ("--reviewer", "ann", "--result", "positive", "--grade", "++")
+    words += ("--titre", "160", "--pattern", "golgi", "--pattern", "AC-3")
+    told = json.loads(run("answer", tmp_path, "S1", *words, "--json"))
+    assert (
+        told["answer"] == "positive ++ 1:160: AC-22 Polar, Golgi-like; AC-3 Centromere"
+    )
+    (row,) = json.loads(run("answers", tmp_path, "--json"))["answers"]
+    assert (row["specimen"], row["reviewer"], row["result"]) == (
+        "S1",
+        "ann",
+        "positive",
+    )
+    assert (row["grade"], row["titre"]) == ("++", "1:160")
+    assert row["patterns"] == ["AC-22", "AC-3"]
+    assert "ann: positive ++ 1:160" in run("answers", tmp_path)
+    run("answer", tmp_path, "S1", "--reviewer", "ann", "--undo")
+    assert run("answers", tmp_path) == "Nobody has decided on a specimen here.\n"
+    history = run("history", tmp_path / SPECIMENS, "S1").splitlines()
+    assert [line.partition(": ")[2] for line in history] == [
+        "positive ++ 1:160 as AC-22+AC-3",
+        "cleared",
+    ]
+
+
+def test_an_answer_needs_a_name_and_a_result(tmp_path):
+    words = "answer", tmp_path, "S1", "--reviewer"
+    assert "name who" in run(*words, " ", fault=BadSettingError)
+    assert "use negative" in run(*words, "ann", fault=BadSettingError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_patterns_are_found_by_their_words():
+    assert run("patterns", "dfs70").startswith(
+        "AC-2 Dense fine speckled, nuclear, comp"
+    )
+    found = json.loads(run("patterns", "mitotic", "--json"))
+    assert found["version"].startswith("ICAP 2021")
+    assert "AC-26" in [one["code"] for one in found["patterns"]]
+    assert run("patterns", "nothing", "here") == "No pattern has all these words.\n"

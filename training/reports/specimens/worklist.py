@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from training.decisions.specimens import NONE_OF_THESE
+from training.decisions.specimens import told_text
 from training.evaluation.verdict import NEGATIVE
 from training.inference.cards import NOTICE
 from training.patterns import Vocabulary
@@ -138,13 +138,9 @@ def _flat(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     flat |= _flat_intensity(row["intensity"])
     flat |= {f"share_{name}": row["shares"][name] for name in names}
     flat |= {f"probability_{name}": odds.get(name) for name in names}
-    said = [
-        f"{one['reviewer']}: {one['pattern'] or NONE_OF_THESE}"
-        for one in row["specimen_decisions"]
-    ]
     return flat | {
         "reviewed_by": "; ".join(reviewers),
-        "specimen_decisions": "; ".join(said),
+        "specimen_decisions": "; ".join(map(told_text, row["specimen_decisions"])),
         "faults": " ".join(row["faults"]),
     }
 

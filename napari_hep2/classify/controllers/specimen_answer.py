@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
+
+from psygnal import Signal
 
 from napari_hep2.classify.state import SayingState
 from napari_hep2.state import UNSIGNED, SessionState
 from training.decisions.specimens import (
+    Answer,
+    answer_of,
+    give_answer,
     read_sayings,
-    say_pattern,
-    saying_text,
     take_back,
 )
 from training.decisions.store import now
@@ -19,7 +23,7 @@ from training.errors import Hep2Error
 
 
 class SayingController:
-    """Records the pattern of the open specimen under the reviewer's name.
+    """Records what the open specimen is under the reviewer's name.
 
     Parameters
     ----------
@@ -31,7 +35,17 @@ class SayingController:
         Returns whether a decision has a name to stand under; it may ask for one.
     clock
         Gives the time that is recorded.
+
+    Attributes
+    ----------
+    asked
+        Says that the next key belongs to the answer.
+    answered
+        Says that one was recorded.
     """
+
+    asked: ClassVar[Signal] = Signal()
+    answered: ClassVar[Signal] = Signal()
 
     def __init__(
         self,
@@ -71,22 +85,24 @@ class SayingController:
         shown = (one for one in found if not state.blind or one.reviewer == own)
         self.found.sayings = tuple(shown)
 
-    def own(self) -> str | None:
-        """Return the pattern that the reviewer gave, '' for none of them, or None."""
+    def own(self) -> Answer | None:
+        """Return what the reviewer said of the open specimen, or None."""
         for one in self.found.sayings:
             if one.reviewer == self._state.reviewer:
-                return one.pattern or ""
+                return answer_of(one)
         return None
 
-    def say(self, pattern: str | None) -> None:
-        """Record that the open specimen has a pattern; None: none of them."""
+    def say(self, answer: Answer) -> None:
+        """Record what the open specimen is."""
         state = self._state
-        self._do(
-            lambda folder: say_pattern(
-                folder, state.specimen, state.reviewer, pattern, self._clock
+        is_saved = self._do(
+            lambda folder: give_answer(
+                folder, state.specimen, state.reviewer, answer, self._clock
             ),
             "saved",
         )
+        if is_saved:
+            self.answered.emit()
 
     def take_back(self) -> None:
         """Record that what the reviewer said of the open specimen does not stand."""
@@ -100,28 +116,28 @@ class SayingController:
             "withdrawn",
         )
 
-    def _do(self, act: Callable[[Path], None], text: str) -> None:
+    def _do(self, act: Callable[[Path], None], text: str) -> bool:
         state, folder = self._state, self.folder()
         if state.cells is None or folder is None or not state.specimen:
             state.complain("Open a specimen first, from a folder or with a file.")
-            return
+            return False
         if not self._is_signed():
             state.complain(UNSIGNED)
-            return
+            return False
         try:
             act(folder)
         except Hep2Error as fault:
             state.complain(fault)
-            return
+            return False
         self.refresh()
         name = "the specimen" if state.blind else f"specimen {state.specimen}"
         state.tell(f"The decision of {state.reviewer} on {name} is {text}.")
+        return True
 
     def lines(self) -> list[str]:
         """Return what stands, a line a reviewer, with the time on this machine."""
-        patterns = self._state.vocabulary
         return [
-            f"{saying_text(one, patterns)}, {one.reviewer}, "
+            f"{answer_of(one).text}, {one.reviewer}, "
             f"{one.time.astimezone():%Y-%m-%d %H:%M}"
             for one in self.found.sayings
         ]
