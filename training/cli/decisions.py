@@ -13,13 +13,14 @@ import typer
 from training.cli.app import Commands, app
 from training.cli.options import Json
 from training.cli.terminal import show_line, tell
-from training.errors import BadCellsError, BadSettingError
+from training.errors import BadCellsError, BadLayoutError, BadSettingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from training.decisions.agreement import Agreement, Kappa
     from training.decisions.consensus import Settled
+    from training.decisions.specimens import Answer
     from training.decisions.store import Decision, DecisionStore
 
 _ABOUT = "Export, import, history and agreement of the reviewers' decisions."
@@ -276,6 +277,51 @@ def answers(folder: Folder, as_json: Json = False) -> None:
         show_line("{specimen}  {time} {reviewer}: {text}".format(**row))
     if not found:
         show_line("Nobody has decided on a specimen here.")
+
+
+@decisions.command()
+def readers(
+    folder: Folder,
+    worklist: Annotated[
+        Path | None,
+        typer.Option(help="worklist.json of specimens: also compare with the model."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the agreement of each two readers of specimens, and of each with a model.
+
+    Kappa for positive or negative, for the grade (linear weights) and for the pattern,
+    each with its interval over specimens.
+    """
+    from training.decisions.specimens import answer_of, read_sayings
+    from training.reports.specimens.readers import agreement_content
+
+    persons: dict[str, dict[str, Answer]] = {}
+    for name, said in read_sayings(folder).items():
+        for one in said:
+            persons.setdefault(one.reviewer, {})[name] = answer_of(one)
+    model = {} if worklist is None else _answers_in(worklist)
+    found = agreement_content(persons, model)
+    if as_json:
+        tell({"agreement": found}, as_json)
+        return
+    for pair in found:
+        for line in pair["lines"]:
+            show_line(line)
+    if not found:
+        show_line("There are fewer than two readers.")
+
+
+def _answers_in(worklist: Path) -> "dict[str, Answer]":
+    from training.reports.specimens.readers import model_answers
+    from training.storage.reading import read_json
+
+    try:
+        return model_answers(read_json(worklist)["specimens"])
+    except (AttributeError, LookupError, OSError, TypeError, ValueError) as fault:
+        raise BadLayoutError(
+            worklist, "it is no worklist", "give the worklist.json of specimens"
+        ) from fault
 
 
 @decisions.command("patterns")

@@ -201,3 +201,37 @@ def test_patterns_are_found_by_their_words():
     assert found["version"].startswith("ICAP 2021")
     assert "AC-26" in [one["code"] for one in found["patterns"]]
     assert run("patterns", "nothing", "here") == "No pattern has all these words.\n"
+
+
+def test_readers_agree_with_each_other_and_with_a_model(tmp_path):
+    for reviewer, results in (("ann", "pppnn"), ("bob", "ppnnn")):
+        for k, result in enumerate(results):
+            word = "positive" if result == "p" else "negative"
+            grade = ("--grade", "+") if result == "p" else ()
+            said = ("--reviewer", reviewer, "--result", word, *grade)
+            run("answer", tmp_path, f"S{k}", *said)
+    rows = [
+        {
+            "specimen": f"S{k}",
+            "intensity": {"result": "negative", "grade": "negative", "role": "patient"},
+            "pattern": None,
+            "second_pattern": None,
+            "mixed": False,
+        }
+        for k in range(5)
+    ]
+    worklist = tmp_path / "worklist.json"
+    worklist.write_text(json.dumps({"specimens": rows}))
+    found = json.loads(run("readers", tmp_path, "--worklist", worklist, "--json"))
+    pair, *with_model = found["agreement"]
+    assert pair["readers"] == ["ann", "bob"]
+    assert (pair["result"]["n"], pair["result"]["alike"]) == (5, 4)
+    assert [one["readers"][1] for one in with_model] == ["the model", "the model"]
+    assert with_model[0]["result"]["kappa"] == 0
+    assert "4 of 5 specimens alike" in run("readers", tmp_path)
+    worklist.write_text("[]")
+    words = "readers", tmp_path, "--worklist", worklist
+    assert "no worklist" in run(*words, fault=BadLayoutError)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert run("readers", empty) == "There are fewer than two readers.\n"

@@ -16,6 +16,11 @@ from training.patterns import Vocabulary
 from training.reports.specimens.content import CONFIRM
 from training.reports.specimens.freshness import FORMAT
 from training.reports.specimens.page import worklist_page
+from training.reports.specimens.readers import (
+    agreement_content,
+    model_answers,
+    told_answers,
+)
 from training.splits.protocols import natural_key
 from training.storage.csv_tables import csv_of
 from training.storage.writing import write_json, write_text
@@ -99,6 +104,7 @@ def worklist_content(
         "with_verdict": sum(row["pattern"] is not None for row in ranked),
         "results": dict(Counter(row["intensity"]["result"] for row in ranked)),
         "faults": sum(len(row["faults"]) for row in ranked),
+        "agreement": agreement_content(told_answers(rows), model_answers(rows)),
         "model": model,
         "notice": NOTICE,
         "confirm": CONFIRM,
