@@ -312,6 +312,26 @@ def readers(
         show_line("There are fewer than two readers.")
 
 
+@decisions.command("confusion")
+def show_confusion(
+    folder: Folder,
+    reviewer: Annotated[str, typer.Option(help="Whose answers are looked at.")],
+    known: Annotated[str, typer.Option(help="The reviewer whose answers are known.")],
+    as_json: Json = False,
+) -> None:
+    """Print what a reader first called specimens of which the answer is known."""
+    from training.decisions.specimen_agreement import confusion, confusion_lines
+    from training.decisions.specimens import first_answers, known_answers
+
+    counts = confusion(known_answers(folder, known), first_answers(folder, reviewer))
+    if as_json:
+        rows = [{"known": a, "said": b, "specimens": n} for (a, b), n in counts.items()]
+        tell({"reviewer": reviewer, "truth": known, "confusion": rows}, as_json)
+        return
+    for line in confusion_lines(reviewer, known, counts):
+        show_line(line)
+
+
 def _answers_in(worklist: Path) -> "dict[str, Answer]":
     from training.reports.specimens.readers import model_answers
     from training.storage.reading import read_json

@@ -104,6 +104,22 @@ def confusion(
     return dict(Counter((_called(a), _called(b)) for a, b in both))
 
 
+def confusion_lines(
+    reviewer: str, teacher: str, counts: Mapping[tuple[str, str], int]
+) -> list[str]:
+    """Return a confusion matrix as lines: a sum, then a line a known answer."""
+    total = sum(counts.values())
+    if not total:
+        return [f"{reviewer} has answered no specimen that {teacher} has."]
+    alike = sum(n for (known, said), n in counts.items() if known == said)
+    lines = [f"{reviewer}, first answers: {alike} of {total} as {teacher}."]
+    for known in sorted({known for known, _ in counts}):
+        said = {word: n for (one, word), n in counts.items() if one == known}
+        ranked = sorted(said.items(), key=lambda pair: (-pair[1], pair[0]))
+        lines.append(f"{known}: " + ", ".join(f"{word} {n}" for word, n in ranked))
+    return lines
+
+
 def _called(answer: Answer) -> str:
     return " + ".join(answer.patterns) or answer.result or "not said"
 

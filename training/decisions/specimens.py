@@ -212,6 +212,38 @@ def read_sayings(
     return found
 
 
+def known_answers(place: Path, reviewer: str) -> dict[str, Answer]:
+    """Return what stands of each specimen by one reviewer; see `read_sayings`."""
+    return {
+        name: answer_of(one)
+        for name, said in read_sayings(place).items()
+        for one in said
+        if one.reviewer == reviewer
+    }
+
+
+def first_answers(place: Path, reviewer: str) -> dict[str, Answer]:
+    """Return what a reviewer said of each specimen at first, whatever came later.
+
+    Raises
+    ------
+    BadCellsError, StorageError
+        If the file is damaged or cannot be opened.
+    """
+    if not specimen_store(place).is_file():
+        return {}
+    found: dict[str, Answer] = {}
+    with DecisionStore(specimen_store(place), _READER) as store:
+        for record in store.records():
+            for said in record.decisions if record.reviewer == reviewer else ():
+                if said.verdict in RESULTS:
+                    time = datetime.fromisoformat(record.time)
+                    words = _RESULT_OF[said.verdict], said.pattern, said.reason, time
+                    one = Decision(said.cell, reviewer, *words, *said[4:])
+                    found.setdefault(said.cell, answer_of(one))
+    return found
+
+
 def has_decisions(place: Path) -> bool:
     """Return whether a folder, or that of a file, holds decisions of any kind."""
     cells = place / STORE if place.is_dir() else place

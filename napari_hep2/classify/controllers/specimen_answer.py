@@ -11,10 +11,13 @@ from psygnal import Signal
 
 from napari_hep2.classify.state import SayingState
 from napari_hep2.state import UNSIGNED, SessionState
+from training.decisions.specimen_agreement import confusion, confusion_lines
 from training.decisions.specimens import (
     Answer,
     answer_of,
+    first_answers,
     give_answer,
+    known_answers,
     read_sayings,
     take_back,
 )
@@ -82,7 +85,8 @@ class SayingController:
             state.complain(fault)
             return
         own = state.reviewer
-        shown = (one for one in found if not state.blind or one.reviewer == own)
+        hidden = state.blind or bool(self.found.teacher)
+        shown = (one for one in found if not hidden or one.reviewer == own)
         self.found.sayings = tuple(shown)
 
     def own(self) -> Answer | None:
@@ -133,6 +137,47 @@ class SayingController:
         name = "the specimen" if state.blind else f"specimen {state.specimen}"
         state.tell(f"The decision of {state.reviewer} on {name} is {text}.")
         return True
+
+    # -- practice: answer without the known answer, then see it
+
+    def teachers(self) -> tuple[str, ...]:
+        """Return the other reviewers who have answered specimens here."""
+        folder, own = self.folder(), self._state.reviewer
+        try:
+            found = read_sayings(folder)
+        except Hep2Error as fault:
+            self._state.complain(fault)
+            return ()
+        names = {one.reviewer for said in found.values() for one in said}
+        return tuple(sorted(names - {own}))
+
+    def practise(self, teacher: str) -> None:
+        """Hide what others and the model say until answered; '' ends it."""
+        self.found.teacher = teacher
+        self.refresh()
+
+    def hides(self) -> bool:
+        """Return whether the open specimen is still to be answered in practice."""
+        return bool(self.found.teacher) and self.own() is None
+
+    def told(self) -> list[str]:
+        """Return the known answer once there is an own one, and the matrix so far."""
+        teacher, folder = self.found.teacher, self.folder()
+        if not teacher or folder is None:
+            return []
+        own, reviewer = self.own(), self._state.reviewer
+        try:
+            known = known_answers(folder, teacher)
+            counts = confusion(known, first_answers(folder, reviewer))
+        except Hep2Error as fault:
+            self._state.complain(fault)
+            return []
+        lines = confusion_lines(reviewer, teacher, counts)
+        if own is None:
+            return ["Answer, then the known answer is shown.", *lines]
+        truth = known.get(self._state.specimen)
+        words = "none" if truth is None else truth.text
+        return [f"Known answer ({teacher}): {words}.", *lines]
 
     def lines(self) -> list[str]:
         """Return what stands, a line a reviewer, with the time on this machine."""

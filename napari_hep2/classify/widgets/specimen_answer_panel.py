@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -22,7 +23,7 @@ from napari_hep2.session import ViewerSession
 from training.decisions.model import GRADES, RESULTS
 from training.decisions.specimens import Answer, checked_answer
 from training.errors import Hep2Error
-from training.icap import PATTERNS, search, title_of
+from training.icap import NEGATIVE_CODE, PATTERNS, search, title_of
 
 _SAVE_KEY = "Ctrl+Return"
 
@@ -112,6 +113,11 @@ class SayingPanel(QWidget):
         """Let the next key choose the result."""
         self.window().activateWindow()
         self.result.setFocus()
+        area: QWidget | None = self
+        while area is not None and not isinstance(area, QScrollArea):
+            area = area.parentWidget()
+        if area is not None:
+            area.ensureWidgetVisible(self)
 
     def refresh(self) -> None:
         """Show who says what of the open specimen."""
@@ -146,8 +152,10 @@ class SayingPanel(QWidget):
         self._show_codes()
 
     def add(self, code: str) -> None:
-        """Add a pattern to the answer; one with a pattern is positive unless said."""
-        if code not in self.codes:
+        """Add a pattern, which makes a result that was not chosen positive."""
+        if code == NEGATIVE_CODE:
+            self.result.setCurrentText("negative")
+        elif code not in self.codes:
             self.codes.append(code)
         if self.result.currentIndex() < 0:
             self.result.setCurrentText("positive")

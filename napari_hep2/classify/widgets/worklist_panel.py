@@ -52,6 +52,8 @@ COLUMNS = (
 _SPECIMEN = int(Qt.ItemDataRole.UserRole) + 1
 _RESULT, _VERDICT = 2, 3
 _NUMBERS = (0, 4, 7, 8)
+_OF_MODEL = (0, *range(2, 8))
+"""Columns by which the model tells its verdict; the rank does, too."""
 
 
 def open_page(state: SessionState, page: Path) -> None:
@@ -131,6 +133,7 @@ class WorklistWidget(SessionWidget):
             (found.out, self._show_ready),
             (found.is_whole, self._show_ready),
             (self.session.saying.answered, self._take_keys_back),
+            (self.session.saying.found.events.teacher, self._show_practice),
             (events.model, self._show_model),
             (events.blind, self._show_rows),
             (events.busy, self._show_ready),
@@ -207,7 +210,7 @@ class WorklistWidget(SessionWidget):
 
     def _refresh(self) -> None:
         self.work.take_open_folder()
-        self._show_rows()
+        self._show_practice()
         self._show_model()
         self.status.refresh()
 
@@ -229,12 +232,23 @@ class WorklistWidget(SessionWidget):
         self.open_list.setEnabled(found.is_whole)
         self.command.show_command(self.work.command())
 
+    @property
+    def _hides_others(self) -> bool:
+        return self.state.blind or bool(self.session.saying.found.teacher)
+
+    def _show_practice(self) -> None:
+        """Hide what the model says, and what others do, while a person practises."""
+        for column in _OF_MODEL:
+            is_hidden = bool(self.session.saying.found.teacher)
+            self.table.setColumnHidden(column, is_hidden)
+        self._show_rows()
+
     def _seen(self, one: dict[str, Any]) -> dict[str, Any]:
-        """Return a row as the reviewer may see it: blind, not what others decided."""
+        """Return a row as the reviewer may see it, perhaps without others' answers."""
         own = [
             each
             for each in one["specimen_decisions"]
-            if not self.state.blind or each["reviewer"] == self.state.reviewer
+            if not self._hides_others or each["reviewer"] == self.state.reviewer
         ]
         return {**one, "specimen_decisions": own}
 

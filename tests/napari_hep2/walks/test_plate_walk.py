@@ -1,7 +1,7 @@
 """A pathologist at a plate in napari's window: worklist, answers by keys, export.
 
-The plate is simulated, with controls, negatives, mixtures and unknown patterns; the keys
-are real ones.
+The plate is simulated, with controls, negatives, mixtures and unknown patterns; the
+keys are real ones.
 """
 
 import csv

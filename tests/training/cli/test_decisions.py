@@ -235,3 +235,13 @@ def test_readers_agree_with_each_other_and_with_a_model(tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     assert run("readers", empty) == "There are fewer than two readers.\n"
+
+
+def test_the_confusion_of_a_person_who_practises(tmp_path):
+    for reviewer, pattern in (("teacher", "AC-3"), ("ann", "AC-1"), ("ann", "AC-3")):
+        words = ("--reviewer", reviewer, "--result", "positive", "--pattern", pattern)
+        run("answer", tmp_path, "S1", *words)
+    words = "confusion", tmp_path, "--reviewer", "ann", "--known", "teacher"
+    assert run(*words).splitlines()[1] == "AC-3: AC-1 1"
+    (row,) = json.loads(run(*words, "--json"))["confusion"]
+    assert row == {"known": "AC-3", "said": "AC-1", "specimens": 1}

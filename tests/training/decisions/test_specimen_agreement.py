@@ -9,6 +9,7 @@ from training.decisions.specimen_agreement import (
     agreement_lines,
     compare_answers,
     confusion,
+    confusion_lines,
 )
 from training.decisions.specimens import Answer
 
@@ -94,3 +95,12 @@ def test_a_confusion_matrix_names_patterns_and_results():
         ("negative", "negative"): 1,
         ("negative", "borderline"): 1,
     }
+    counts = confusion(truth, said)
+    assert confusion_lines("ann", "bob", counts) == [
+        "ann, first answers: 1 of 3 as bob.",
+        "AC-3: AC-1 1",
+        "negative: borderline 1, negative 1",
+    ]
+    assert confusion_lines("ann", "bob", {}) == [
+        "ann has answered no specimen that bob has."
+    ]

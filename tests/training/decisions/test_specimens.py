@@ -12,8 +12,10 @@ from training.decisions.specimens import (
     Answer,
     answer_of,
     checked_answer,
+    first_answers,
     give_answer,
     has_decisions,
+    known_answers,
     read_sayings,
     reported_result,
     specimen_store,
@@ -164,3 +166,17 @@ def test_where_it_lies(tmp_path):
 def test_a_folder_that_is_not_there_is_a_sentence(tmp_path):
     with pytest.raises(StorageError, match="no such folder"):
         say(tmp_path / "none", "1", "anna")
+
+
+def test_the_first_answer_counts_whatever_came_later(tmp_path):
+    assert first_answers(tmp_path, "anna") == {}
+    say(tmp_path, "1", "anna", Answer("negative"))
+    say(tmp_path, "1", "anna")
+    take_back(tmp_path, "1", "anna")
+    say(tmp_path, "2", "anna", Answer("positive", (), "+", "1:80", "so"))
+    say(tmp_path, "3", "bert")
+    assert first_answers(tmp_path, "anna") == {
+        "1": Answer("negative"),
+        "2": Answer("positive", (), "+", "1:80", "so"),
+    }
+    assert known_answers(tmp_path, "bert") == {"3": GOLGI}

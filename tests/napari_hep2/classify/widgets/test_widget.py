@@ -13,7 +13,7 @@ from napari_hep2.classify.widgets.widget import ClassifyWidget
 from napari_hep2.classify.widgets.worklist_panel import WorklistWidget
 from napari_hep2.jobs import run_here
 from napari_hep2.samples import sample_model
-from training.decisions.specimens import Answer, read_sayings
+from training.decisions.specimens import Answer, give_answer, read_sayings
 from training.errors import BadModelError
 from training.patterns import I3A
 
@@ -319,6 +319,38 @@ def test_what_does_not_go_together_is_not_saved(qtbot, opened, specimens):
     run_here(session.specimen.open_frame(2))
     assert panel.codes == []
     assert panel.titre.text() == ""
+    settle(qtbot, session)
+
+
+def test_in_practice_the_model_and_others_are_hidden_until_answered(
+    qtbot, opened, specimens
+):
+    session, state, panel = opened.session, opened.state, opened.practice
+    assert not panel.on.isEnabled()
+    give_answer(specimens, "1", "teacher", Answer("positive", ("AC-3",), "++"))
+    session.saying.refresh()
+    assert "teacher" in opened.saying.stands.text()
+    click(qtbot, panel.on)
+    assert session.saying.found.teacher == "teacher"
+    assert opened.saying.stands.text() == ""
+    assert not opened.verdict.isVisible()
+    assert not opened.doubt.isVisible()
+    assert not session.link.boxes.visible
+    assert "AC-3" not in panel.result.text()
+    opened.saying.add("AC-1")
+    click(qtbot, opened.saying.save)
+    assert (
+        "Known answer (teacher): positive ++: AC-3 Centromere." in panel.result.text()
+    )
+    assert "0 of 1 as teacher" in panel.result.text()
+    assert opened.verdict.isVisible()
+    assert session.link.boxes.visible
+    assert state.prediction is not None
+    session.saying.say(Answer("positive", ("AC-3",)))
+    assert "AC-3: AC-1 1" in panel.result.text()
+    click(qtbot, panel.on)
+    assert session.saying.found.teacher == ""
+    assert "teacher" in opened.saying.stands.text()
     settle(qtbot, session)
 
 
