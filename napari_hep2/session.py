@@ -12,7 +12,7 @@ from psygnal import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_hep2.classify.controllers.model import ClassifyController
-from napari_hep2.classify.controllers.specimen_pattern import SayingController
+from napari_hep2.classify.controllers.specimen_answer import SayingController
 from napari_hep2.classify.controllers.verdict import VerdictController
 from napari_hep2.classify.controllers.why import WhyController
 from napari_hep2.classify.controllers.worklist import WorklistController

@@ -115,8 +115,15 @@ class WorklistState:
 
 @dataclass
 class SayingState:
-    """Reviewers' decisions on the open specimen as a whole, one a reviewer."""
+    """Reviewers' answers on the open specimen as a whole, one a reviewer.
+
+    Attributes
+    ----------
+    teacher
+        Whose answers are the known ones while a person practises, else ''.
+    """
 
     sayings: tuple[Decision, ...] = ()
+    teacher: str = ""
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()

@@ -32,7 +32,7 @@ def act(store: DecisionStore, k: int) -> None:
     elif k % _ROUND in (0, 8):
         store.decide([one.cell for one in said], "accepted", reason=said[0].reason)
     elif said:
-        store.decide_each((cell, v, p, r) for cell, v, p, r in said)  # type: ignore[misc]
+        store.decide_each(tuple(one[:4]) for one in said)  # type: ignore[misc]
     elif wanted.marks[0].note is None:
         store.flag([one.cell for one in wanted.marks], on=True)
     else:

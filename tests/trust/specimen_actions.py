@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from reviewer_actions import PATTERNS, steps_kept, time_of
+from reviewer_actions import steps_kept, time_of
 
+from training.decisions.model import Decision
 from training.decisions.records import Said, StepRecord
-from training.decisions.specimens import NONE_OF_THESE, say_pattern, take_back
+from training.decisions.specimens import Answer, answer_of, give_answer, take_back
 from training.decisions.store import DecisionStore
 
 
@@ -25,16 +26,22 @@ def judge_specimens(path: Path, reviewer: str) -> Iterator[int]:
         if said.verdict == "cleared":
             take_back(path.parent, said.cell, reviewer, clock)
         else:
-            say_pattern(path.parent, said.cell, reviewer, said.pattern, clock)
+            give_answer(path.parent, said.cell, reviewer, _answer(said), clock)
         done += 1
         yield done
+
+
+def _answer(said: Said) -> Answer:
+    cell, verdict, pattern, reason, *answer = said
+    made = verdict, pattern, reason, time_of(0), *answer
+    return answer_of(Decision(cell, "", *made))  # type: ignore[arg-type]
 
 
 def expected_of_specimens(reviewer: str, k: int) -> StepRecord:
     """Return what the k-th word on a specimen leaves, as `expected` does."""
     said = (
-        Said(f"specimen {k}", "relabelled", PATTERNS[k % 3], None),
-        Said("shared", "rejected", None, NONE_OF_THESE),
+        Said(f"specimen {k}", "positive", "AC-3+AC-22", f"the {k}th", "++", "1:160"),
+        Said("shared", "negative", None, None),
         Said(f"specimen {k - 2}", "cleared", None, None),
     )
     time = time_of(k).isoformat()

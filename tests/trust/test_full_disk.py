@@ -14,7 +14,7 @@ from mounts import can_mount, read_only_view, small_disk
 from nursery import Nursery
 from reviewer_actions import faults_of, steps_kept
 
-from napari_hep2.classify.controllers.specimen_pattern import SayingController
+from napari_hep2.classify.controllers.specimen_answer import SayingController
 from napari_hep2.classify.state import SayingState
 from napari_hep2.jobs import run_here
 from napari_hep2.review.controllers import decision_session
@@ -23,10 +23,11 @@ from napari_hep2.review.controllers.decision_session import NOT_SAVED
 from napari_hep2.specimen.controllers.frames import SpecimenController
 from napari_hep2.state import SessionState
 from training.decisions.applied import STORE
-from training.decisions.specimens import read_sayings, specimen_store
+from training.decisions.specimens import Answer, read_sayings, specimen_store
 from training.decisions.store import DecisionStore
 
 BLOCK = 4096
+ANSWERS = (Answer("positive", ("AC-22",), "+"), Answer("negative"))
 
 pytestmark = pytest.mark.skipif(not can_mount(), reason="only root on Linux can mount")
 
@@ -54,7 +55,7 @@ class Desk:
             "note": lambda: review.decisions.note("x" * int(rng.integers(1, 2000))),
             "undo": review.decisions.undo,
             "redo": review.decisions.redo,
-            "say": lambda: self.saying.say(("Golgi", None)[rng.integers(2)]),
+            "say": lambda: self.saying.say(ANSWERS[rng.integers(2)]),
             "take back": self.saying.take_back,
         }
 

@@ -1,7 +1,9 @@
 """Stores of earlier formats, as the programs of their time wrote them, and later ones.
 
 `golden/format-N.sqlite` was written by the first program whose stores had format N; the
-steps are those of `STEPS`, and in format 2 also those of `MARKED`.
+steps are those of `STEPS`, from format 2 on also of `MARKED`, and from format 3 on of
+`ANSWERED`. `golden/specimens-2.sqlite` holds decisions on specimens as the last program
+of format 2 wrote them: a pattern, or none of them.
 """
 
 import shutil
@@ -24,7 +26,13 @@ from napari_hep2.specimen.controllers.frames import SpecimenController
 from napari_hep2.state import SessionState
 from training.decisions.applied import STORE
 from training.decisions.database import SCHEMA_VERSION
-from training.decisions.specimens import SPECIMENS, read_sayings
+from training.decisions.specimens import (
+    SPECIMENS,
+    Answer,
+    answer_of,
+    give_answer,
+    read_sayings,
+)
 from training.decisions.store import DecisionStore, Mark
 from training.errors import BadCellsError
 
@@ -51,6 +59,9 @@ MARKED = [
     ("Zoë", "undo", 14, []),
 ]
 
+ANSWERED = [("ann", "decide", None, ["S1 AC-3+AC-22 weak rim ++ 1:160"])]
+SAID_BY_FORMAT = (STEPS, STEPS + MARKED, STEPS + MARKED + ANSWERED)
+
 needs_fork = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 
 
@@ -59,18 +70,18 @@ def put(tmp_path):
     """Put a store of a format into a folder of its own; return the file."""
     numbers = count()
 
-    def copied(number, name=STORE):
+    def copied(number, name=STORE, kind="format"):
         folder = tmp_path / str(next(numbers))
         folder.mkdir()
-        return Path(shutil.copy(GOLDEN / f"format-{number}.sqlite", folder / name))
+        return Path(shutil.copy(GOLDEN / f"{kind}-{number}.sqlite", folder / name))
 
     return copied
 
 
 def _words(one):
     decisions = [
-        " ".join(filter(None, (said.cell, said.pattern or said.verdict, said.reason)))
-        for said in one.decisions
+        " ".join(filter(None, (cell, pattern or verdict, *words)))
+        for cell, verdict, pattern, *words in one.decisions
     ]
     marks = [
         f"{cell} flag {flag}" if note is None else f"{cell} note {note}"
@@ -117,7 +128,7 @@ def test_a_store_of_each_format_is_read_and_gone_on_with(put, promise):
     wrong = []
     for number in FORMATS:
         path = put(number)
-        expected = STEPS + (MARKED if number > 1 else [])
+        expected = SAID_BY_FORMAT[number - 1]
         is_read = _format(path)[0] == number and _steps(path) == expected
         is_today = _format(path) == _format(put(SCHEMA_VERSION))
         if not (is_read and is_today and _works_on(path)):
@@ -159,12 +170,39 @@ def test_killed_while_it_is_brought_up_a_store_is_old_or_new(
         time.sleep(rng.uniform(0, 1.2 * whole))
         fork.kill()
         found.append(_is_old_or_new(path, 1))
-    old, new = (sum(one and one[0] == k for one in found) for k in (1, 2))
+    old, new = (sum(one and one[0] == k for one in found) for k in (1, SCHEMA_VERSION))
     promise.reached(
         f"{len(found)} kills during the upgrade of a store, {statements} of them "
         f"before or after each statement: {old} old, {new} new, "
         f"{len(found) - old - new} neither",
         met=old + new == len(found) and min(old, new) > 3 and statements > 20,
+    )
+
+
+@pytest.mark.promise("old-files")
+def test_patterns_said_of_specimens_by_an_older_program_are_answers(put, promise):
+    """A pattern without a result, as it was asked for; the history is as it was."""
+    place = put("2", SPECIMENS, "specimens")
+    before = _steps(place)
+    found = {
+        name: [(one.reviewer, answer_of(one)) for one in said]
+        for name, said in read_sayings(place).items()
+    }
+    none = Answer(None, comment="none of the patterns")
+    met = found == {
+        "7": [("Zoë", Answer(None, ("AC-11/12",))), ("bob", none)],
+        "9": [("bob", Answer(None, ("AC-3",)))],
+    }
+    give_answer(place.parent, "9", "bob", Answer("negative"))
+    with DecisionStore(place, "bob") as store:
+        kept = [_words(one) for one in store.records()]
+        undone = store.undo()
+        said = answer_of(store.current()["9"])
+    met = met and kept[:-1] == before and undone == ("9",)
+    promise.reached(
+        f"decisions on {len(found)} specimens of format 2 read as answers, gone on "
+        f"with and undone; {len(before)} steps kept",
+        met=met and said == Answer(None, ("AC-3",)),
     )
 
 

@@ -197,7 +197,10 @@ def worklist(words, folder):
                 {"reviewer": word, "last": "now"}
                 | dict.fromkeys(("accepted", "rejected", "relabelled"), 1)
             ],
-            "specimen_decisions": [{"reviewer": word, "pattern": None}] * 2,
+            "specimen_decisions": [
+                {"reviewer": word, "text": word, "result": None, "reported": None}
+            ]
+            * 2,
         }
         for word in words
     ]

@@ -1,4 +1,4 @@
-"""Commands on the decisions of reviewers: exchange, history, pending, agreement."""
+"""Commands on the decisions of reviewers: exchange, history, agreement, answers."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -13,13 +13,14 @@ import typer
 from training.cli.app import Commands, app
 from training.cli.options import Json
 from training.cli.terminal import show_line, tell
-from training.errors import BadCellsError, BadSettingError
+from training.errors import BadCellsError, BadLayoutError, BadSettingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from training.decisions.agreement import Agreement, Kappa
     from training.decisions.consensus import Settled
+    from training.decisions.specimens import Answer
     from training.decisions.store import Decision, DecisionStore
 
 _ABOUT = "Export, import, history and agreement of the reviewers' decisions."
@@ -29,6 +30,9 @@ app.add_typer(decisions, name="decisions", help=_ABOUT, short_help=_ABOUT)
 
 Cells = Annotated[
     Path, typer.Argument(help="Cell folder, folder of decisions, or the file itself.")
+]
+Folder = Annotated[
+    Path, typer.Argument(help="Folder in which the specimens are decided on.")
 ]
 Reviewer = Annotated[str, typer.Option(help="Reviewer of the decisions; default: all.")]
 
@@ -214,6 +218,154 @@ def agreement(
     show_line(apart_text(settled, len(apart) - settled))
     for cell, together in apart.items() if show else ():
         show_line(f"{cell}: {settled_text(together)}")
+
+
+@decisions.command()
+def answer(
+    folder: Folder,
+    specimen: Annotated[str, typer.Argument(help="Id of the specimen.")],
+    reviewer: Annotated[str, typer.Option(help="Who says it.")],
+    result: Annotated[str, typer.Option(help="negative, borderline or positive.")] = "",
+    grade: Annotated[
+        str, typer.Option(help="Intensity of a positive one: +, ++, +++ or ++++.")
+    ] = "",
+    titre: Annotated[str, typer.Option(help="Titre, such as 1:160.")] = "",
+    pattern: Annotated[
+        list[str] | None,
+        typer.Option(help="ICAP code or name; repeatable, the leading one first."),
+    ] = None,
+    comment: Annotated[str, typer.Option(help="In your words.")] = "",
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take this reviewer's answer back instead.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Record what a person says of a specimen; what was said before stays on file."""
+    from training.decisions.specimens import checked_answer, give_answer, take_back
+
+    if not reviewer.strip():
+        raise BadSettingError("--reviewer", "it is empty", "name who answers")
+    if undo:
+        take_back(folder, specimen, reviewer)
+        tell({"specimen": specimen, "reviewer": reviewer, "answer": "none"}, as_json)
+        return
+    made = checked_answer(result, pattern or (), grade, titre, comment)
+    give_answer(folder, specimen, reviewer, made)
+    tell({"specimen": specimen, "reviewer": reviewer, "answer": made.text}, as_json)
+
+
+@decisions.command()
+def answers(folder: Folder, as_json: Json = False) -> None:
+    """List what stands of each specimen, with reviewers and times."""
+    from training.decisions.specimens import answer_of, read_sayings
+
+    found = [
+        {
+            "specimen": name,
+            "reviewer": one.reviewer,
+            **asdict(answer_of(one)),
+            "text": answer_of(one).text,
+            "time": one.time.isoformat(timespec="seconds"),
+        }
+        for name, said in read_sayings(folder).items()
+        for one in said
+    ]
+    if as_json:
+        tell({"answers": found}, as_json)
+        return
+    for row in found:
+        show_line("{specimen}  {time} {reviewer}: {text}".format(**row))
+    if not found:
+        show_line("Nobody has decided on a specimen here.")
+
+
+@decisions.command()
+def readers(
+    folder: Folder,
+    worklist: Annotated[
+        Path | None,
+        typer.Option(help="worklist.json of specimens: also compare with the model."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the agreement of each two readers of specimens, and of each with a model.
+
+    Kappa for positive or negative, for the grade (linear weights) and for the pattern,
+    each with its interval over specimens.
+    """
+    from training.decisions.specimens import answer_of, read_sayings
+    from training.reports.specimens.readers import agreement_content
+
+    persons: dict[str, dict[str, Answer]] = {}
+    for name, said in read_sayings(folder).items():
+        for one in said:
+            persons.setdefault(one.reviewer, {})[name] = answer_of(one)
+    model = {} if worklist is None else _answers_in(worklist)
+    found = agreement_content(persons, model)
+    if as_json:
+        tell({"agreement": found}, as_json)
+        return
+    for pair in found:
+        for line in pair["lines"]:
+            show_line(line)
+    if not found:
+        show_line("There are fewer than two readers.")
+
+
+@decisions.command("confusion")
+def show_confusion(
+    folder: Folder,
+    reviewer: Annotated[str, typer.Option(help="Whose answers are looked at.")],
+    known: Annotated[str, typer.Option(help="The reviewer whose answers are known.")],
+    as_json: Json = False,
+) -> None:
+    """Print what a reader first called specimens of which the answer is known."""
+    from training.decisions.specimen_agreement import confusion, confusion_lines
+    from training.decisions.specimens import first_answers, known_answers
+
+    counts = confusion(known_answers(folder, known), first_answers(folder, reviewer))
+    if as_json:
+        rows = [{"known": a, "said": b, "specimens": n} for (a, b), n in counts.items()]
+        tell({"reviewer": reviewer, "truth": known, "confusion": rows}, as_json)
+        return
+    for line in confusion_lines(reviewer, known, counts):
+        show_line(line)
+
+
+def _answers_in(worklist: Path) -> "dict[str, Answer]":
+    from training.reports.specimens.readers import model_answers
+    from training.storage.reading import read_json
+
+    try:
+        return model_answers(read_json(worklist)["specimens"])
+    except (AttributeError, LookupError, OSError, TypeError, ValueError) as fault:
+        raise BadLayoutError(
+            worklist, "it is no worklist", "give the worklist.json of specimens"
+        ) from fault
+
+
+@decisions.command("patterns")
+def list_patterns(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(help="Parts of a code, a name, a synonym or a branch."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the ICAP patterns that an answer can name, competent level first."""
+    from training.icap import VERSION, search
+
+    found = search(" ".join(words or ()))
+    if as_json:
+        rows = [asdict(one) for one in found]
+        tell({"version": VERSION, "patterns": rows}, as_json)
+        return
+    for one in found:
+        level = "competent" if one.competent else "expert"
+        also = f" ({', '.join(one.synonyms)})" if one.synonyms else ""
+        show_line(f"{one.text}, {one.compartment}, {level}{also}")
+    if not found:
+        show_line("No pattern has all these words.")
 
 
 def _by_cell(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from training.config.base import Settings, unit
@@ -53,6 +55,13 @@ class IntensitySettings(Settings):
         description=(
             "Two negative controls whose signals are further apart than this share of "
             "the way to the cut-off contradict each other."
+        ),
+    )
+    outside_nucleus: Literal["positive", "negative"] = Field(
+        "positive",
+        description=(
+            "What cytoplasmic and mitotic patterns without a nuclear one are reported "
+            "as; at negative the signal of the cytoplasm does not count."
         ),
     )
 

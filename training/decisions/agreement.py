@@ -22,6 +22,8 @@ __all__ = [
     "disagreements",
     "kappa_interval",
     "kappa_of",
+    "kappa_on_specimens",
+    "kappa_text",
     "said",
 ]
 
@@ -172,17 +174,20 @@ def agreement_text(reviewer: str, other: str, found: Agreement) -> list[str]:
     )
     whole = (
         f"{reviewer} and {other}: {overall.alike} of {overall.n} cells alike "
-        f"({overall.alike / overall.n:.0%}), Cohen's kappa {_figure(overall)}."
+        f"({overall.alike / overall.n:.0%}), Cohen's kappa {kappa_text(overall)}."
     )
     kept = (
-        f"On the pattern, {patterns.n} cells: kappa {_figure(patterns)}; published "
+        f"On the pattern, {patterns.n} cells: kappa {kappa_text(patterns)}; published "
         f"between laboratories, on samples: {PUBLISHED_KAPPA}."
     )
-    each = [f"{one.of} against the rest: kappa {_figure(one)}." for one in found.each]
+    each = [
+        f"{one.of} against the rest: kappa {kappa_text(one)}." for one in found.each
+    ]
     return [whole, kept, *each, over]
 
 
-def _figure(one: Kappa) -> str:
+def kappa_text(one: Kappa) -> str:
+    """Return kappa with its interval, as ``0.71 (0.52 to 0.83)``."""
     if np.isnan(one.kappa):
         return "not defined"
     if np.isnan(one.low):
@@ -235,35 +240,70 @@ def _against_rest(table: _Counts, word: int) -> _Counts:
     return np.stack([np.stack([hit, row], -1), np.stack([column, rest], -1)], -2)
 
 
-def _kappa(of: str, table: _Counts, specimens_known: bool) -> Kappa:
+def _kappa(
+    of: str, table: _Counts, specimens_known: bool, apart: _Counts | None = None
+) -> Kappa:
     """Return kappa of (G, K, K) counts, with its interval where G are specimens."""
     whole = table.sum(axis=0)
-    low, high = kappa_interval(table) if specimens_known else (np.nan, np.nan)
+    low, high = kappa_interval(table, apart) if specimens_known else (np.nan, np.nan)
     n, alike = int(whole.sum()), int(np.trace(whole))
-    return Kappa(of, n, alike, float(kappa_of(whole)), low, high)
+    return Kappa(of, n, alike, float(kappa_of(whole, apart)), low, high)
 
 
-def kappa_of(tables: _Counts) -> _Counts:
-    """Return Cohen's kappa of (..., K, K) counts, nan where it is not defined."""
-    n = tables.sum(axis=(-2, -1))
+def kappa_on_specimens(
+    of: str,
+    pairs: Sequence[tuple[str, str]],
+    words: Sequence[str],
+    apart: _Counts | None = None,
+) -> Kappa:
+    """Return kappa of two words on each specimen, with its interval over them.
+
+    Parameters
+    ----------
+    of
+        What was compared.
+    words
+        All that can be said.
+    apart
+        As `kappa_of` takes it.
+    """
+    table = _counts(pairs, words, np.arange(len(pairs)))
+    return _kappa(of, table, bool(pairs), apart)
+
+
+def kappa_of(tables: _Counts, apart: _Counts | None = None) -> _Counts:
+    """Return Cohen's kappa of (..., K, K) counts, nan where it is not defined.
+
+    Parameters
+    ----------
+    apart : (K, K) float64
+        How much each two words differ, 0 on the diagonal; weighted kappa. Without it
+        every difference weighs the same.
+    """
+    weights = 1 - np.eye(tables.shape[-1]) if apart is None else apart
+    chance = tables.sum(axis=-1)[..., :, None] * tables.sum(axis=-2)[..., None, :]
     with np.errstate(divide="ignore", invalid="ignore"):
-        alike = np.trace(tables, axis1=-2, axis2=-1) / n
-        chance = (tables.sum(axis=-1) * tables.sum(axis=-2)).sum(axis=-1) / n**2
-        kappa = (alike - chance) / (1 - chance)
-    return np.asarray(np.where(chance < 1, kappa, np.nan))
+        found = (weights * tables).sum(axis=(-2, -1))
+        expected = (weights * chance).sum(axis=(-2, -1)) / tables.sum(axis=(-2, -1))
+        kappa = 1 - found / expected
+    return np.asarray(np.where(expected > 0, kappa, np.nan))
 
 
-def kappa_interval(tables: _Counts) -> tuple[float, float]:
+def kappa_interval(
+    tables: _Counts, apart: _Counts | None = None
+) -> tuple[float, float]:
     """Return the 95 % interval of kappa over specimens, nan where there is none.
 
     Parameters
     ----------
     tables : (G, K, K) float64
         Cells of each specimen by what both reviewers said.
+    apart
+        As `kappa_of` takes it.
     """
     count, whole = len(tables), tables.sum(axis=0)
-    left_out = kappa_of(whole - tables)
-    kappa = float(kappa_of(whole))
+    left_out = kappa_of(whole - tables, apart)
+    kappa = float(kappa_of(whole, apart))
     told = count >= LEAST_SPECIMENS and np.isfinite([*left_out, kappa]).all()
     if not told or np.ptp(left_out) < _ALIKE:
         return np.nan, np.nan

@@ -8,8 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from training.decisions.log import Reader
-from training.decisions.model import VERDICTS
-from training.decisions.records import StepRecord
+from training.decisions.records import StepRecord, fault_of
 from training.errors import BadLayoutError
 
 
@@ -52,10 +51,9 @@ def _fault(step: StepRecord, number: int) -> str | None:
     if len(set(cells)) < len(cells):
         return f"step {step.step} names a cell twice"
     for one in step.decisions:
-        if one.verdict not in VERDICTS:
-            return f"'{one.verdict}' is not one of {', '.join(VERDICTS)}"
-        if (one.verdict == "relabelled") != (one.pattern is not None):
-            return "only 'relabelled' takes a pattern"
+        fault = fault_of(one)
+        if fault:
+            return fault
     return None
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 from training.decisions.model import Decision
 
 REJECTED = "rejected"
+_ON_CELLS = ("accepted", REJECTED, "relabelled")
 
 Together = Literal["undecided", "alike", "settled", "open"]
 
@@ -65,7 +66,7 @@ def settle(decisions: Iterable[Decision], pattern: str | None = None) -> Settled
     pattern
         As `said` takes it.
     """
-    made = [one for one in decisions if one.verdict != "cleared"]
+    made = [one for one in decisions if one.verdict in _ON_CELLS]
     if not made:
         return Settled("undecided")
     words = [said(one, pattern) for one in made]

@@ -17,7 +17,7 @@ from pathlib import Path
 from training.errors import BadCellsError, StorageError
 from training.storage.paths import is_inside
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _BUSY_SECONDS = 10
 _SCHEMA = """
 CREATE TABLE steps (
@@ -63,12 +63,33 @@ CREATE TRIGGER marks_stay BEFORE UPDATE ON marks
 CREATE TRIGGER marks_last BEFORE DELETE ON marks
     BEGIN SELECT RAISE (ABORT, 'marks are never deleted'); END;
 """
-_NO_MARKS = """
+_ANSWERS = """
+CREATE TABLE answers (
+    decision INTEGER PRIMARY KEY REFERENCES decisions (sequence),
+    grade TEXT CHECK (grade IN ('+', '++', '+++', '++++')),
+    titre TEXT,
+    CHECK (coalesce (grade, titre, '') <> '')
+);
+CREATE TRIGGER answers_stay BEFORE UPDATE ON answers
+    BEGIN SELECT RAISE (ABORT, 'answers are never changed'); END;
+CREATE TRIGGER answers_last BEFORE DELETE ON answers
+    BEGIN SELECT RAISE (ABORT, 'answers are never deleted'); END;
+"""
+_ADDED = {2: _MARKS, 3: _ANSWERS}
+"""What each version added to the one before."""
+
+_STAND_INS = {
+    2: """
 CREATE TEMP TABLE marks (
     sequence INTEGER, step INTEGER, cell TEXT, flag INTEGER, note TEXT
 );
-"""
-_SCRIPTS = {1: _SCHEMA, 2: _SCHEMA + _MARKS}
+""",
+    3: """
+CREATE TEMP TABLE answers (decision INTEGER PRIMARY KEY, grade TEXT, titre TEXT);
+""",
+}
+"""What stands for it, empty, in an older file that cannot be written."""
+
 _JOURNAL = bytes.fromhex("d9d505f920a163d7")
 """First bytes of a rollback journal, and last ones of a journal of several files."""
 
@@ -83,8 +104,9 @@ class StrangeRowsError(sqlite3.DatabaseError):
 def open_file(path: Path, read_only: bool) -> sqlite3.Connection:
     """Open the file, or make it; where nothing can be written an empty one in memory.
 
-    A file of version 1, which knew no marks, is brought to the present version in one
-    transaction; where it cannot be written it is read as it is.
+    A file of version 1, which knew no marks, or 2, which knew no answers on specimens,
+    is brought to the present version in one transaction; where it cannot be written it
+    is read as it is.
 
     Raises
     ------
@@ -207,8 +229,9 @@ def _create(db: sqlite3.Connection) -> None:
     _upgrade(db)
 
 
-def _upgrade(db: sqlite3.Connection) -> None:
-    _run(db, _MARKS)
+def _upgrade(db: sqlite3.Connection, version: int = 1) -> None:
+    for later in range(version + 1, SCHEMA_VERSION + 1):
+        _run(db, _ADDED[later])
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
@@ -248,12 +271,13 @@ def _set_up(db: sqlite3.Connection, path: Path, read_only: bool) -> None:
 def _bring_up(db: sqlite3.Connection, read_only: bool) -> None:
     if read_only:
         db.execute("PRAGMA temp_store = MEMORY")
-        _run(db, _NO_MARKS)
+        for later in range(_version(db) + 1, SCHEMA_VERSION + 1):
+            _run(db, _STAND_INS[later])
         return
     with transaction(db):
         # As above: another process may have done it meanwhile.
         if _version(db) < SCHEMA_VERSION:
-            _upgrade(db)
+            _upgrade(db, _version(db))
 
 
 def _version(db: sqlite3.Connection) -> int:
@@ -269,7 +293,8 @@ def _made_of(db: sqlite3.Connection) -> set[tuple[str, ...]]:
 def _ours(version: int) -> set[tuple[str, ...]]:
     """Return the schema that a store of some version has."""
     with closing(sqlite3.connect(":memory:")) as db:
-        db.executescript(_SCRIPTS[version])
+        for script in (_SCHEMA, *(_ADDED[k] for k in range(2, version + 1))):
+            db.executescript(script)
         return _made_of(db)
 
 

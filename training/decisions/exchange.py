@@ -26,9 +26,12 @@ from training.storage.writing import write_bytes, write_text
 
 COLUMNS = (
     *("step", "reviewer", "time", "kind", "target", "cells"),
-    *("cell", "verdict", "pattern", "reason", "flag", "note"),
+    *("cell", "verdict", "pattern", "reason", "flag", "note", "grade", "titre"),
 )
 """Columns of the table; ``cells`` is the number of cells of the step."""
+
+_LATER = ("grade", "titre")
+"""Columns that an older table may lack."""
 
 PARQUET = ".parquet"
 
@@ -135,12 +138,12 @@ def _rows_of(record: StepRecord) -> Iterator[_Words]:
     n = str(len(record.decisions) + len(record.marks))
     start = (str(record.step), record.reviewer, record.time)
     if record.target is not None:
-        yield *start, record.kind, target, n, *(None,) * 6
+        yield *start, record.kind, target, n, *(None,) * 8
     for said in record.decisions:
-        yield *start, "decide", None, n, *said, None, None
+        yield *start, "decide", None, n, *said[:4], None, None, *said[4:]
     for cell, flag, note in record.marks:
         kind, word = ("note", None) if flag is None else ("flag", _YES_NO[flag])
-        yield *start, kind, None, n, cell, None, None, None, word, note
+        yield *start, kind, None, n, cell, None, None, None, word, note, None, None
 
 
 _YES_NO = ("no", "yes")
@@ -181,15 +184,15 @@ def _step(path: Path, rows: Sequence[tuple[int, _Words]]) -> StepRecord:
 
 
 def _said(path: Path, line: int, content: _Words) -> Said:
-    cell, verdict, pattern, reason, flag, note = content
+    cell, verdict, pattern, reason, flag, note, *answer = content
     if cell is None or verdict is None or flag is not None or note is not None:
         raise _damaged(path, line, "'decide' goes with a cell and a verdict alone")
-    return Said(cell, verdict, pattern, reason)
+    return Said(cell, verdict, pattern, reason, *answer)
 
 
 def _marked(path: Path, line: int, kind: str | None, content: _Words) -> Marked:
     cell, flag, note = content[0], content[4], content[5]
-    if cell is None or content[1:4] != (None,) * 3:
+    if cell is None or any(word is not None for word in content[1:4] + content[6:]):
         raise _damaged(path, line, f"'{kind}' goes with a cell and no verdict")
     if kind == "flag" and flag in _YES_NO and note is None:
         return Marked(cell, _YES_NO.index(flag), None)
@@ -248,7 +251,7 @@ def _header(path: Path, line: int, row: Sequence[str]) -> list[str]:
     titles = [word.strip().lower() for word in row]
     while titles and not titles[-1]:
         titles.pop()
-    if sorted(titles) != sorted(COLUMNS):
+    if sorted(titles) not in (sorted(COLUMNS), sorted(COLUMNS[: -len(_LATER)])):
         columns = ", ".join(COLUMNS)
         raise _damaged(path, line, f"the columns are not {columns}")
     return titles
@@ -260,7 +263,7 @@ def _in_order(path: Path, line: int, header: list[str], row: list[str]) -> _Word
             path, line, f"it does not have the {len(header)} columns of the header"
         )
     words = dict(zip(header, row, strict=False))
-    return tuple(plain_word(words[name]) if words[name] else None for name in COLUMNS)
+    return tuple(plain_word(words[k]) if words.get(k) else None for k in COLUMNS)
 
 
 # -- Parquet
@@ -290,7 +293,8 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, _Words]]:
     except (ValueError, OSError) as fault:
         raise _damaged(path, 1, "it is damaged or not a Parquet file") from fault
     header = _header(path, 1, [str(name) for name in table.columns])
-    named = table.set_axis(header, axis="columns")[list(COLUMNS)].astype(object)
+    whole = table.set_axis(header, axis="columns").reindex(columns=list(COLUMNS))
+    named = whole.astype(object)
     words = named.where(named.notna(), None)
     for line, row in enumerate(words.itertuples(index=False, name=None), start=1):
         yield line, tuple(None if word is None else str(word) for word in row)

@@ -7,14 +7,26 @@ from datetime import datetime
 from functools import lru_cache
 
 from training.decisions.log import Row
-from training.decisions.model import VERDICTS, Decision, Event, EventKind, Verdict
+from training.decisions.model import (
+    RESULTS,
+    VERDICTS,
+    Decision,
+    Event,
+    EventKind,
+    Result,
+    Verdict,
+)
 
 _STEP = "s.step, s.kind, s.reviewer, s.time, s.target"
-_DECISION = "d.step, d.cell, d.verdict, d.pattern, d.reason, made.time, made.reviewer"
+_DECISION = (
+    "d.step, d.cell, d.verdict, d.pattern, d.reason, made.time, a.grade, a.titre,"
+    " made.reviewer"
+)
 # Two joins, each by an index; one with OR or COALESCE would read every step.
 _DECISIONS = " UNION ALL ".join(
     f"SELECT {_STEP}, {_DECISION} FROM decisions d JOIN steps s ON s.{key} = d.step"
-    " JOIN steps made ON made.step = d.step WHERE d.cell = ?"
+    " JOIN steps made ON made.step = d.step"
+    " LEFT JOIN answers a ON a.decision = d.sequence WHERE d.cell = ?"
     for key in ("step", "target")
 )
 _MARKS = " UNION ALL ".join(
@@ -22,13 +34,14 @@ _MARKS = " UNION ALL ".join(
     " WHERE m.cell = ?"
     for key in ("step", "target")
 )
-_KNOWN: dict[str, Verdict] = {verdict: verdict for verdict in VERDICTS}
+_KNOWN: dict[str, Verdict | Result] = {one: one for one in (*VERDICTS, *RESULTS)}
 
 
 def decision_of(reviewer: str, row: Row) -> Decision:
     """Return a stored decision as one; its verdict is one of ours."""
-    _, cell, verdict, pattern, reason, time = row
-    return Decision(cell, reviewer, _KNOWN[verdict], pattern, reason, _when(time))
+    _, cell, verdict, pattern, reason, time, *answer = row
+    made = _KNOWN[verdict], pattern, reason, _when(time)
+    return Decision(cell, reviewer, *made, *answer)
 
 
 @lru_cache(maxsize=1024)
@@ -44,7 +57,7 @@ def read_history(db: sqlite3.Connection, cell: str) -> list[Event]:
     """
     events = []
     for row in db.execute(_DECISIONS, (cell, cell)).fetchall():
-        decision = decision_of(row[11], row[5:11])
+        decision = decision_of(row[13], row[5:13])
         events.append(_event(row, row[1], decision=decision))
     for row in db.execute(_MARKS, (cell, cell)).fetchall():
         flag, note = row[5:]

@@ -13,8 +13,9 @@ _AnyRow = TypeVar("_AnyRow", bound=tuple[Any, ...])
 
 # Plain tuples, and tuples of them: Python's collector leaves such alone, where a
 # hundred thousand objects of a class would hold the window up at each of its rounds.
-Row = tuple[int, str, str, str | None, str | None, str]
-"""One decision as it is stored: step, cell, verdict, pattern, reason, time."""
+Row = tuple[int, str, str, str | None, str | None, str, str | None, str | None]
+"""One decision as it is stored: step, cell, verdict, pattern, reason, time, and of a
+specimen grade and titre."""
 
 MarkRow = tuple[int, str, int | None, str | None]
 """Step, cell, then a flag, set (1) or taken off (0), or a note; the other is None."""

@@ -9,6 +9,13 @@ from typing import Literal, get_args
 Verdict = Literal["accepted", "rejected", "relabelled", "cleared"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
+Result = Literal["negative", "borderline", "positive"]
+RESULTS: tuple[Result, ...] = get_args(Result)
+"""Of a specimen as a whole, where a cell has one of `VERDICTS`."""
+
+GRADES = ("+", "++", "+++", "++++")
+"""Of a positive specimen, from the weakest."""
+
 REASONS = {
     "focus": "out of focus",
     "merged": "several nuclei",
@@ -25,24 +32,29 @@ EventKind = Literal["decide", "flag", "note", "undo", "redo"]
 
 @dataclass(frozen=True)
 class Decision:
-    """Decision of a reviewer on a cell.
+    """Decision of a reviewer on a cell, or on a specimen.
 
     Attributes
     ----------
     pattern
-        The new pattern's name, where the verdict is ``relabelled``.
+        The new pattern's name, where the verdict is ``relabelled``; where it is one of
+        `RESULTS`, the codes of the specimen's patterns, joined by ``+``.
     reason
         In the reviewer's words, or None.
     time
         When it was made, by the clock of the machine; the order never rests on it.
+    grade, titre
+        Of a specimen; None where they were not given.
     """
 
     cell: str
     reviewer: str
-    verdict: Verdict
+    verdict: Verdict | Result
     pattern: str | None
     reason: str | None
     time: datetime
+    grade: str | None = None
+    titre: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +97,7 @@ class Event:
 
 def decision_text(decision: Decision) -> str:
     """Return a decision in words, as ``rejected: out of focus``."""
-    text: str = decision.verdict
+    text = " ".join(filter(None, (decision.verdict, decision.grade, decision.titre)))
     if decision.pattern is not None:
         text += f" as {decision.pattern}"
     if decision.reason:

@@ -7,14 +7,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import product
 from types import NoneType
 from typing import NamedTuple
 
 from training.decisions.database import StrangeRowsError
 from training.decisions.log import MarkRow, Row, Step
-from training.decisions.model import VERDICTS
+from training.decisions.model import GRADES, RESULTS, VERDICTS
 
-SaidWords = tuple[str, str, str | None, str | None]
+SaidWords = tuple[str, str, str | None, str | None, str | None, str | None]
 """What a `Said` holds, without the names: thousands of them are not kept as objects."""
 
 MarkedWords = tuple[str, int | None, str | None]
@@ -22,12 +23,14 @@ MarkedWords = tuple[str, int | None, str | None]
 
 
 class Said(NamedTuple):
-    """A decision on one cell in a step."""
+    """A decision on one cell, or on one specimen, in a step."""
 
     cell: str
     verdict: str
     pattern: str | None
     reason: str | None
+    grade: str | None = None
+    titre: str | None = None
 
 
 class Marked(NamedTuple):
@@ -98,8 +101,9 @@ def new_rows(
         return [], [], []
     span = (after, steps[-1][0])
     rows = db.execute(
-        "SELECT d.step, cell, verdict, pattern, reason, s.time FROM decisions d"
-        " JOIN steps s ON s.step = d.step"
+        "SELECT d.step, cell, verdict, pattern, reason, s.time, grade, titre"
+        " FROM decisions d JOIN steps s ON s.step = d.step"
+        " LEFT JOIN answers a ON a.decision = d.sequence"
         " WHERE d.step > ? AND d.step <= ? ORDER BY sequence",
         span,
     )
@@ -123,9 +127,8 @@ def read_step(db: sqlite3.Connection, step: int) -> Step | None:
 
 _STEP_KINDS = {(int, str, str, target, str) for target in (int, NoneType)}
 _ROW_KINDS = {
-    (int, str, str, pattern, reason, str)
-    for pattern in (str, NoneType)
-    for reason in (str, NoneType)
+    (int, str, str, pattern, reason, str, *answer)
+    for pattern, reason, *answer in product((str, NoneType), repeat=4)
 }
 _MARK_KINDS = {(int, str, int, NoneType), (int, str, NoneType, str)}
 
@@ -146,7 +149,7 @@ def _check_words(
         raise StrangeRowsError("a time is invalid") from fault
     if len(zones) > 1:
         raise StrangeRowsError("some times have no zone")
-    if not {verdict for _, _, verdict, *_ in rows} <= set(VERDICTS):
+    if not {verdict for _, _, verdict, *_ in rows} <= {*VERDICTS, *RESULTS}:
         raise StrangeRowsError("a decision is of an unknown kind")
 
 
@@ -171,8 +174,8 @@ def read_records(db: sqlite3.Connection) -> list[StepRecord]:
     """Return every step of a store, in order."""
     steps, rows, marks = new_rows(db, 0)
     said: dict[int, list[Said]] = defaultdict(list)
-    for step, cell, verdict, pattern, reason, _ in rows:
-        said[step].append(Said(cell, verdict, pattern, reason))
+    for step, cell, verdict, pattern, reason, _, *answer in rows:
+        said[step].append(Said(cell, verdict, pattern, reason, *answer))
     marked: dict[int, list[Marked]] = defaultdict(list)
     for step, cell, flag, note in marks:
         marked[step].append(Marked(cell, flag, note))
@@ -212,10 +215,16 @@ def write_content(
     marks: Iterable[MarkedWords] = (),
 ) -> None:
     """Append what a step said."""
+    decided = list(decisions)
     db.executemany(
         "INSERT INTO decisions (step, cell, verdict, pattern, reason)"
         " VALUES (?, ?, ?, ?, ?)",
-        ((step, *said) for said in decisions),
+        ((step, *said[:4]) for said in decided),
+    )
+    db.executemany(
+        "INSERT INTO answers (decision, grade, titre)"
+        " SELECT sequence, ?, ? FROM decisions WHERE step = ? AND cell = ?",
+        ((*said[4:], step, said[0]) for said in decided if any(said[4:])),
     )
     db.executemany(
         "INSERT INTO marks (step, cell, flag, note) VALUES (?, ?, ?, ?)",
@@ -267,9 +276,15 @@ def check_cells(cells: Sequence[str]) -> None:
         raise ValueError("a step has one decision on a cell")
 
 
-def check_verdict(verdict: str, pattern: str | None) -> None:
-    """Raise a ValueError unless the verdict is known and the pattern goes with it."""
-    if verdict not in VERDICTS:
-        raise ValueError(f"{verdict!r} is not one of {', '.join(VERDICTS)}")
-    if (verdict == "relabelled") != (pattern is not None):
-        raise ValueError("only 'relabelled' takes a pattern")
+def fault_of(said: Said) -> str | None:
+    """Return in what a decision does not go together, or None."""
+    if said.verdict not in (*VERDICTS, *RESULTS):
+        return f"'{said.verdict}' is not one of {', '.join((*VERDICTS, *RESULTS))}"
+    if said.verdict not in RESULTS:
+        if (said.verdict == "relabelled") != (said.pattern is not None):
+            return "only 'relabelled' takes a pattern"
+        return "a cell has no grade and no titre" if any(said[4:]) else None
+    if said.grade is not None and said.verdict != "positive":
+        return "only 'positive' takes a grade"
+    known = said.grade is None or said.grade in GRADES
+    return None if known else f"'{said.grade}' is not one of {', '.join(GRADES)}"

@@ -25,15 +25,16 @@ from training.decisions.database import (
 )
 from training.decisions.history import read_history
 from training.decisions.log import DecisionLog, Reader
-from training.decisions.model import VERDICTS, Decision, Event, Mark, Verdict
+from training.decisions.model import VERDICTS, Decision, Event, Mark, Result, Verdict
 from training.decisions.records import (
     MarkedWords,
+    Said,
     SaidWords,
     StepRecord,
     add_step,
     check_cells,
-    check_verdict,
     count_since,
+    fault_of,
     missing_steps,
     new_rows,
     read_records,
@@ -168,10 +169,35 @@ class DecisionStore:
             Cell, verdict, pattern and reason, as `decide` takes them, which also tells
             what is returned and raised; at least one, and one a cell.
         """
-        said = list(decisions)
-        check_cells([one[0] for one in said])
-        for _, verdict, pattern, _ in said:
-            check_verdict(verdict, pattern)
+        return self._decide([Said(*one) for one in decisions])
+
+    def answer(
+        self,
+        specimen: str,
+        result: Result,
+        patterns: Sequence[str] = (),
+        comment: str = "",
+        grade: str = "",
+        titre: str = "",
+    ) -> int:
+        """Record what a specimen is as a whole; return the number of the step.
+
+        Raises
+        ------
+        StorageError
+            If it could not be saved; then nothing of it is.
+        ValueError
+            If the arguments do not go together.
+        """
+        words = ("+".join(patterns), comment, grade, titre)
+        return self._decide([Said(specimen, result, *(word or None for word in words))])
+
+    def _decide(self, said: Sequence[Said]) -> int:
+        check_cells([one.cell for one in said])
+        for one in said:
+            fault = fault_of(one)
+            if fault:
+                raise ValueError(fault)
         return self._do(said, ())
 
     def flag(self, cells: Iterable[str], on: bool) -> int:

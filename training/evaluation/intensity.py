@@ -56,13 +56,15 @@ class SeriesScale:
     unit: float
     rule: str
 
-    def index(self, signal: tuple[Estimate, Estimate]) -> tuple[int, Estimate]:
-        """Return the compartment with the higher index, 0 or 1, and its index."""
+    def index(
+        self, signal: tuple[Estimate, Estimate], places: Sequence[int] = (0, 1)
+    ) -> tuple[int, Estimate]:
+        """Return which of some compartments has the higher index, and its index."""
         found = [
             _scaled(one, self.zero[k], self.spread[k], self.unit)
             for k, one in enumerate(signal)
         ]
-        best = max((0, 1), key=lambda k: found[k].median)
+        best = max(places, key=lambda k: found[k].median)
         return best, found[best]
 
 
@@ -157,7 +159,7 @@ def judge_intensity(
     scale
         Of its series, or why there is none.
     settings
-        Width of the borderline, and of a grade.
+        Width of the borderline, and of a grade; whether the cytoplasm counts.
 
     Notes
     -----
@@ -172,7 +174,8 @@ def judge_intensity(
     contrast = f"contrast {both[0].median:.1f} in nuclei, {both[1].median:.1f} around"
     if isinstance(scale, str):
         return Intensity("not judged", "", None, "", f"{scale[:-1]}; {contrast}.")
-    place, index = scale.index(both)
+    counted = (0, 1) if settings.outside_nucleus == "positive" else (0,)
+    place, index = scale.index(both, counted)
     grade = grade_of(index, settings)
     result: Result = "positive"
     if grade == "negative" or grade == "borderline":

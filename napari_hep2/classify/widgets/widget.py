@@ -15,7 +15,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_hep2.classify.widgets.doubt_panel import DoubtPanel
-from napari_hep2.classify.widgets.specimen_pattern_panel import SayingPanel
+from napari_hep2.classify.widgets.practice_panel import PracticePanel
+from napari_hep2.classify.widgets.specimen_answer_panel import SayingPanel
 from napari_hep2.classify.widgets.verdict_panel import VerdictPanel
 from napari_hep2.classify.widgets.why_panel import WhyPanel
 from napari_hep2.classify.widgets.worklist_panel import WorklistWidget, open_page
@@ -50,6 +51,8 @@ class ClassifyWidget(SessionWidget):
         self._make_model()
         self.verdict, self.doubt = VerdictPanel(), DoubtPanel()
         self.saying, self.why = SayingPanel(self.session), WhyPanel(self.session)
+        self.practice = PracticePanel(self.session)
+        self.said_by_model, self._boxes_hidden = QWidget(), False
         self.report = button("Report\u2026", _REPORT, "report")
         self.worklist = button(
             "Worklist\u2026",
@@ -70,10 +73,14 @@ class ClassifyWidget(SessionWidget):
         inside.addWidget(self.run)
         inside.addWidget(self.verdict)
         inside.addWidget(self.saying)
+        inside.addWidget(self.practice)
         inside.addLayout(row(self.report, self.worklist, self.export))
-        inside.addWidget(self.doubt)
-        inside.addWidget(heading("Why this cell was given its pattern"))
-        inside.addWidget(self.why)
+        inside.addWidget(self.said_by_model)
+        why = QVBoxLayout(self.said_by_model)
+        why.setContentsMargins(0, 0, 0, 0)
+        why.addWidget(self.doubt)
+        why.addWidget(heading("Why this cell was given its pattern"))
+        why.addWidget(self.why)
         inside.addWidget(heading("Model"))
         inside.addWidget(self.card)
         inside.addWidget(self.command)
@@ -132,6 +139,17 @@ class ClassifyWidget(SessionWidget):
             (events.blind, self._show_cells),
             (self.session.worklist.written, self._open_report),
             *self.saying.wiring(),
+            *(
+                (signal, self._show_practice)
+                for signal in (
+                    self.session.saying.found.events.teacher,
+                    self.session.saying.found.events.sayings,
+                    events.cells,
+                    events.prediction,
+                    events.reviewer,
+                )
+            ),
+            *self.practice.wiring(),
             *self.why.wiring(),
             *self.status.wiring(),
         ]
@@ -201,6 +219,8 @@ class ClassifyWidget(SessionWidget):
         self._show_model()
         self._show_prediction()
         self.saying.refresh()
+        self.practice.refresh()
+        self._show_practice()
         self.why.refresh()
         self.status.refresh()
 
@@ -267,6 +287,16 @@ class ClassifyWidget(SessionWidget):
             prediction.card,
             verdicts.judged_on(),
         )
+
+    def _show_practice(self) -> None:
+        """Hide what the model says of a specimen that is still to be answered."""
+        is_hidden = self.session.saying.hides()
+        self.verdict.setVisible(not is_hidden)
+        self.said_by_model.setVisible(not is_hidden)
+        boxes = self.session.link.boxes
+        if boxes is not None and (is_hidden or self._boxes_hidden):
+            boxes.visible = not is_hidden
+        self._boxes_hidden = is_hidden
 
     def _show_cells(self) -> None:
         is_opening = bool(self.state.opening)

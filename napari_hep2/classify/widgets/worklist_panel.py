@@ -31,7 +31,7 @@ from napari_hep2.common.parts import (
     text_label,
 )
 from napari_hep2.state import SessionState
-from training.decisions.specimens import NONE_OF_THESE
+from training.decisions.specimens import told_text
 from training.evaluation.verdict import NEGATIVE
 from training.inference.cards import SIMULATED
 from training.patterns import Vocabulary
@@ -52,6 +52,8 @@ COLUMNS = (
 _SPECIMEN = int(Qt.ItemDataRole.UserRole) + 1
 _RESULT, _VERDICT = 2, 3
 _NUMBERS = (0, 4, 7, 8)
+_OF_MODEL = (0, *range(2, 8))
+"""Columns by which the model tells its verdict; the rank does, too."""
 
 
 def open_page(state: SessionState, page: Path) -> None:
@@ -74,7 +76,7 @@ class WorklistWidget(SessionWidget):
         return QSize(800, 260)
 
     def _build(self) -> None:
-        self.work = self.session.worklist
+        self.work, self._lent = self.session.worklist, False
         self.folder, self.out = _path_label(), _path_label()
         self.choose_folder = button("Folder\u2026", "A folder of specimens", "")
         self.choose_out = button("Reports in\u2026", "A folder for the reports", "")
@@ -121,6 +123,7 @@ class WorklistWidget(SessionWidget):
         self.open_report.clicked.connect(self._open_report)
         self.open_list.clicked.connect(self._open_list)
         self.table.currentItemChanged.connect(self._show_specimen)
+        self.table.itemActivated.connect(self._answer)
 
     def _wiring(self) -> list[Wire]:
         found, events = self.work.found.events, self.state.events
@@ -129,6 +132,8 @@ class WorklistWidget(SessionWidget):
             (found.folder, self._show_ready),
             (found.out, self._show_ready),
             (found.is_whole, self._show_ready),
+            (self.session.saying.answered, self._take_keys_back),
+            (self.session.saying.found.events.teacher, self._show_practice),
             (events.model, self._show_model),
             (events.blind, self._show_rows),
             (events.busy, self._show_ready),
@@ -165,6 +170,17 @@ class WorklistWidget(SessionWidget):
                 self._mark_open()
         self._show_ready()
 
+    def _answer(self) -> None:
+        """Give the keys to the answer; they come back once it is saved."""
+        self._lent = True
+        self.session.saying.asked.emit()
+
+    def _take_keys_back(self) -> None:
+        if self._lent:
+            self._lent = False
+            self.window().activateWindow()
+            self.table.setFocus()
+
     def _open_report(self) -> None:
         self._open(self._chosen())
 
@@ -194,7 +210,7 @@ class WorklistWidget(SessionWidget):
 
     def _refresh(self) -> None:
         self.work.take_open_folder()
-        self._show_rows()
+        self._show_practice()
         self._show_model()
         self.status.refresh()
 
@@ -216,12 +232,23 @@ class WorklistWidget(SessionWidget):
         self.open_list.setEnabled(found.is_whole)
         self.command.show_command(self.work.command())
 
+    @property
+    def _hides_others(self) -> bool:
+        return self.state.blind or bool(self.session.saying.found.teacher)
+
+    def _show_practice(self) -> None:
+        """Hide what the model says, and what others do, while a person practises."""
+        for column in _OF_MODEL:
+            is_hidden = bool(self.session.saying.found.teacher)
+            self.table.setColumnHidden(column, is_hidden)
+        self._show_rows()
+
     def _seen(self, one: dict[str, Any]) -> dict[str, Any]:
-        """Return a row as the reviewer may see it: blind, not what others decided."""
+        """Return a row as the reviewer may see it, perhaps without others' answers."""
         own = [
             each
             for each in one["specimen_decisions"]
-            if not self.state.blind or each["reviewer"] == self.state.reviewer
+            if not self._hides_others or each["reviewer"] == self.state.reviewer
         ]
         return {**one, "specimen_decisions": own}
 
@@ -260,10 +287,6 @@ def _item(one: dict[str, Any], vocabulary: Vocabulary) -> QTreeWidgetItem:
 def cells_of_row(one: dict[str, Any], vocabulary: Vocabulary) -> tuple[str, ...]:
     """Return a row of the worklist as texts, in the order of `COLUMNS`."""
     odds, pattern = one["probabilities"], one["pattern"]
-    said = [
-        f"{each['reviewer']}: {_title(each['pattern'], vocabulary) or NONE_OF_THESE}"
-        for each in one["specimen_decisions"]
-    ]
     verdict = _title(pattern, vocabulary)
     if not verdict and one["withheld"] == NEGATIVE:
         verdict = "none"
@@ -282,7 +305,7 @@ def cells_of_row(one: dict[str, Any], vocabulary: Vocabulary) -> tuple[str, ...]
         WITHHELD.get(one["withheld"], ""),
         f"{one['doubt']:.2f}",
         f"{one['cells']:,}",
-        "; ".join(said),
+        "; ".join(map(told_text, one["specimen_decisions"])),
         " ".join(one["faults"]),
     )
 

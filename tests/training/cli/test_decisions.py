@@ -12,6 +12,7 @@ from training.data.cells.files import NUCLEI
 from training.data.cells.identity import KnownNucleus
 from training.data.cells.nuclei_file import write_nuclei
 from training.decisions.applied import STORE
+from training.decisions.specimens import SPECIMENS
 from training.decisions.store import DecisionStore
 from training.errors import BadCellsError, BadLayoutError, BadSettingError
 
@@ -158,3 +159,89 @@ def test_pending_names_what_is_held_back_and_what_is_asked(tmp_path):
 
 def test_nothing_is_pending_where_no_cell_was_cut(folder):
     assert run("pending", folder) == "Every decision is on a nucleus.\n"
+
+
+def test_what_a_person_says_of_a_specimen(tmp_path):
+    words = ("--reviewer", "ann", "--result", "positive", "--grade", "++")
+    words += ("--titre", "160", "--pattern", "golgi", "--pattern", "AC-3")
+    told = json.loads(run("answer", tmp_path, "S1", *words, "--json"))
+    assert (
+        told["answer"] == "positive ++ 1:160: AC-22 Polar, Golgi-like; AC-3 Centromere"
+    )
+    (row,) = json.loads(run("answers", tmp_path, "--json"))["answers"]
+    assert (row["specimen"], row["reviewer"], row["result"]) == (
+        "S1",
+        "ann",
+        "positive",
+    )
+    assert (row["grade"], row["titre"]) == ("++", "1:160")
+    assert row["patterns"] == ["AC-22", "AC-3"]
+    assert "ann: positive ++ 1:160" in run("answers", tmp_path)
+    run("answer", tmp_path, "S1", "--reviewer", "ann", "--undo")
+    assert run("answers", tmp_path) == "Nobody has decided on a specimen here.\n"
+    history = run("history", tmp_path / SPECIMENS, "S1").splitlines()
+    assert [line.partition(": ")[2] for line in history] == [
+        "positive ++ 1:160 as AC-22+AC-3",
+        "cleared",
+    ]
+
+
+def test_an_answer_needs_a_name_and_a_result(tmp_path):
+    words = "answer", tmp_path, "S1", "--reviewer"
+    assert "name who" in run(*words, " ", fault=BadSettingError)
+    assert "use negative" in run(*words, "ann", fault=BadSettingError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_patterns_are_found_by_their_words():
+    assert run("patterns", "dfs70").startswith(
+        "AC-2 Dense fine speckled, nuclear, comp"
+    )
+    found = json.loads(run("patterns", "mitotic", "--json"))
+    assert found["version"].startswith("ICAP 2021")
+    assert "AC-26" in [one["code"] for one in found["patterns"]]
+    assert run("patterns", "nothing", "here") == "No pattern has all these words.\n"
+
+
+def test_readers_agree_with_each_other_and_with_a_model(tmp_path):
+    for reviewer, results in (("ann", "pppnn"), ("bob", "ppnnn")):
+        for k, result in enumerate(results):
+            word = "positive" if result == "p" else "negative"
+            grade = ("--grade", "+") if result == "p" else ()
+            said = ("--reviewer", reviewer, "--result", word, *grade)
+            run("answer", tmp_path, f"S{k}", *said)
+    rows = [
+        {
+            "specimen": f"S{k}",
+            "intensity": {"result": "negative", "grade": "negative", "role": "patient"},
+            "pattern": None,
+            "second_pattern": None,
+            "mixed": False,
+        }
+        for k in range(5)
+    ]
+    worklist = tmp_path / "worklist.json"
+    worklist.write_text(json.dumps({"specimens": rows}))
+    found = json.loads(run("readers", tmp_path, "--worklist", worklist, "--json"))
+    pair, *with_model = found["agreement"]
+    assert pair["readers"] == ["ann", "bob"]
+    assert (pair["result"]["n"], pair["result"]["alike"]) == (5, 4)
+    assert [one["readers"][1] for one in with_model] == ["the model", "the model"]
+    assert with_model[0]["result"]["kappa"] == 0
+    assert "4 of 5 specimens alike" in run("readers", tmp_path)
+    worklist.write_text("[]")
+    words = "readers", tmp_path, "--worklist", worklist
+    assert "no worklist" in run(*words, fault=BadLayoutError)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert run("readers", empty) == "There are fewer than two readers.\n"
+
+
+def test_the_confusion_of_a_person_who_practises(tmp_path):
+    for reviewer, pattern in (("teacher", "AC-3"), ("ann", "AC-1"), ("ann", "AC-3")):
+        words = ("--reviewer", reviewer, "--result", "positive", "--pattern", pattern)
+        run("answer", tmp_path, "S1", *words)
+    words = "confusion", tmp_path, "--reviewer", "ann", "--known", "teacher"
+    assert run(*words).splitlines()[1] == "AC-3: AC-1 1"
+    (row,) = json.loads(run(*words, "--json"))["confusion"]
+    assert row == {"known": "AC-3", "said": "AC-1", "specimens": 1}

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.decisions.exchange import (
+    COLUMNS,
     export_decisions,
     import_decisions,
     read_decisions,
@@ -67,12 +68,12 @@ def test_the_table_by_hand(tmp_path):
         export_decisions(store, tmp_path / "out.csv")
     start = "ann,2026-01-01T12:00:00+00:00"
     assert (tmp_path / "out.csv").read_bytes().decode("utf-8-sig").splitlines() == [
-        "step,reviewer,time,kind,target,cells,cell,verdict,pattern,reason,flag,note",
-        f"1,{start},decide,,2,a,relabelled,Golgi,sure,,",
-        f"1,{start},decide,,2,b,relabelled,Golgi,sure,,",
-        f"2,{start},undo,1,0,,,,,,",
-        f"3,{start},flag,,1,a,,,,yes,",
-        f"4,{start},note,,1,a,,,,,'=1+1",
+        ",".join(COLUMNS),
+        f"1,{start},decide,,2,a,relabelled,Golgi,sure,,,,",
+        f"1,{start},decide,,2,b,relabelled,Golgi,sure,,,,",
+        f"2,{start},undo,1,0,,,,,,,,",
+        f"3,{start},flag,,1,a,,,,yes,,,",
+        f"4,{start},note,,1,a,,,,,'=1+1,,",
     ]
 
 
@@ -85,6 +86,23 @@ def test_an_empty_store_takes_the_log_as_it_is(store, table, empty):
     for who in empty.reviewers():
         assert empty.current(who) == store.current(who)
         assert empty.marks(who) == store.marks(who)
+
+
+def test_answers_on_specimens_come_back_whole(tmp_path, empty):
+    table = tmp_path / "answers.csv"
+    with DecisionStore(tmp_path / "specimens.sqlite", "ann") as store:
+        store.answer("S1", "positive", ("AC-3", "AC-21"), "+ weak", "++", "1:160")
+        store.answer("S2", "negative", titre="<1:80")
+        export_decisions(store, table)
+        assert import_decisions(empty, table).added == 2
+        assert empty.current("ann") == store.current("ann")
+
+
+def test_a_table_from_before_there_were_answers_is_taken(store, table, empty):
+    rows = [row[: -len(("grade", "titre"))] for row in rows_of(table)]
+    put(table, rows)
+    import_decisions(empty, table)
+    assert empty.records() == store.records()
 
 
 def test_the_same_table_twice_adds_nothing(table, empty, store):
@@ -247,7 +265,7 @@ DAMAGE = {
         lambda r: r.__setitem__(slice(4, 6), r[5:3:-1]),
         "line 5: step 4 is where step 3",
     ),
-    "cut in a line": (lambda r: r.__setitem__(3, r[3][:5]), "line 4: .*12 columns"),
+    "cut in a line": (lambda r: r.__setitem__(3, r[3][:5]), "line 4: .*14 columns"),
     "no number": (lambda r: r[3].__setitem__(0, "2x"), "line 4: '2x' in 'step' is no"),
     "half a step": (lambda r: r[3].__setitem__(0, "2.5"), "line 4: '2.5' in 'step'"),
     "no reviewer": (lambda r: r[3].__setitem__(1, " "), "line 4: it names no reviewer"),

@@ -137,7 +137,7 @@ def test_journal_and_append_only(path):
         store.decide(["a"], "accepted")
         get = lambda name: store._db.execute(f"PRAGMA {name}").fetchone()[0]  # noqa: E731
         assert (get("journal_mode"), get("synchronous")) == ("delete", 3)
-        assert (get("user_version"), get("busy_timeout")) == (2, 10_000)
+        assert (get("user_version"), get("busy_timeout")) == (3, 10_000)
     with sqlite3.connect(path) as db:
         for statement in (
             "UPDATE decisions SET verdict = 'rejected'",

@@ -21,6 +21,7 @@ from training.data.layouts.names import (
     numbered_alike,
 )
 from training.data.layouts.titles import (
+    FRAMES,
     PATTERNS,
     SPECIMEN_ROWS,
     SPECIMENS,
@@ -30,9 +31,11 @@ from training.data.layouts.truth import (
     Truth,
     TruthTable,
     count_note,
+    frame_table,
     id_key,
     keyed,
     pattern_table,
+    read_groups,
     read_truth,
 )
 from training.errors import BadLayoutError
@@ -89,8 +92,9 @@ def read_plain(root: Path) -> Collection:
     Masks lie beside the images (``NAME_mask`` and what other tools write) or in a
     folder ``Masks``. Where the images lie in subfolders, each is a specimen, or all
     are patterns; else the specimen is the file's name without a last ``_pN`` or a
-    field. A table with a column of specimens and one of patterns gives the patterns;
-    without one they are not known.
+    field, or what a table with a column of frames and one of specimens says. A table
+    with a column of specimens and one of patterns gives the patterns; without one they
+    are not known.
 
     Raises
     ------
@@ -116,6 +120,9 @@ def read_plain(root: Path) -> Collection:
     _check_unique(root, members)
     by_folder = any(place.specimen is not None for place in places)
     named_by = "the names of the folders" if by_folder else "the names of the files"
+    frames_of = None if by_folder else frame_table(root)
+    if frames_of is not None:
+        members, named_by = _grouped(members, frames_of)
     table, more = pattern_table(root, [place.listing.folder for place in places])
     if table is not None and patterns:
         raise BadLayoutError(
@@ -126,7 +133,7 @@ def read_plain(root: Path) -> Collection:
     vocabulary, truth = _plain_truth(table, members, root, named_by, patterns)
     specimens = _specimens(members, truth.rows, table or root)
     notes += (*_fields_note(members), *more)
-    if table is None and not by_folder:
+    if table is None and frames_of is None and not by_folder:
         notes += _numbered_note(members)
     notes = (*_notes(truth.rows, specimens, bare, table or root), *notes)
     return Collection(
@@ -184,6 +191,21 @@ def _members(
         owner = part["base"] if part else field_base(stem) or stem
         members[specimen or owner].append(listing.frame(stem, name))
     return members, strange
+
+
+def _grouped(
+    members: Mapping[str, list[Frame]], table: Path
+) -> tuple[dict[str, list[Frame]], str]:
+    """Return the frames by specimen as a table has them, and its column in words.
+
+    A frame that it does not name stays with the specimen of its name.
+    """
+    groups, words = read_groups(table, FRAMES, SPECIMENS)
+    found: dict[str, list[Frame]] = defaultdict(list)
+    for name, frames in members.items():
+        for frame in frames:
+            found[groups.get(id_key(frame.name, table), name)].append(frame)
+    return found, words
 
 
 def _fields_note(members: Mapping[str, list[Frame]]) -> tuple[str, ...]:
@@ -265,7 +287,8 @@ def _plain_truth(
     names = [row[column] for row in content.rows if row[column]]
     vocabulary = vocabulary_for(names, table)
     truth = read_truth(table, vocabulary, SPECIMENS)
-    return vocabulary, replace(truth, ids_from=f"{truth.ids_from} and {named_by}")
+    sources = dict.fromkeys((truth.ids_from, named_by))
+    return vocabulary, replace(truth, ids_from=" and ".join(sources))
 
 
 def _spelled(vocabulary: Vocabulary, word: str | None) -> str | None:

@@ -80,6 +80,9 @@ CELLS = Role(
     "cells",
     ("image id", "id", "cell", "cell id", "image", "image name", "file", "file name"),
 )
+FRAMES = Role(
+    "frames", ("frame", "frame name", "image", "image name", "file", "file name")
+)
 SPECIMEN_ROWS = Role("specimens", (*SPECIMENS.titles, "id", "image id"))
 """Of a table with a row a specimen, where ``id`` can be nothing else."""
 MIVIA_CELLS = Role("cells", ("id", "cell", "cell id"))

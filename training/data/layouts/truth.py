@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from training.data.layouts.files import files_in, shown
 from training.data.layouts.names import aside_base, bare_stem
 from training.data.layouts.titles import (
+    FRAMES,
     INTENSITIES,
     PATTERNS,
     ROLES,
@@ -110,12 +111,12 @@ def read_truth(
 
 
 def read_groups(path: Path, member: Role, *groups: Role) -> tuple[dict[str, str], str]:
-    """Read a side table that says which specimen each cell is of.
+    """Read a side table that says which specimen each cell, or frame, is of.
 
     Parameters
     ----------
     member
-        The role of the cells' column.
+        The role of their column.
     groups
         Roles of the specimens' column; one that is there goes before the next.
 
@@ -142,9 +143,25 @@ def read_groups(path: Path, member: Role, *groups: Role) -> tuple[dict[str, str]
         key = id_key(row[of], path)
         if not row[to] or found.setdefault(key, row[to]) != row[to]:
             raise SpecimensError(
-                path, f"the cell {row[of]} has two specimens or none", "give it one"
+                path, f"{row[of]} has two specimens or none", "give it one"
             )
     return found, column_words(table, to)
+
+
+def frame_table(root: Path) -> Path | None:
+    """Return the table of a plain folder that gives specimens of frames, or None.
+
+    Raises
+    ------
+    BadLayoutError
+        If there are two.
+    """
+    found = [p for p, row in first_rows(root).items() if _has(row, FRAMES, SPECIMENS)]
+    if len(found) > 1:
+        names = " and ".join(path.name for path in found[:2])
+        fault = f"{names} both give specimens of frames"
+        raise BadLayoutError(root, fault, "keep one of them")
+    return found[0] if found else None
 
 
 def pattern_table(
@@ -170,7 +187,12 @@ def pattern_table(
     if len(both) > 1:
         names = " and ".join(path.name for path in both[:2])
         raise BadLayoutError(root, f"{names} both give patterns", "keep one of them")
-    others = [p for p in headers if p not in both and not _has(headers[p], ROLES)]
+    read_elsewhere = {
+        p
+        for p, row in headers.items()
+        if _has(row, ROLES) or _has(row, FRAMES, SPECIMENS)
+    }
+    others = [p for p in headers if p not in both and p not in read_elsewhere]
     for path in () if both else others:
         _check_no_patterns(path, headers[path])
     elsewhere = [

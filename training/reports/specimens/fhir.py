@@ -2,7 +2,8 @@
 
 The report names the specimen and no patient. It is preliminary: research use only, to
 be confirmed. Its Observations are contained in it: the result, the titre where the
-table of the series states one, and the pattern with the probability or share of each.
+table of the series states one, and the pattern with the probability or share of each;
+then the same of each person who decided on the specimen, who is its performer.
 
 The LOINC codes are those of a laboratory that reports the same test: Mayo Clinic,
 *Antinuclear Antibodies, HEp-2 Substrate, IgG, Serum*,
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from training.icap import title_of
 from training.patterns import Vocabulary
 
 _LOINC = "http://loinc.org"
@@ -41,6 +43,7 @@ def fhir_report(content: dict[str, Any], vocabulary: Vocabulary) -> dict[str, An
         _result(content["intensity"]),
         *_titre(content["intensity"]["titre"]),
         *_pattern(content, vocabulary),
+        *_answers(content["specimen_decisions"]),
     ]
     return {
         "resourceType": "DiagnosticReport",
@@ -103,6 +106,33 @@ def _pattern(content: dict[str, Any], vocabulary: Vocabulary) -> list[dict[str, 
     text = "; ".join(f"{one.title} ({one.icap})" for one in patterns)
     notes = [{"text": line} for line in (content["reason"], *content["notes"])]
     return [{**found, "valueCodeableConcept": {"text": text}, "note": notes}]
+
+
+def _answers(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the Observations of persons, as `told_sayings` tells their decisions."""
+    found = []
+    for number, one in enumerate(told, start=1):
+        titre, patterns = one["titre"], "; ".join(map(title_of, one["patterns"]))
+        made = [_told_result(one)] if one["reported"] else []
+        made += _titre(titre)
+        if patterns:
+            value = {"valueCodeableConcept": {"text": patterns}}
+            made.append({**_observation("pattern", _PATTERN), **value})
+        by = {"performer": [{"display": one["reviewer"]}], "issued": one["time"]}
+        found += [{**each, "id": f"{each['id']}-{number}", **by} for each in made]
+    return found
+
+
+def _told_result(one: dict[str, Any]) -> dict[str, Any]:
+    reported = one["reported"]
+    words = f"{reported} {one['grade']}" if reported == "positive" else reported
+    system = f"{_TERMS}/v3-ObservationInterpretation"
+    return {
+        **_observation("result", _RESULT),
+        "valueCodeableConcept": {"text": words.strip()},
+        "interpretation": [_code(system, _INTERPRETATIONS[reported], reported)],
+        "note": [{"text": one["text"]}],
+    }
 
 
 def _observation(name: str, code: tuple[str, str]) -> dict[str, Any]:

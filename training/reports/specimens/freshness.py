@@ -21,7 +21,7 @@ from training.storage.fingerprints import fingerprint, is_data, sha256_of, state
 from training.storage.reading import read_json
 from training.storage.seals import is_sealed
 
-FORMAT = 3
+FORMAT = 4
 REPORT, CELLS, VERDICT = "report.html", "cells.csv", "verdict.json"
 FHIR = "fhir.json"
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from training.decisions.specimens import told_text
 from training.evaluation.verdict import NEGATIVE
 from training.inference.why.reasons import Reasons
 from training.patterns import Pattern, Vocabulary
@@ -69,6 +70,7 @@ def specimen_page(
             **content,
             **_verdict(content, vocabulary),
             "rows": _rows(content, vocabulary),
+            "answers": [*map(told_text, content["specimen_decisions"])],
             "patterns": {one.name: one for one in vocabulary},
             "views": [
                 {"field": _jpeg(one.field), "overlay": _jpeg(one.overlay), **facts}
@@ -98,6 +100,7 @@ def worklist_page(content: dict[str, Any], vocabulary: Vocabulary) -> str:
             **row,
             **_verdict(row, vocabulary),
             "bars": _rows(row, vocabulary),
+            "answers": [*map(told_text, row["specimen_decisions"])],
         }
         for row in content["specimens"]
     ]

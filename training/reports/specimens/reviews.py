@@ -5,13 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from training.data.cells.known import KnownCells, known_cells
 from training.decisions.applied import STORE
 from training.decisions.model import Decision, decision_text
-from training.decisions.specimens import has_decisions, read_sayings
+from training.decisions.specimens import (
+    answer_of,
+    has_decisions,
+    read_sayings,
+    reported_result,
+)
 from training.decisions.store import DecisionStore
 from training.errors import BadCellsError
 
@@ -121,16 +127,30 @@ def count_reviews(decisions: list[Decision]) -> list[dict[str, Any]]:
     return found
 
 
-def told_sayings(sayings: list[Decision]) -> list[dict[str, Any]]:
-    """Return what reviewers say of a specimen, as JSON content; no pattern: none."""
-    return [
-        {
-            "reviewer": one.reviewer,
-            "pattern": one.pattern,
-            "time": one.time.isoformat(timespec="seconds"),
-        }
-        for one in sayings
-    ]
+def told_sayings(
+    sayings: Iterable[Decision], outside_nucleus: str = "positive"
+) -> list[dict[str, Any]]:
+    """Return what reviewers say of a specimen, as JSON content.
+
+    Parameters
+    ----------
+    outside_nucleus
+        As `training.decisions.specimens.reported_result` takes it.
+    """
+    told = []
+    for one in sayings:
+        answer = answer_of(one)
+        told.append(
+            {
+                "reviewer": one.reviewer,
+                **asdict(answer),
+                "patterns": list(answer.patterns),
+                "reported": reported_result(answer, outside_nucleus),
+                "text": answer.text,
+                "time": one.time.isoformat(timespec="seconds"),
+            }
+        )
+    return told
 
 
 def decided_words(decisions: list[Decision]) -> dict[str, str]:
@@ -145,9 +165,6 @@ def hash_decisions(decisions: list[Decision]) -> str:
     """Return a hash of who said what of which cell."""
     digest = hashlib.blake2b(digest_size=16)
     for one in decisions:
-        digest.update(
-            repr(
-                (one.reviewer, one.cell, one.verdict, one.pattern, one.reason)
-            ).encode()
-        )
+        words = one.verdict, one.pattern, one.reason, one.grade, one.titre
+        digest.update(repr((one.reviewer, one.cell, *words)).encode())
     return digest.hexdigest()

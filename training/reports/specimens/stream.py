@@ -308,7 +308,9 @@ def _write(
             found, shown, reasons, decisions, vocabulary, plan.model.card, states
         ),
         "intensity": plan.judge.content(specimen.id, found.signal, found.intensity),
-        "specimen_decisions": told_sayings(plan.reviews.of_specimen(specimen.id)),
+        "specimen_decisions": told_sayings(
+            plan.reviews.of_specimen(specimen.id), plan.intensity.outside_nucleus
+        ),
         "folder": plan.folders[specimen.id],
         "command": shown_line([*map(shown_path, plan.command), "--only", specimen.id]),
         "made": _time(plan),

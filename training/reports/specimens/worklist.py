@@ -9,13 +9,18 @@ from typing import Any
 
 import pandas as pd
 
-from training.decisions.specimens import NONE_OF_THESE
+from training.decisions.specimens import told_text
 from training.evaluation.verdict import NEGATIVE
 from training.inference.cards import NOTICE
 from training.patterns import Vocabulary
 from training.reports.specimens.content import CONFIRM
 from training.reports.specimens.freshness import FORMAT
 from training.reports.specimens.page import worklist_page
+from training.reports.specimens.readers import (
+    agreement_content,
+    model_answers,
+    told_answers,
+)
 from training.splits.protocols import natural_key
 from training.storage.csv_tables import csv_of
 from training.storage.writing import write_json, write_text
@@ -99,6 +104,7 @@ def worklist_content(
         "with_verdict": sum(row["pattern"] is not None for row in ranked),
         "results": dict(Counter(row["intensity"]["result"] for row in ranked)),
         "faults": sum(len(row["faults"]) for row in ranked),
+        "agreement": agreement_content(told_answers(rows), model_answers(rows)),
         "model": model,
         "notice": NOTICE,
         "confirm": CONFIRM,
@@ -138,13 +144,9 @@ def _flat(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     flat |= _flat_intensity(row["intensity"])
     flat |= {f"share_{name}": row["shares"][name] for name in names}
     flat |= {f"probability_{name}": odds.get(name) for name in names}
-    said = [
-        f"{one['reviewer']}: {one['pattern'] or NONE_OF_THESE}"
-        for one in row["specimen_decisions"]
-    ]
     return flat | {
         "reviewed_by": "; ".join(reviewers),
-        "specimen_decisions": "; ".join(said),
+        "specimen_decisions": "; ".join(map(told_text, row["specimen_decisions"])),
         "faults": " ".join(row["faults"]),
     }
 

@@ -1,5 +1,6 @@
 """Reports of a folder and of the open specimen, without a window."""
 
+import html
 import json
 import shlex
 
@@ -11,7 +12,7 @@ from napari_hep2.classify.controllers.worklist import WorklistController
 from napari_hep2.classify.state import WorklistState
 from napari_hep2.jobs import drain, run_here
 from training.cli import app
-from training.decisions.specimens import say_pattern
+from training.decisions.specimens import Answer, give_answer
 
 
 @pytest.fixture
@@ -138,15 +139,20 @@ def test_the_report_names_who_said_what_of_the_specimen(
 ):
     run_here(specimen.open_folder(specimens))
     run_here(work.report())
-    say_pattern(specimens, "1", "Dr. Anna <b>", "Golgi")
+    give_answer(specimens, "1", "Dr. Anna <b>", Answer("positive", ("AC-22",)))
     run_here(work.report())
     content = json.loads((work.found.out / "1" / "verdict.json").read_text())
     (said,) = content["specimen_decisions"]
-    assert (said["reviewer"], said["pattern"]) == ("Dr. Anna <b>", "Golgi")
+    assert (said["reviewer"], said["patterns"]) == ("Dr. Anna <b>", ["AC-22"])
     page = (work.found.out / "1" / "report.html").read_text(encoding="utf-8")
-    assert "Decision of Dr. Anna &lt;b&gt; on the specimen: <b>Golgi</b>" in page
-    csv = (work.found.out / "worklist.csv").read_text()
-    assert "Dr. Anna <b>: Golgi" in csv
+    line = "Dr. Anna &lt;b&gt;: positive: AC-22 Polar, Golgi-like"
+    assert f"Decision on the specimen by <b>{line}</b>" in page
+    for name in ("worklist.csv", "worklist.html"):
+        text = html.unescape((work.found.out / name).read_text(encoding="utf-8"))
+        assert html.unescape(line) in text
+    fhir = json.loads((work.found.out / "1" / "fhir.json").read_text())
+    performers = [one.get("performer") for one in fhir["contained"]]
+    assert performers[-1] == [{"display": "Dr. Anna <b>"}]
 
 
 def test_decisions_kept_elsewhere_are_named_in_the_command(
@@ -158,7 +164,7 @@ def test_decisions_kept_elsewhere_are_named_in_the_command(
     elsewhere.mkdir()
     state.store = elsewhere
     assert "--decisions" not in work.command()
-    say_pattern(elsewhere, "1", "anna", "Golgi")
+    give_answer(elsewhere, "1", "anna", Answer("positive", ("AC-22",)))
     assert f"--decisions {elsewhere}" in work.command()
     run_here(work.report())
     content = json.loads((work.found.out / "1" / "verdict.json").read_text())

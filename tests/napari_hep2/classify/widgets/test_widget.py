@@ -13,7 +13,7 @@ from napari_hep2.classify.widgets.widget import ClassifyWidget
 from napari_hep2.classify.widgets.worklist_panel import WorklistWidget
 from napari_hep2.jobs import run_here
 from napari_hep2.samples import sample_model
-from training.decisions.specimens import read_sayings
+from training.decisions.specimens import Answer, give_answer, read_sayings
 from training.errors import BadModelError
 from training.patterns import I3A
 
@@ -260,7 +260,7 @@ def test_nothing_is_cut_off_in_a_dock_as_it_opens(qtbot, opened):
         for k in range(6)
     )
     found.reasons = replace(found.reasons, near=near)
-    session.saying.say("NuMem")
+    session.saying.say(Answer("positive", ("AC-11/12",)))
     session.review.select_cell(session.verdict.cells()[0])
     session.review.decisions.reject()
     settle(qtbot, session)
@@ -272,21 +272,86 @@ def test_nothing_is_cut_off_in_a_dock_as_it_opens(qtbot, opened):
 def test_the_specimen_is_said_with_a_name(qtbot, opened, specimens):
     panel, state = opened.saying, opened.state
     assert not panel.take_back.isVisible()
-    assert panel.pattern.currentIndex() == -1
+    assert panel.result.currentIndex() == -1
     assert not panel.save.isEnabled()
-    panel.pattern.setCurrentIndex(panel.pattern.findData("NuMem"))
+    for words in ("nuclear membrane", "AC-3"):
+        panel.pattern.setText(words)
+        qtbot.keyClick(panel.pattern, Qt.Key.Key_Return)
+    assert panel.codes == ["AC-11/12", "AC-3"]
+    assert panel.result.currentText() == "positive"
+    panel.drop("AC-3")
+    panel.grade.setCurrentText("++")
+    panel.titre.setText("320")
+    panel.comment.setText("a broken rim")
     panel.reviewer.setText("Anna")
     click(qtbot, panel.save)
     assert state.reviewer == "Anna"
-    assert panel.stands.text().startswith("Nuclear membrane, Anna, ")
-    assert read_sayings(specimens)["1"][0].pattern == "NuMem"
+    said = "positive ++ 1:320: AC-11/12 Nuclear envelope (a broken rim), Anna, "
+    assert panel.stands.text().startswith(said)
+    assert read_sayings(specimens)["1"][0].pattern == "AC-11/12"
     assert state.prediction.verdict.pattern is None
     click(qtbot, panel.take_back)
     assert not panel.stands.isVisible()
-    panel.pattern.setCurrentIndex(panel.pattern.count() - 1)
+    assert panel.codes == []
+    panel.result.setCurrentText("negative")
+    assert not panel.grade.isEnabled()
     click(qtbot, panel.save)
-    assert panel.stands.text().startswith("none of the patterns, Anna, ")
+    assert panel.stands.text().startswith("negative, Anna, ")
     settle(qtbot, opened.session)
+
+
+def test_what_does_not_go_together_is_not_saved(qtbot, opened, specimens):
+    panel, state = opened.saying, opened.state
+    panel.add("AC-21")
+    panel.result.setCurrentText("negative")
+    click(qtbot, panel.save)
+    assert "it goes with no pattern" in state.fault
+    panel.result.setCurrentText("positive")
+    panel.titre.setText("strong")
+    click(qtbot, panel.save)
+    assert "write it as 1:160" in state.fault
+    panel.pattern.setText("no such thing")
+    qtbot.keyClick(panel.pattern, Qt.Key.Key_Return)
+    assert "No pattern has all the words" in state.fault
+    assert read_sayings(specimens) == {}
+    assert panel.codes == ["AC-21"]
+    session = opened.session
+    run_here(session.specimen.open_frame(2))
+    assert panel.codes == []
+    assert panel.titre.text() == ""
+    settle(qtbot, session)
+
+
+def test_in_practice_the_model_and_others_are_hidden_until_answered(
+    qtbot, opened, specimens
+):
+    session, state, panel = opened.session, opened.state, opened.practice
+    assert not panel.on.isEnabled()
+    give_answer(specimens, "1", "teacher", Answer("positive", ("AC-3",), "++"))
+    session.saying.refresh()
+    assert "teacher" in opened.saying.stands.text()
+    click(qtbot, panel.on)
+    assert session.saying.found.teacher == "teacher"
+    assert opened.saying.stands.text() == ""
+    assert not opened.verdict.isVisible()
+    assert not opened.doubt.isVisible()
+    assert not session.link.boxes.visible
+    assert "AC-3" not in panel.result.text()
+    opened.saying.add("AC-1")
+    click(qtbot, opened.saying.save)
+    assert (
+        "Known answer (teacher): positive ++: AC-3 Centromere." in panel.result.text()
+    )
+    assert "0 of 1 as teacher" in panel.result.text()
+    assert opened.verdict.isVisible()
+    assert session.link.boxes.visible
+    assert state.prediction is not None
+    session.saying.say(Answer("positive", ("AC-3",)))
+    assert "AC-3: AC-1 1" in panel.result.text()
+    click(qtbot, panel.on)
+    assert session.saying.found.teacher == ""
+    assert "teacher" in opened.saying.stands.text()
+    settle(qtbot, session)
 
 
 def test_the_report_is_written_and_opened(qtbot, monkeypatch, opened, tmp_path):
@@ -316,5 +381,5 @@ def test_nothing_lives_on_when_the_widget_is_gone(qtbot, opened):
     qtbot.wait(50)
     session.review.select_cell(session.verdict.cells()[4])
     session.review.decisions.reject()
-    session.saying.say("Golgi")
+    session.saying.say(Answer("positive", ("AC-22",)))
     assert not session.runner.is_running

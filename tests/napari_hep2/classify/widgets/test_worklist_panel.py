@@ -19,7 +19,7 @@ from napari_hep2.jobs import Job, Progress, run_here
 from napari_hep2.session import ViewerSession
 from training.config import PlateSettings
 from training.data.simulation.series import simulate_plates
-from training.decisions.specimens import read_sayings
+from training.decisions.specimens import Answer, read_sayings
 from training.inference.model_file import Model
 from training.patterns import I3A
 
@@ -130,10 +130,11 @@ def test_what_is_marked_is_what_is_open_and_signed(
     assert marked(reported) == wanted
     assert classify.saying.sentence.text() == f"Specimen {wanted} is"
     assert classify.session.link.boxes.visible
-    classify.session.saying.say("NuMem")
+    classify.session.saying.say(Answer("positive", ("AC-11/12",)))
     assert list(read_sayings(specimens)) == [wanted]
 
 
+ENVELOPE = "reviewer: positive: AC-11/12 Nuclear envelope"
 SIGNED = COLUMNS.index("reviewers' decision")
 
 
@@ -142,13 +143,13 @@ def test_a_signed_specimen_is_signed_in_its_row(reported):
     item = reported.table.currentItem()
     assert item.text(1) == "2"
     assert item.text(SIGNED) == ""
-    saying.say("NuMem")
-    assert reported.table.currentItem().text(SIGNED) == "reviewer: Nuclear membrane"
+    saying.say(Answer("positive", ("AC-11/12",)))
+    assert reported.table.currentItem().text(SIGNED) == ENVELOPE
     reported.session.review.decision_session.set_reviewer("Bert")
     state.blind = True
     assert reported.table.currentItem().text(SIGNED) == ""
     state.blind = False
-    assert reported.table.currentItem().text(SIGNED) == "reviewer: Nuclear membrane"
+    assert reported.table.currentItem().text(SIGNED) == ENVELOPE
     reported.session.review.decision_session.set_reviewer("reviewer")
     saying.take_back()
     assert reported.table.currentItem().text(SIGNED) == ""
@@ -297,8 +298,13 @@ def test_a_row_in_words():
         "doubt": 0.39,
         "cells": 1234,
         "specimen_decisions": [
-            {"reviewer": "anna", "pattern": "Golgi", "time": ""},
-            {"reviewer": "bert", "pattern": None, "time": ""},
+            {"reviewer": "anna", "text": "x", "result": None, "reported": None},
+            {
+                "reviewer": "b",
+                "text": "y",
+                "result": "positive",
+                "reported": "negative",
+            },
         ],
         "faults": ["one.", "two."],
     }
@@ -307,7 +313,7 @@ def test_a_row_in_words():
     assert told["probability"] == "61 %"
     assert told["second"] == "Nuclear membrane"
     assert told["withheld"] == "perhaps not one of these patterns"
-    assert told["reviewers' decision"] == "anna: Golgi; bert: none of the patterns"
+    assert told["reviewers' decision"] == "anna: x; b: y, reported as negative"
     assert told["fault"] == "one. two."
     assert told["cells"] == "1,234"
     assert told["result"] == "positive ++ (positive control)"

@@ -21,6 +21,7 @@ CONTENT = {
     "notes": ["A note."],
     "probabilities": None,
     "shares": dict.fromkeys(I3A.names, 1 / 6),
+    "specimen_decisions": [],
     "intensity": {
         "result": "positive",
         "grade": "++",
@@ -43,6 +44,20 @@ WITHHELD = CONTENT | {
     "intensity": CONTENT["intensity"] | {"result": "not judged", "index": None},
 }
 MIXED = CONTENT | {"mixed": True}
+_TOLD = {
+    "reviewer": "Dr. Anna",
+    "result": "positive",
+    "reported": "positive",
+    "grade": "++",
+    "titre": "1:160",
+    "patterns": ["AC-3", "AC-21"],
+    "text": "positive ++ 1:160: AC-3 Centromere",
+    "time": "2026-01-02T03:04:05+00:00",
+}
+_OLD = _TOLD | {"result": None, "reported": None, "grade": "", "titre": ""}
+ANSWERED = CONTENT | {
+    "specimen_decisions": [_TOLD, _OLD | {"reviewer": "bert", "patterns": ["AC-22"]}]
+}
 
 
 def observations(content):
@@ -53,7 +68,7 @@ def observations(content):
     return found
 
 
-@pytest.mark.parametrize("content", [CONTENT, NEGATIVE, WITHHELD, MIXED])
+@pytest.mark.parametrize("content", [CONTENT, NEGATIVE, WITHHELD, MIXED, ANSWERED])
 def test_a_report_is_one_of_fhir_r4(content):
     models = pytest.importorskip("fhirclient.models.diagnosticreport")
     report = fhir_report(content, I3A)
@@ -104,3 +119,17 @@ def test_no_patient_is_named_and_it_is_preliminary():
     assert "subject" not in report
     assert report["status"] == "preliminary"
     assert report["conclusion"].endswith("Research use only.")
+
+
+def test_each_person_is_the_performer_of_what_they_said():
+    found = observations(ANSWERED)
+    own = {name: one for name, one in found.items() if "performer" in one}
+    assert list(own) == ["result-1", "titre-1", "pattern-1", "pattern-2"]
+    assert own["result-1"]["valueCodeableConcept"] == {"text": "positive ++"}
+    assert own["titre-1"]["valueString"] == "1:160"
+    patterns = "AC-3 Centromere; AC-21 Cytoplasmic reticular"
+    assert own["pattern-1"]["valueCodeableConcept"] == {"text": patterns}
+    assert own["pattern-2"]["performer"] == [{"display": "bert"}]
+    assert {name: found[name] for name in observations(CONTENT)} == observations(
+        CONTENT
+    )
