@@ -21,6 +21,7 @@ from drawn_specimens import CONCENTRATIONS, ROWS, Drawn, beta, draw, held
 from training.config import VerdictSettings
 from training.decisions.agreement import kappa_interval, kappa_of
 from training.evaluation.comparison import sign_flip_test
+from training.evaluation.intensity import GRADES
 from training.evaluation.intervals import (
     loss_interval,
     mean_interval,
@@ -237,6 +238,49 @@ def reviewed(n: int, concentration: float, rng: np.random.Generator) -> Floats:
     return table
 
 
+def readers(repeats: int) -> Iterator[Row]:
+    """Yield coverage of kappa between two readers of specimens, one answer each.
+
+    Grades are of six steps; a reader is off by none, or by a geometric number of steps.
+    """
+    counts = (10, 20, 40, 80)
+    yield ["kappa of", *(f"{n} specimens" for n in counts)]
+    steps = len(GRADES)
+    places = np.arange(steps)
+    apart = np.abs(places[:, None] - places)
+    for words, kinds, weights in (
+        ("positive or negative", 2, None),
+        (
+            "grade, linear weights",
+            steps,
+            apart,
+        ),
+    ):
+        many = graded(200_000, kinds, np.random.default_rng(2))
+        truth = float(kappa_of(many.sum(axis=0), weights))
+        row: Row = [words]
+        for n in counts:
+            rng = np.random.default_rng(1)
+            found = [
+                kappa_interval(graded(n, kinds, rng), weights) for _ in range(repeats)
+            ]
+            row.append(held(np.array(found), truth))
+        yield row
+
+
+def graded(n: int, kinds: int, rng: np.random.Generator) -> Floats:
+    """Draw (n, kinds, kinds): what two readers said of each specimen."""
+    true = rng.integers(len(GRADES), size=n)
+    said = []
+    for _ in range(2):
+        off = (rng.geometric(0.75, n) - 1) * rng.choice((-1, 1), n)
+        found = np.clip(true + off, 0, len(GRADES) - 1)
+        said.append(found if kinds == len(GRADES) else (found > 1).astype(int))
+    table = np.zeros((n, kinds, kinds))
+    table[np.arange(n), said[0], said[1]] = 1
+    return table
+
+
 def queues(repeats: int) -> Iterator[Row]:
     """Yield coverage of the share of right doubts among the first cells of a queue.
 
@@ -296,6 +340,7 @@ STUDIES: dict[str, tuple[Callable[[int], Iterable[Row]], int]] = {
     "losses": (losses, 4000),
     "curves": (curves, 400),
     "kappas": (kappas, 1500),
+    "readers": (readers, 1500),
     "queues": (queues, 4000),
     "verdicts": (verdicts, 100),
     "bounds": (bounds, 60),
