@@ -14,9 +14,6 @@ from training.runs.figures import load_metrics
 from training.runs.folder import RunFolder
 from training.runs.replay import observe, replay
 
-FINISHED = "done"
-DAMAGED = "damaged"
-
 
 @dataclass(frozen=True)
 class RunSummary:
@@ -32,6 +29,8 @@ class RunSummary:
         By name; '' where the configuration is damaged.
     state
         As `training.runs.replay.RunState` has its status, or ``damaged``.
+    is_finished
+        Whether it is done and has its results.
     folds_done, folds
         Counts.
     leaky
@@ -48,18 +47,14 @@ class RunSummary:
     started: datetime | None = None
     experiment: str = ""
     protocol: str = ""
-    state: str = DAMAGED
+    state: str = "damaged"
+    is_finished: bool = False
     folds_done: int = 0
     folds: int = 0
     leaky: bool = False
     mean_class_accuracy: float | None = None
     interval: Interval | None = None
     fault: str = ""
-
-    @property
-    def is_finished(self) -> bool:
-        """Return whether it has its results."""
-        return self.state == FINISHED
 
 
 def summarise_run(run: RunFolder) -> RunSummary:
@@ -75,7 +70,8 @@ def _summary(run: RunFolder) -> RunSummary:
     alive = run.is_running()
     state = observe(replay(events), alive=alive, stop_asked=run.stop_file.exists())
     mean, interval = None, None
-    if run.is_finished and state.status == FINISHED:
+    finished = run.is_finished and state.status == "done"
+    if finished:
         metrics, _ = load_metrics(run)
         known = math.isfinite(metrics.mean_class_accuracy)
         mean = metrics.mean_class_accuracy if known else None
@@ -86,6 +82,7 @@ def _summary(run: RunFolder) -> RunSummary:
         state.experiment or run.config().experiment,
         state.protocol or run.config().protocol.protocol,
         state.status,
+        finished,
         state.count("done"),
         len(state.folds),
         state.leaky,
