@@ -24,6 +24,7 @@ from napari_hep2.viewer.boxes import (
     text_options,
 )
 from napari_hep2.viewer.mask_layer import MaskLayer, set_labels
+from napari_hep2.viewer.pattern_marks import PatternMarks
 from napari_hep2.viewer.placement import (
     from_viewer,
     pixel_in_viewer,
@@ -66,6 +67,8 @@ class LayerLink:
         The layer of the boxes: those of the cells, which nothing else can change.
     mask
         The layer of the frame's mask.
+    marks
+        The layer of the shapes that stand for patterns.
     picking
         Whether a click on a box chooses its cell.
     """
@@ -83,6 +86,7 @@ class LayerLink:
         self._own: tuple[Frame, Any] | None = None
         self._picture: Any = None
         self.mask = MaskLayer()
+        self.marks = PatternMarks(viewer)
         self._image: Any = None
         self.picking = True
         self._look = Look()
@@ -142,7 +146,6 @@ class LayerLink:
                 self._show_mask(cells, metadata, base)
         self._image = base
         self._show_boxes(cells, metadata, base)
-        self._name_layers()
         self._restyle()
 
     def _name_layers(self) -> None:
@@ -151,7 +154,12 @@ class LayerLink:
         if cells is None:
             return
         name = "frame" if self._state.blind else cells.frame.name
-        own = ((self._picture, ""), (mask, " mask"), (self.boxes, " cells"))
+        own = (
+            (self._picture, ""),
+            (mask, " mask"),
+            (self.boxes, " cells"),
+            (self.marks.layer, " patterns"),
+        )
         for layer, kind in own:
             if layer is not None and layer.metadata.get("frame") == cells.frame.name:
                 layer.name = f"{name}{kind}"
@@ -334,6 +342,8 @@ class LayerLink:
         )
         self._look = self._look_now()
         self._apply(with_text=True)
+        self.marks.show(boxes, self._vocabulary())
+        self._name_layers()
 
     def _apply(self, with_text: bool) -> None:
         boxes = self.boxes
@@ -449,6 +459,8 @@ class LayerLink:
         """Let go of a layer that the user removed."""
         if event.value is self.mask.layer:
             self.mask.follow(None)
+        if event.value is self.marks.layer:
+            self.marks.layer = None
         for name in ("boxes", "_picture"):
             if event.value is getattr(self, name):
                 setattr(self, name, None)

@@ -35,7 +35,7 @@ def panel(qtbot, study, tmp_path):
         widget.show()
     rows = widget.runs.list
     qtbot.waitUntil(lambda: rows.topLevelItemCount() == 3, timeout=WAIT)
-    yield widget.runs
+    yield widget.runs  # noqa: PT022 - the widget lives as long
 
 
 def click(qtbot, panel, row, held=Qt.KeyboardModifier.NoModifier):
