@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from napari_hep2.trainer.process import StopStep
 from napari_hep2.trainer.state import RunPair
 from training.evaluation.comparison import comparison_words
@@ -95,17 +97,33 @@ def run_columns(run: RunSummary) -> tuple[str, str, str, str]:
     day = ""
     if run.started is not None:
         local = run.started.astimezone()
-        day = f"{local.day} {local:%b %Y}"
+        day = f"{local.day} {local:%b}"
+        if local.year != datetime.now().astimezone().year:
+            day += f" {local.year}"
     folds = f"{run.folds_done} of {run.folds} folds"
     how_far = f"{run.state}, {folds}" if run.folds else run.state
     mean = run.mean_class_accuracy
     if run.is_finished and mean is not None:
-        how_far = f"{100 * mean:.1f} %"
+        how_far = f"{100 * mean:.1f}"
         if run.interval:
-            how_far += f" ({percent_range(run.interval)})"
+            low, high = run.interval
+            how_far += f" ({100 * low:.0f} to {100 * high:.0f})"
         if run.leaky:
             how_far += ", optimistic"
     return run.path.name, day, run.experiment, how_far
+
+
+def run_tip(run: RunSummary) -> str:
+    """Return all that a row of the list stands for, one line each."""
+    if run.fault:
+        return run.fault
+    when = f"{run.started.astimezone():%Y-%m-%d %H:%M}" if run.started else "no date"
+    lines = [str(run.path), f"{run.experiment}, {run.protocol}, started {when}"]
+    if run.mean_class_accuracy is not None:
+        bounds = percent_range(run.interval) if run.interval else "too few specimens"
+        mean = f"mean class accuracy {100 * run.mean_class_accuracy:.1f} %"
+        lines.append(f"{mean}, 95 % over specimens: {bounds}")
+    return "\n".join([*lines, *([LEAKY] if run.leaky else [])])
 
 
 def pair_sentence(pair: RunPair) -> str:

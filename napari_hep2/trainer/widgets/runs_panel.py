@@ -30,11 +30,12 @@ from napari_hep2.trainer.controllers.model_fit import ModelFit
 from napari_hep2.trainer.controllers.runs import RunsController
 from napari_hep2.trainer.state import RunsState
 from napari_hep2.trainer.widgets.pattern_bars import PatternBars
-from napari_hep2.trainer.words import pair_sentence, run_columns
+from napari_hep2.trainer.words import pair_sentence, run_columns, run_tip
 from napari_hep2.workers import Lane, fault_words, worker_pool
 from training.errors import Hep2Error
 
-_LINES = 7
+_FEWEST, _MOST = 3, 7
+"""Lines of the list; it scrolls where there are more runs."""
 _PATH = int(Qt.ItemDataRole.UserRole)
 
 
@@ -76,7 +77,7 @@ class RunsPanel(QWidget):
             "Folder of runs\u2026", "List the runs in another folder", "runs_folder"
         )
         self.list = QTreeWidget()
-        self.list.setHeaderLabels(["Run", "Date", "Experiment", "Accuracy (95 %)"])
+        self.list.setHeaderLabels(["Run", "Date", "Experiment", "Accuracy, %"])
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -84,7 +85,9 @@ class RunsPanel(QWidget):
         self.list.setToolTip("Pick one to see it, two with Ctrl to compare them")
         header = self.list.header()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.list.setFixedHeight((_LINES + 1) * (self.fontMetrics().height() + 6))
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setStretchLastSection(False)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.report = button("Report", "Write the report and show it", "run_report")
         self.fit_button = button("Fit a model\u2026", "", "run_fit")
         self.folder = button("Folder", "Show the files of the run", "run_folder")
@@ -201,8 +204,10 @@ class RunsPanel(QWidget):
                 item = QTreeWidgetItem(list(run_columns(run)))
                 item.setData(0, _PATH, str(run.path))
                 for column in range(4):
-                    item.setToolTip(column, run.fault or f"{run.path}: {run.protocol}")
+                    item.setToolTip(column, run_tip(run))
                 self.list.addTopLevelItem(item)
+        lines = 1 + min(max(len(self.state.runs), _FEWEST), _MOST)
+        self.list.setFixedHeight(lines * (self.list.fontMetrics().height() + 5))
         self._show_choice()
 
     def _show_choice(self) -> None:

@@ -46,9 +46,10 @@ def click(qtbot, panel, row, held=Qt.KeyboardModifier.NoModifier):
 def test_a_row_says_when_what_and_how_accurate(panel):
     item, run = panel.list.topLevelItem(0), panel.state.runs[0]
     assert item.text(0) == run.path.name
-    assert item.text(1).endswith(str(run.started.year))
+    local = run.started.astimezone()
+    assert item.text(1) == f"{local.day} {local:%b}"
     assert item.text(2) == "set-1"
-    assert item.text(3).startswith(f"{100 * run.mean_class_accuracy:.1f} % (")
+    assert item.text(3).startswith(f"{100 * run.mean_class_accuracy:.1f} (")
 
 
 def test_two_rows_are_compared_by_two_clicks(qtbot, panel):
