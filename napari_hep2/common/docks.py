@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QWidget
 
 _WIDTH, _TEXT = 320, 15
 """Least width of a widget, at this height of a line of text; in pixels."""
 _WIDEST = 480
+_STRIP = 240
+"""Width that is left to the picture beside a dock in the middle, in pixels."""
 
 
 def opened_widget(viewer: Any, title: str) -> Any:
@@ -37,6 +40,47 @@ def dock_of(widget: QWidget) -> QDockWidget | None:
     while part is not None and not isinstance(part, QDockWidget):
         part = part.parentWidget()
     return part
+
+
+class MiddleOfWindow:
+    """Gives a dock the middle of its window, and takes it back.
+
+    Parameters
+    ----------
+    widget
+        That lies in the dock.
+    """
+
+    def __init__(self, widget: QWidget) -> None:
+        self._widget = widget
+        self._hidden: list[QDockWidget] = []
+        self._width: int | None = None
+
+    def turn(self) -> None:
+        """Give the dock all but a strip for the picture, or what it had before."""
+        dock, window = dock_of(self._widget), self._widget.window()
+        if dock is None or not isinstance(window, QMainWindow) or dock.isFloating():
+            return
+        if self._width is None:
+            self._width = dock.width()
+            self._hidden = [one for one in _apart_from(dock, window) if one.isVisible()]
+            wanted = window.width() - _STRIP
+        else:
+            wanted, self._width = self._width, None
+        for other in self._hidden:
+            other.setVisible(self._width is None)
+        window.resizeDocks([dock], [wanted], Qt.Orientation.Horizontal)
+
+
+def _apart_from(dock: QDockWidget, window: QMainWindow) -> list[QDockWidget]:
+    """Return the docks that stand elsewhere in a window than one of them."""
+    area = window.dockWidgetArea(dock)
+    docks = window.findChildren(QDockWidget)
+    return [
+        one
+        for one in docks
+        if window.dockWidgetArea(one) != area and not one.isFloating()
+    ]
 
 
 class DockedWidget(QWidget):

@@ -58,8 +58,8 @@ class LayerLink:
     on_cell
         Takes the id of the cell that was clicked.
     on_key
-        What keys of the canvas call, as napari writes them, while the boxes are the
-        active layer.
+        What keys of the canvas call, as napari writes them, while the boxes or the
+        picture are the active layer.
 
     Attributes
     ----------
@@ -144,6 +144,8 @@ class LayerLink:
         if cells.mask_made or adopted is None:
             with self.mask.changed_by_us():
                 self._show_mask(cells, metadata, base)
+        if base is not self._image:
+            self._bind_keys(base)
         self._image = base
         self._show_boxes(cells, metadata, base)
         self._restyle()
@@ -257,8 +259,7 @@ class LayerLink:
             )
             boxes.events.editable.connect(self._lock)
             boxes.events.data.connect(self._keep_places)
-            for key, act in self._on_key.items():
-                boxes.bind_key(key, _presser(act), overwrite=True)
+            self._bind_keys(boxes)
         else:
             boxes.data = places
             boxes.size = size
@@ -268,6 +269,11 @@ class LayerLink:
         self._lock()
         boxes.metadata = dict(metadata)
         place_upon(boxes, base)
+
+    def _bind_keys(self, layer: Any) -> None:
+        """Let the keys of the canvas act while a layer is the active one."""
+        for key, act in self._on_key.items():
+            layer.bind_key(key, _presser(act), overwrite=True)
 
     def _lock(self, _event: Any = None) -> None:
         """Keep napari's tools from the boxes; it unlocks them with other data."""

@@ -309,3 +309,19 @@ def test_after_the_end_the_link_hears_nothing(viewer, state, specimen, specimens
     run_here(specimen.open_folder(specimens))
     assert len(viewer.layers) == 0
     assert link._clicked not in viewer.mouse_drag_callbacks
+
+
+def test_keys_of_the_canvas_act_on_the_picture_and_on_the_boxes(
+    viewer, state, specimen, specimens
+):
+    pressed = []
+    link = LayerLink(viewer, state, print, {"A": lambda: pressed.append("A")})
+    run_here(specimen.open_folder(specimens))
+    picture = viewer.layers[0]
+    for layer in (picture, link.boxes):
+        (key,) = layer.keymap
+        layer.keymap[key](layer)
+    assert pressed == ["A", "A"]
+    run_here(specimen.step_frame(1))
+    assert len(picture.keymap) == 1
+    link.close()
