@@ -26,12 +26,22 @@ def opened_widget(viewer: Any, title: str) -> Any:
         As the plugin's menu names it.
     """
     window = getattr(viewer, "__wrapped__", viewer).window
-    _, widget = window.add_plugin_dock_widget("napari-hep2", title, tabify=True)
+    # Opened from the menu, from here or by a script, a dock has other words behind.
+    widget = next(
+        (one for name, one in window.dock_widgets.items() if _is_named(name, title)),
+        None,
+    )
+    if widget is None:
+        _, widget = window.add_plugin_dock_widget("napari-hep2", title, tabify=True)
     dock = dock_of(widget)
     if dock is not None:
         dock.show()
         dock.raise_()
     return widget
+
+
+def _is_named(name: str, title: str) -> bool:
+    return name.partition(" (")[0] == title
 
 
 def dock_of(widget: QWidget) -> QDockWidget | None:

@@ -4,6 +4,7 @@ import ctypes
 import runpy
 from pathlib import Path
 
+import napari.settings
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -203,6 +204,10 @@ def own_settings(tmp_path, monkeypatch):
 
     place = str(tmp_path / "settings")
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, place)
+    napari.settings._clear_plugin_settings_cache()
+    napari.settings.get_plugin_settings(path_dir=tmp_path / "settings")
+    yield
+    napari.settings._clear_plugin_settings_cache()
 
 
 @pytest.fixture

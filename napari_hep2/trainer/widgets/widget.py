@@ -212,6 +212,12 @@ class TrainerWidget(SessionWidget):
         ):
             self._followed()
 
+    def show_runs(self) -> None:
+        """Show the list of runs alone."""
+        self.setup_fold.unfold(False)
+        self.runs_fold.unfold(True)
+        self.runs.list.setFocus()
+
     def use_accepted(self, folder: Path) -> None:
         """Show the choice of a new run on the accepted cells of a cell folder."""
         self.setup.use_accepted(folder)
