@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import atexit
 import logging
+import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -19,6 +21,7 @@ from qtpy.QtCore import QCoreApplication, QObject, QThreadPool, Signal
 from superqt.utils import GeneratorWorker
 
 from napari_hep2.jobs import Job, Progress, Work
+from napari_hep2.notices import LONG, notify
 from napari_hep2.state import SessionState
 from training.errors import Hep2Error
 
@@ -139,6 +142,8 @@ class Runner(QObject):
         Its `busy`, `opening`, `progress` and `fault` are written.
     pool
         Where jobs run; None takes the application's.
+    clock
+        Monotonic seconds, by which a job is long, and its end is notified.
     """
 
     def __init__(
@@ -146,6 +151,7 @@ class Runner(QObject):
         state: SessionState,
         parent: QObject | None = None,
         pool: WorkerPool | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(parent)
         self._state = state
@@ -153,6 +159,7 @@ class Runner(QObject):
         self._work = Lane(pool, self, holds=False)
         self._opening = Lane(pool, self, holds=True)
         self._waiting: Job | None = None
+        self._clock, self._since = clock, 0.0
         for lane in (self._work, self._opening):
             lane.changed.connect(self._show)
             lane.failed.connect(self._complain)
@@ -185,6 +192,7 @@ class Runner(QObject):
         else:
             if not job.apart:
                 self._opening.cancel()
+            self._since = self._clock()
             self._work.begin(job)
         return True
 
@@ -210,7 +218,11 @@ class Runner(QObject):
         state.opening = "" if opened is None else opened.opens
 
     def _go_on(self) -> None:
-        """Begin what waited for a protected job."""
+        """Notify the end of a long job, and begin what waited for a protected one."""
+        state = self._state
+        said = state.fault or state.message
+        if said and self._clock() - self._since >= LONG:
+            notify(said, bool(state.fault))
         waiting, self._waiting = self._waiting, None
         self.start(waiting)
 

@@ -262,6 +262,10 @@ class TrainerController:
         """State of the run that is shown, or None."""
         return self._shown.follower.state if self._shown else None
 
+    def state_of(self, run: Path) -> RunState:
+        """Return the state of a run that is followed."""
+        return self._watched[run].follower.state
+
     @property
     def step(self) -> StopStep | None:
         """How far the trainer of the run that is shown has been stopped."""

@@ -25,6 +25,7 @@ from napari_hep2.common.parts import (
     text_label,
 )
 from napari_hep2.jobs import Job
+from napari_hep2.notices import notify
 from napari_hep2.state import SessionState
 from napari_hep2.trainer.controllers.model_fit import ModelFit
 from napari_hep2.trainer.controllers.runs import RunsController
@@ -186,6 +187,7 @@ class RunsPanel(QWidget):
                 self._session.complain(self.fit.fault)
             else:
                 self._session.tell(f"{self.fit.model} written; choose it in Classify.")
+            notify(self._session.fault or self._session.message, bool(self.fit.fault))
             self.refresh()
 
     def _begin(self, lane: Lane, job: Job | None) -> None:

@@ -33,6 +33,7 @@ from napari_hep2.common.parts import (
     shared_row,
 )
 from napari_hep2.common.section import CollapsibleSection
+from napari_hep2.notices import notify
 from napari_hep2.trainer.controllers.controller import TrainerController
 from napari_hep2.trainer.widgets.curves import LearningCurves
 from napari_hep2.trainer.widgets.fold_tiles import FoldTiles, TileLegend
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 TICK_MS = 150
 IDLE_MS = 1000
+HIDDEN_MS = 5000
 LAST_RUN = "trainer/last_run"
 
 
@@ -252,14 +254,25 @@ class TrainerWidget(SessionWidget):
 
     def _tick(self) -> None:
         controller = self._controller
+        trained = controller.training
         controller.poll()
         self.runs.poll()
+        for run in set(trained) - set(controller.training):
+            self._notify_end(run)
+        if not self.isVisible():
+            self._rest_if_idle()
+            return
         if self._followed_runs != controller.folds_done:
             self._followed_runs = controller.folds_done
             self._list_runs()
-        watched = controller.training or controller.step is not None
+        watched = trained or controller.step is not None
         self._timer.setInterval(TICK_MS if watched else IDLE_MS)
         self._refresh()
+
+    def _notify_end(self, run: Path) -> None:
+        state = self._controller.state_of(run)
+        ended = state.status in ("done", "stopped")
+        notify(f"{run.name}: {status_sentence(state)}", is_fault=not ended)
 
     def _list_runs(self) -> None:
         self.runs.show_folder(self.runs.state.folder or self._runs_folder())
@@ -328,9 +341,14 @@ class TrainerWidget(SessionWidget):
         self._timer.start()
 
     def hideEvent(self, event: object) -> None:
-        """Draw nothing that nobody sees; the trainer goes on."""
-        self._timer.stop()
+        """Draw nothing that nobody sees; ends are notified, the trainer goes on."""
+        self._timer.setInterval(HIDDEN_MS)
+        self._rest_if_idle()
         super().hideEvent(event)
+
+    def _rest_if_idle(self) -> None:
+        if not self._controller.training and not self.runs.fit.running:
+            self._timer.stop()
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme of the window."""

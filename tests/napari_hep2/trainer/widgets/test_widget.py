@@ -268,7 +268,6 @@ def test_the_trainer_outlives_the_widget_and_is_offered_again(
     wait_word(qtbot, first, "Running")
     run = first._controller.run
     first.hide()
-    assert not first._timer.isActive()
     first.deleteLater()
     qtbot.wait(50)
     assert RunFolder(run).is_running()
@@ -384,3 +383,33 @@ def test_in_napari_it_takes_the_theme_and_blocks_nothing(
     widget.attach(run)
     wait_word(qtbot, widget, "Done")
     assert "torch" not in set(sys.modules) - loaded
+
+
+def test_the_end_of_a_run_is_notified_also_where_the_dock_is_hidden(
+    make, qtbot, data, fake_commands, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(
+        "napari_hep2.trainer.widgets.widget.notify",
+        lambda text, is_fault: said.append((text, is_fault)),
+    )
+    monkeypatch.setattr("napari_hep2.trainer.widgets.widget.HIDDEN_MS", 50)
+    fake_commands += ["--folds", "8"]
+    widget = make()
+    widget.setup.data.set_path(data)
+    click(qtbot, widget.start_button)
+    wait_word(qtbot, widget, "Running")
+    drawn = widget.tiles._folds
+    widget.hide()
+    qtbot.waitUntil(lambda: bool(said), timeout=WAIT)
+    ((text, is_fault),) = said
+    assert text.startswith("set-1-001: 8 of 8 folds are done")
+    assert not is_fault
+    assert widget.tiles._folds == drawn, "nothing is drawn that nobody sees"
+    assert not widget._timer.isActive()
+
+
+def test_a_hidden_dock_without_a_trainer_does_nothing(make):
+    widget = make()
+    widget.hide()
+    assert not widget._timer.isActive()
