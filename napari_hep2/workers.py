@@ -23,6 +23,7 @@ from superqt.utils import GeneratorWorker
 from napari_hep2.jobs import Job, Progress, Work
 from napari_hep2.notices import LONG, notify
 from napari_hep2.state import SessionState
+from napari_hep2.warming import warm_up
 from training.errors import Hep2Error
 
 _log = logging.getLogger(__name__)
@@ -256,6 +257,7 @@ class WorkerPool(QThreadPool):
         self.setObjectName(_POOL)
         self.setMaxThreadCount(_THREADS)
         self._alive: set[GeneratorWorker] = set()
+        self._is_warm = False
         application.aboutToQuit.connect(self.end)
 
     def begin(self, worker: GeneratorWorker) -> None:
@@ -263,6 +265,12 @@ class WorkerPool(QThreadPool):
         self._alive.add(worker)
         worker.finished.connect(partial(self._alive.discard, worker))
         self.start(worker)
+
+    def warm(self) -> None:
+        """Load what opening needs, once for the application."""
+        if not self._is_warm:
+            self._is_warm = True
+            self.begin(GeneratorWorker(warm_up))
 
     def end(self) -> None:
         """Ask all workers to stop and wait for them."""

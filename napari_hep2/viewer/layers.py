@@ -93,6 +93,7 @@ class LayerLink:
         self.boxes: Any = None
         self._places = np.empty((0, 2))
         self._faded: tuple[Any, float] | None = None
+        self._missed = False
         self._connect()
 
     def _signals(self) -> list[tuple[Any, Any]]:
@@ -200,7 +201,8 @@ class LayerLink:
 
     def _show_picture(self, cells: FrameCells, metadata: dict[str, str]) -> Any:
         """Show the frame in the layer of the one before, which keeps its colours."""
-        options = image_options(cells.image, cells.frame.name, metadata)
+        bars = cells.cells.scale_bars
+        options = image_options(cells.image, cells.frame.name, metadata, bars)
         layer = self._picture
         if layer is None:
             layer = self._picture = self._viewer.add_image(cells.image, **options)
@@ -305,7 +307,9 @@ class LayerLink:
         elif not is_opening and self._faded is not None:
             picture, opacity = self._faded
             picture.opacity, self._faded = opacity, None
-            self._restyle()
+            if self._missed:
+                self._missed = False
+                self._restyle()
 
     def _hide_boxes(self) -> None:
         if self.boxes is not None:
@@ -326,7 +330,9 @@ class LayerLink:
 
     def _follow(self) -> None:
         """Draw what has changed of the boxes; of a frame that opens, at its end."""
-        if self._faded is None:
+        if self._faded is not None:
+            self._missed = True
+        else:
             self._restyle()
 
     def _restyle(self) -> None:

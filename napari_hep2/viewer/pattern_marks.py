@@ -55,16 +55,15 @@ class PatternMarks:
             self._make(boxes)
         layer, side = self.layer, float(np.max(boxes.size))
         symbols, colours = mark_styles(features, vocabulary)
-        # Each of these would have every shape drawn anew.
+        # Each of these would have every shape drawn anew: the colours, the last, do.
         with layer.events.blocker_all():
             layer.data = boxes.data + side / 2 * np.array([-1.0, 1.0])
             layer.size = _SIZE * side
-            layer.symbol, layer.face_color = symbols, colours
-            layer.shown = marked
+            layer.symbol, layer.shown = symbols, marked
             layer.editable = False
+            place_upon(layer, boxes)
         layer.metadata = dict(boxes.metadata)
-        place_upon(layer, boxes)
-        layer.refresh()
+        layer.face_color = colours
 
     def _make(self, boxes: Any) -> None:
         layers, active = self._viewer.layers, self._viewer.layers.selection.active

@@ -260,6 +260,20 @@ class RealKeys:
             self._test.XTestFakeKeyEvent(self._display, one, is_down, ctypes.c_ulong(0))
         self._x.XSync(self._display, 0)
 
+    def hold(self, name: str, is_down: bool) -> None:
+        """Hold a key down, or let it go."""
+        code = self._code(name)
+        self._test.XTestFakeKeyEvent(self._display, code, is_down, ctypes.c_ulong(0))
+        self._x.XSync(self._display, 0)
+
+    def click(self, x: int, y: int) -> None:
+        """Click the left button at a place of the screen."""
+        now = ctypes.c_ulong(0)
+        self._test.XTestFakeMotionEvent(self._display, -1, x, y, now)
+        for is_down in (1, 0):
+            self._test.XTestFakeButtonEvent(self._display, 1, is_down, now)
+        self._x.XSync(self._display, 0)
+
     def _code(self, name: str) -> int:
         keysym = ctypes.c_ulong(self._x.XStringToKeysym(name.encode()))
         return self._x.XKeysymToKeycode(self._display, keysym) & 0xFF
