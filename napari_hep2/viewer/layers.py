@@ -17,6 +17,7 @@ from napari_hep2.reader import image_options, labels_options
 from napari_hep2.state import SessionState
 from napari_hep2.viewer.boxes import (
     KEPT,
+    BoxStyle,
     Look,
     box_style,
     cell_features,
@@ -94,6 +95,7 @@ class LayerLink:
         self._places = np.empty((0, 2))
         self._faded: tuple[Any, float] | None = None
         self._missed = False
+        self._layout: tuple[Any, ...] = ()
         self._connect()
 
     def _signals(self) -> list[tuple[Any, Any]]:
@@ -375,7 +377,17 @@ class LayerLink:
         if not np.array_equal(boxes.shown, style.shown):
             boxes.shown = style.shown
         if with_text:
-            boxes.text = text_options(style, float(np.max(boxes.size)))
+            self._write(style)
+
+    def _write(self, style: BoxStyle) -> None:
+        """Write the texts; where they stand, and their inks, only if that changed."""
+        boxes, size = self.boxes, float(np.max(self.boxes.size))
+        options = text_options(style, size)
+        layout = boxes, size, style.faint.tobytes(), bool(style.texts.any())
+        if layout == self._layout:
+            boxes.text.string = options["string"]
+        else:
+            boxes.text, self._layout = options, layout
 
     def _look_now(self) -> Look:
         zoom = float(self._viewer.scene.camera.zoom) * self._pixel()

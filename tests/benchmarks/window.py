@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parents[2]
-SPECIMENS, CELLS, TURNS, COLOURS = 4, 200, 2, 9
+SPECIMENS, CELLS, TURNS, COLOURS = 3, 200, 2, 9
 _SIZE = 1920, 1080
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 GOALS = {
     "open": ("opening a folder to the boxes of its first frame", 4),
     "next": ("opening the next specimen to its boxes", 4),
@@ -77,15 +77,12 @@ class Window:
         assert time.perf_counter() < end, self.session.state.fault
 
     def seconds(self, act: Callable[[], object], is_there: Callable[[], bool]) -> float:
-        """Return the time until what is awaited is there and drawn."""
+        """Return the time until what is awaited is there, and a drawing after it."""
         from vispy.gloo import gl
 
-        started = time.perf_counter()
+        drawn, started = self._drawn, time.perf_counter()
         act()
-        self.serve(is_there)
-        drawn = self._drawn
-        self._canvas.update()
-        self.serve(lambda: self._drawn > drawn)
+        self.serve(lambda: is_there() and self._drawn > drawn)
         self._canvas.native.makeCurrent()
         gl.glFinish()
         found = time.perf_counter() - started
@@ -137,11 +134,8 @@ def _rows(window: Window, folder: Path, out: Path) -> list[float]:
     state, worklist = session.state, session.worklist
     worklist.choose_folder(folder)
     worklist.choose_out(out)
-    window.seconds(
-        lambda: session.start(worklist.run()), lambda: len(worklist.found.rows) > 0
-    )
-    while state.busy:
-        window.settle(0.2)
+    session.start(worklist.run())
+    window.serve(lambda: len(worklist.found.rows) == SPECIMENS and not state.busy)
     asks_itself = hasattr(worklist, "wants_scores")
     seconds = []
     for row in worklist.found.rows[:-1]:
@@ -176,8 +170,7 @@ def _colours(window: Window) -> list[float]:
     state = window.session.state
     if state.prediction is None:
         window.session.start(window.session.classify.classify())
-        while state.prediction is None:
-            window.settle(0.1)
+        window.serve(lambda: state.prediction is not None)
     first, rng = state.prediction, np.random.default_rng(0)
     seconds = []
     for _ in range(COLOURS + 1):

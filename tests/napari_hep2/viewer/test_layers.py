@@ -325,3 +325,24 @@ def test_keys_of_the_canvas_act_on_the_picture_and_on_the_boxes(
     run_here(specimen.step_frame(1))
     assert len(picture.keymap) == 1
     link.close()
+
+
+def test_texts_follow_each_prediction_and_keep_their_place(link, opened, state):
+    """Only the strings are set anew where the rest stays."""
+    from napari_hep2.viewer.boxes import box_text
+
+    rows = np.flatnonzero((state.cells.cells.table["dropped"] == "").to_numpy())
+    for k in (2, 5, 0):
+        scores = np.eye(6, dtype=np.float32)[np.full(len(rows), k)]
+        state.prediction = _prediction_of(state, rows, scores)
+        cells = list(link.boxes.features.itertuples())
+        expected = [box_text(cell, I3A, link._look.near) for cell in cells]
+        assert list(link.boxes.text.values) == expected
+        assert expected[1].startswith(I3A[k].letter)
+    assert tuple(link.boxes.text.translation) == (-2 - 77 / 2, 1 - 77 / 2)
+
+
+def _prediction_of(state, rows, scores):
+    from types import SimpleNamespace
+
+    return SimpleNamespace(cells=state.cells, rows=rows, scores=scores, vocabulary=I3A)
