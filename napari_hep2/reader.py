@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from training.data.layouts import Collection, Frame
+    from training.data.masks.scale_bars import Box
 
 LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
@@ -195,15 +196,24 @@ def frame_layers(frame: Frame, specimen: str, folder: Path) -> list[LayerData]:
 
 
 def image_options(
-    image: npt.NDArray[Any], name: str, metadata: dict[str, str]
+    image: npt.NDArray[Any],
+    name: str,
+    metadata: dict[str, str],
+    bars: Sequence[Box] | None = None,
 ) -> dict[str, Any]:
-    """Return the options of an image layer, stretched for display only."""
+    """Return the options of an image layer, stretched for display only.
+
+    Parameters
+    ----------
+    bars
+        Burnt-in scale bars; they are looked for where None.
+    """
     from training.data.masks.scale_bars import display_limits
 
     return {
         "name": name,
         "metadata": dict(metadata),
-        "contrast_limits": display_limits(image),
+        "contrast_limits": display_limits(image, bars),
         "colormap": "gray",
     }
 

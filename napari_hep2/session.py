@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from psygnal import Signal
 from qtpy.QtWidgets import QWidget
@@ -22,7 +22,13 @@ from napari_hep2.common.reviewer_field import ask_reviewer
 from napari_hep2.jobs import Job
 from napari_hep2.live.controller import LiveController
 from napari_hep2.live.lane import LiveLane
-from napari_hep2.remembered import remember_reviewer, remembered_reviewer
+from napari_hep2.remembered import (
+    remember,
+    remember_folder,
+    remembered,
+    remembered_crops,
+    remembered_model,
+)
 from napari_hep2.review.controllers.controller import ReviewController
 from napari_hep2.review.controllers.near_copies import CopiesController
 from napari_hep2.review.controllers.quality import QualityController
@@ -35,6 +41,9 @@ from napari_hep2.viewer.layers import LayerLink
 from napari_hep2.workers import Runner
 from training.data.cells.folder import is_cell_folder
 from training.inference.kept import KeptFrames
+
+if TYPE_CHECKING:
+    from training.data.layouts import Collection
 
 _PATTERN_KEYS = 6
 
@@ -58,7 +67,11 @@ class ViewerSession:
     def __init__(self, viewer: Any) -> None:
         self._window: ClosedWindow | None = None
         self._asked = False
-        self.state = SessionState(reviewer=remembered_reviewer() or UNNAMED)
+        self.state = SessionState(
+            reviewer=remembered("reviewer", UNNAMED),
+            model=remembered_model(),
+            extraction=remembered_crops(),
+        )
         kept = KeptFrames()
         self.specimen = SpecimenController(self.state, kept)
         self.review = ReviewController(
@@ -97,6 +110,8 @@ class ViewerSession:
         self.link.mask.painted.connect(self.mending.edited)
         self.mending.changed.connect(self._mask_changed)
         self.state.events.cells.connect(self._frame_opened)
+        self.state.events.model.connect(self._keep_model)
+        self.state.events.collection.connect(self._keep_folder)
         for names in (self.state.events.specimen, self.state.events.pattern):
             names.connect(self._names_changed)
 
@@ -124,7 +139,14 @@ class ViewerSession:
         """Go on under a name that the user gave, and remember it."""
         self.review.decision_session.set_reviewer(name)
         if name.strip():
-            remember_reviewer(name.strip())
+            remember("reviewer", name.strip())
+
+    def _keep_model(self, model: Path | None) -> None:
+        remember("model", str(model or ""))
+
+    def _keep_folder(self, collection: Collection | None) -> None:
+        if collection is not None:
+            remember_folder(collection.root)
 
     def live_beside(self, widget: QWidget) -> None:
         """End with the main window of a widget, once one stands in one."""

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import atexit
 import logging
+import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -19,7 +21,9 @@ from qtpy.QtCore import QCoreApplication, QObject, QThreadPool, Signal
 from superqt.utils import GeneratorWorker
 
 from napari_hep2.jobs import Job, Progress, Work
+from napari_hep2.notices import LONG, notify
 from napari_hep2.state import SessionState
+from napari_hep2.warming import warm_up
 from training.errors import Hep2Error
 
 _log = logging.getLogger(__name__)
@@ -139,6 +143,8 @@ class Runner(QObject):
         Its `busy`, `opening`, `progress` and `fault` are written.
     pool
         Where jobs run; None takes the application's.
+    clock
+        Monotonic seconds, by which a job is long, and its end is notified.
     """
 
     def __init__(
@@ -146,6 +152,7 @@ class Runner(QObject):
         state: SessionState,
         parent: QObject | None = None,
         pool: WorkerPool | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(parent)
         self._state = state
@@ -153,6 +160,7 @@ class Runner(QObject):
         self._work = Lane(pool, self, holds=False)
         self._opening = Lane(pool, self, holds=True)
         self._waiting: Job | None = None
+        self._clock, self._since = clock, 0.0
         for lane in (self._work, self._opening):
             lane.changed.connect(self._show)
             lane.failed.connect(self._complain)
@@ -185,6 +193,7 @@ class Runner(QObject):
         else:
             if not job.apart:
                 self._opening.cancel()
+            self._since = self._clock()
             self._work.begin(job)
         return True
 
@@ -210,7 +219,11 @@ class Runner(QObject):
         state.opening = "" if opened is None else opened.opens
 
     def _go_on(self) -> None:
-        """Begin what waited for a protected job."""
+        """Notify the end of a long job, and begin what waited for a protected one."""
+        state = self._state
+        said = state.fault or state.message
+        if said and self._clock() - self._since >= LONG:
+            notify(said, bool(state.fault))
         waiting, self._waiting = self._waiting, None
         self.start(waiting)
 
@@ -244,6 +257,7 @@ class WorkerPool(QThreadPool):
         self.setObjectName(_POOL)
         self.setMaxThreadCount(_THREADS)
         self._alive: set[GeneratorWorker] = set()
+        self._is_warm = False
         application.aboutToQuit.connect(self.end)
 
     def begin(self, worker: GeneratorWorker) -> None:
@@ -251,6 +265,12 @@ class WorkerPool(QThreadPool):
         self._alive.add(worker)
         worker.finished.connect(partial(self._alive.discard, worker))
         self.start(worker)
+
+    def warm(self) -> None:
+        """Load what opening needs, once for the application."""
+        if not self._is_warm:
+            self._is_warm = True
+            self.begin(GeneratorWorker(warm_up))
 
     def end(self) -> None:
         """Ask all workers to stop and wait for them."""

@@ -2,7 +2,7 @@
 
 A vocabulary names its patterns in a fixed order; every array of scores in the project
 follows that order. Colours are Okabe and Ito's (2008), told apart by colour-blind
-readers, and each comes with a letter, so that no meaning rests on colour alone. ICAP
+readers, and each comes with a letter and a shape, so that none rests on colour. ICAP
 codes are given as *groups*: the labels of the public data sets cannot tell AC-2 from
 AC-4 or AC-5 (https://anapatterns.org).
 """
@@ -33,6 +33,9 @@ class Pattern:
         The group of ICAP codes that the labels support, e.g. ``AC-2/4/5``.
     aliases
         Other spellings, lower case without blanks.
+    symbol
+        A shape, unique in its vocabulary, told from afar: ``square``, ``disc``,
+        ``triangle_up``, ``triangle_down``, ``diamond``, ``star`` or ``cross``.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Pattern:
     colour: str
     icap: str
     aliases: tuple[str, ...] = ()
+    symbol: str = "square"
 
     def spelled(self, text: str) -> bool:
         """Return whether `text` names this pattern, in any case, blanks ignored."""
@@ -99,9 +103,11 @@ def _plain(text: str) -> str:
 
 _SIX = (
     Pattern("Homogeneous", "Homogeneous", "H", "#0072b2", "AC-1", ("hom",)),
-    Pattern("Speckled", "Speckled", "S", "#e69f00", "AC-2/4/5", ("spe",)),
-    Pattern("Nucleolar", "Nucleolar", "N", "#009e73", "AC-8/9/10", ("nuc",)),
-    Pattern("Centromere", "Centromere", "C", "#cc79a7", "AC-3", ("cen",)),
+    Pattern("Speckled", "Speckled", "S", "#e69f00", "AC-2/4/5", ("spe",), "disc"),
+    Pattern(
+        "Nucleolar", "Nucleolar", "N", "#009e73", "AC-8/9/10", ("nuc",), "triangle_up"
+    ),
+    Pattern("Centromere", "Centromere", "C", "#cc79a7", "AC-3", ("cen",), "diamond"),
     Pattern(
         "NuMem",
         "Nuclear membrane",
@@ -109,8 +115,9 @@ _SIX = (
         "#56b4e9",
         "AC-11/12",
         ("num", "nuclearmembranous", "membrane"),
+        "triangle_down",
     ),
-    Pattern("Golgi", "Golgi", "G", "#d55e00", "AC-22", ("gol",)),
+    Pattern("Golgi", "Golgi", "G", "#d55e00", "AC-22", ("gol",), "star"),
 )
 
 I3A = Vocabulary("i3a", _SIX)
@@ -121,7 +128,13 @@ I3A_TASK2 = Vocabulary(
     (
         *_SIX,
         Pattern(
-            "MitSp", "Mitotic spindle", "P", "#f0e442", "AC-24/25", ("mitoticspindle",)
+            "MitSp",
+            "Mitotic spindle",
+            "P",
+            "#f0e442",
+            "AC-24/25",
+            ("mitoticspindle",),
+            "cross",
         ),
     ),
 )
@@ -131,8 +144,10 @@ MIVIA = Vocabulary(
     "mivia",
     (
         _SIX[0],
-        Pattern("Fine speckled", "Fine speckled", "F", "#e69f00", "AC-4", ()),
-        Pattern("Coarse speckled", "Coarse speckled", "S", "#f0e442", "AC-5", ()),
+        Pattern("Fine speckled", "Fine speckled", "F", "#e69f00", "AC-4", (), "disc"),
+        Pattern(
+            "Coarse speckled", "Coarse speckled", "S", "#f0e442", "AC-5", (), "cross"
+        ),
         _SIX[2],
         _SIX[3],
         Pattern(
@@ -142,6 +157,7 @@ MIVIA = Vocabulary(
             "#d55e00",
             "AC-15 to AC-23",
             ("cytoplasmic",),
+            "star",
         ),
     ),
 )

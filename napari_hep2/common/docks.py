@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QWidget
 
 _WIDTH, _TEXT = 320, 15
 """Least width of a widget, at this height of a line of text; in pixels."""
 _WIDEST = 480
+_STRIP = 240
+"""Width that is left to the picture beside a dock in the middle, in pixels."""
 
 
 def opened_widget(viewer: Any, title: str) -> Any:
@@ -23,12 +26,22 @@ def opened_widget(viewer: Any, title: str) -> Any:
         As the plugin's menu names it.
     """
     window = getattr(viewer, "__wrapped__", viewer).window
-    _, widget = window.add_plugin_dock_widget("napari-hep2", title, tabify=True)
+    # Opened from the menu, from here or by a script, a dock has other words behind.
+    widget = next(
+        (one for name, one in window.dock_widgets.items() if _is_named(name, title)),
+        None,
+    )
+    if widget is None:
+        _, widget = window.add_plugin_dock_widget("napari-hep2", title, tabify=True)
     dock = dock_of(widget)
     if dock is not None:
         dock.show()
         dock.raise_()
     return widget
+
+
+def _is_named(name: str, title: str) -> bool:
+    return name.partition(" (")[0] == title
 
 
 def dock_of(widget: QWidget) -> QDockWidget | None:
@@ -37,6 +50,47 @@ def dock_of(widget: QWidget) -> QDockWidget | None:
     while part is not None and not isinstance(part, QDockWidget):
         part = part.parentWidget()
     return part
+
+
+class MiddleOfWindow:
+    """Gives a dock the middle of its window, and takes it back.
+
+    Parameters
+    ----------
+    widget
+        That lies in the dock.
+    """
+
+    def __init__(self, widget: QWidget) -> None:
+        self._widget = widget
+        self._hidden: list[QDockWidget] = []
+        self._width: int | None = None
+
+    def turn(self) -> None:
+        """Give the dock all but a strip for the picture, or what it had before."""
+        dock, window = dock_of(self._widget), self._widget.window()
+        if dock is None or not isinstance(window, QMainWindow) or dock.isFloating():
+            return
+        if self._width is None:
+            self._width = dock.width()
+            self._hidden = [one for one in _apart_from(dock, window) if one.isVisible()]
+            wanted = window.width() - _STRIP
+        else:
+            wanted, self._width = self._width, None
+        for other in self._hidden:
+            other.setVisible(self._width is None)
+        window.resizeDocks([dock], [wanted], Qt.Orientation.Horizontal)
+
+
+def _apart_from(dock: QDockWidget, window: QMainWindow) -> list[QDockWidget]:
+    """Return the docks that stand elsewhere in a window than one of them."""
+    area = window.dockWidgetArea(dock)
+    docks = window.findChildren(QDockWidget)
+    return [
+        one
+        for one in docks
+        if window.dockWidgetArea(one) != area and not one.isFloating()
+    ]
 
 
 class DockedWidget(QWidget):

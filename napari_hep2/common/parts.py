@@ -40,6 +40,7 @@ from superqt import QFlowLayout
 from napari_hep2.common.docks import DockedWidget
 from napari_hep2.session import ViewerSession, session_of
 from napari_hep2.state import SessionState
+from napari_hep2.workers import worker_pool
 from training.patterns import Pattern
 
 Wire = tuple[Any, Callable[..., Any]]
@@ -80,6 +81,7 @@ class SessionWidget(DockedWidget):
         """End the session with the window in which the widget stands."""
         super().showEvent(event)
         self.session.live_beside(self)
+        worker_pool().warm()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take a file or folder of this machine."""

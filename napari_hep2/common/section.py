@@ -32,13 +32,6 @@ class CollapsibleSection(QWidget):
         self.button.setArrowType(arrow)
         self._content.setVisible(shown)
 
-    def fill(self, content: QWidget) -> None:
-        """Show other content."""
-        self.layout().replaceWidget(self._content, content)
-        self._content.deleteLater()
-        self._content = content
-        content.setVisible(self.button.isChecked())
-
     def unfold(self, shown: bool) -> None:
         """Show or hide the content."""
         self.button.setChecked(shown)

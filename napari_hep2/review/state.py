@@ -14,12 +14,35 @@ from psygnal import SignalGroupDescriptor
 from training.curation.ordering import Filter, Group, Heading, PatternChoice, Sort
 
 if TYPE_CHECKING:
+    from training.curation.review_set import ReviewSet
     from training.decisions.store import Decision, Mark
 
 # An array or a table has no truth value: such fields change when the object changes.
 _BY_IDENTITY = dict.fromkeys(
-    ("marks", "others", "measures", "shown", "limits"), operator.is_
+    ("marks", "others", "measures", "shown", "limits", "scores"), operator.is_
 )
+
+
+@dataclass(frozen=True, eq=False)
+class CellScores:
+    """Scores of the cells under review by one model.
+
+    Attributes
+    ----------
+    model
+        Its name.
+    values : (N, K) float32
+        In the order of the review's vocabulary; nan where a cell has none.
+    """
+
+    model: str
+    values: npt.NDArray[np.float32]
+
+    def carried(self, before: ReviewSet, after: ReviewSet) -> CellScores:
+        """Return the scores of the cells after, by their ids; nan for a new one."""
+        rows = np.array([before.row_of.get(cell, -1) for cell in after.ids], np.int64)
+        values = np.where(rows[:, None] < 0, np.float32(np.nan), self.values[rows])
+        return CellScores(self.model, values)
 
 
 @dataclass
@@ -54,6 +77,10 @@ class ReviewState:
         (M,) int64, the rows of the review set that pass the filters, in order.
     headings
         One for each group of `shown`, written before it; none without a group.
+    scores
+        Of all cells under review by one model, or None.
+    wanted
+        The order that was asked for without scores to sort by, or None.
     contrast
         Whether each cell is stretched for the eye by itself or as its specimen is.
     limits
@@ -82,6 +109,8 @@ class ReviewState:
     )
     headings: tuple[Heading, ...] = ()
 
+    scores: CellScores | None = None
+    wanted: Sort | None = None
     contrast: Literal["cell", "specimen"] = "cell"
     limits: npt.NDArray[np.float64] | None = None
     contours: bool = False

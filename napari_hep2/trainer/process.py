@@ -19,8 +19,10 @@ from typing import Literal
 
 import psutil
 
+from training.config import as_typed
 from training.config.commands import command_words
 from training.errors import BadRunError, RunLockedError, StorageError
+from training.runs.deviations import changed_settings
 from training.runs.folder import EVENTS, LOG, RunFolder
 from training.runs.replay import RunState, observe, replay
 from training.runs.tail import EventTail
@@ -61,6 +63,27 @@ def resume_command(run: Path) -> list[str]:
     return command_words("resume", run)
 
 
+def fit_command(run: Path, out: Path) -> list[str]:
+    """Return the command that fits one model on all cells, by the recipe of a run.
+
+    Raises
+    ------
+    BadRunError
+        If the configuration of the run is damaged.
+    """
+    config = RunFolder.open(run).config()
+    return command_words(
+        "fit",
+        config.experiment,
+        data=config.data,
+        extra=config.extra,
+        out=out,
+        layout=None if config.layout == "auto" else config.layout,
+        measured=run,
+        changed={k: as_typed(value) for k, value in changed_settings(config).items()},
+    )
+
+
 # --- start --------------------------------------------------------------------------
 
 
@@ -99,27 +122,44 @@ def start(command: list[str], run: Path) -> TrainerHandle:
         raise RunLockedError(
             run,
             "a trainer already works in this run folder",
-            "attach to it or choose another run folder",
+            "follow it or choose another run folder",
         )
-    if command[0] == "python":
-        command = [sys.executable, *command[1:]]
     try:
         run.mkdir(parents=True, exist_ok=True)
         RunFolder(run).stop_file.unlink(missing_ok=True)
-        with own_path(run, LOG).open("ab") as log:
-            process = subprocess.Popen(
+    except OSError as error:
+        raise _unwritable(run, error) from error
+    return TrainerHandle(run, launch(command, own_path(run, LOG)))
+
+
+def launch(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a command detached, its output at the end of a log; see `start`.
+
+    Raises
+    ------
+    StorageError
+        If the log cannot be written.
+    """
+    if command[0] == "python":
+        command = [sys.executable, *command[1:]]
+    try:
+        with log.open("ab") as output:
+            return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 env=environment(),
                 start_new_session=True,
                 creationflags=_creation_flags(),
             )
     except OSError as error:
-        fault = f"the trainer could not be started ({error.strerror})"
-        raise StorageError(run, fault, "choose a folder you can write to") from error
-    return TrainerHandle(run, process)
+        raise _unwritable(log.parent, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> StorageError:
+    fault = f"the process could not be started ({error.strerror})"
+    return StorageError(folder, fault, "choose a folder you can write to")
 
 
 def environment() -> dict[str, str]:
@@ -136,12 +176,12 @@ def _creation_flags() -> int:
 # --- who runs -----------------------------------------------------------------------
 
 
-def last_words(run: Path) -> str:
-    """Return the last line of the trainer's log that is not blank, or ''."""
+def last_words(log: Path) -> str:
+    """Return the last line of a log that is not blank, or ''."""
     try:
-        with (run / LOG).open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
-            lines = log.read().decode("utf-8", "replace").splitlines()
+        with log.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - 4096))
+            lines = stream.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
@@ -190,7 +230,7 @@ class Follower:
                 self.state,
                 alive=alive,
                 stop_asked=RunFolder(self.run).stop_file.exists(),
-                last_words="" if alive else last_words(self.run),
+                last_words="" if alive else last_words(self.run / LOG),
             )
         return bool(events)
 

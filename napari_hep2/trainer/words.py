@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from napari_hep2.trainer.process import StopStep
+from napari_hep2.trainer.state import RunPair
+from training.evaluation.comparison import comparison_words
 from training.evaluation.intervals import percent_range
 from training.runs.replay import Metrics, RunState
+from training.runs.summary import RunSummary
 
 LEAKY = (
     "This protocol ignores specimens: cells of one specimen are trained on and tested "
@@ -85,3 +90,45 @@ def accuracy_sentence(metrics: Metrics) -> str:
 
 def _specimens(n: int) -> str:
     return "1 specimen" if n == 1 else f"{n} specimens"
+
+
+def run_columns(run: RunSummary) -> tuple[str, str, str, str]:
+    """Return a run of a list: name, date, experiment, accuracy or how far it is."""
+    day = ""
+    if run.started is not None:
+        local = run.started.astimezone()
+        day = f"{local.day} {local:%b}"
+        if local.year != datetime.now().astimezone().year:
+            day += f" {local.year}"
+    folds = f"{run.folds_done} of {run.folds} folds"
+    how_far = f"{run.state}, {folds}" if run.folds else run.state
+    mean = run.mean_class_accuracy
+    if run.is_finished and mean is not None:
+        how_far = f"{100 * mean:.1f}"
+        if run.interval:
+            low, high = run.interval
+            how_far += f" ({100 * low:.0f} to {100 * high:.0f})"
+        if run.leaky:
+            how_far += ", optimistic"
+    return run.path.name, day, run.experiment, how_far
+
+
+def run_tip(run: RunSummary) -> str:
+    """Return all that a row of the list stands for, one line each."""
+    if run.fault:
+        return run.fault
+    when = f"{run.started.astimezone():%Y-%m-%d %H:%M}" if run.started else "no date"
+    lines = [str(run.path), f"{run.experiment}, {run.protocol}, started {when}"]
+    if run.mean_class_accuracy is not None:
+        bounds = percent_range(run.interval) if run.interval else "too few specimens"
+        mean = f"mean class accuracy {100 * run.mean_class_accuracy:.1f} %"
+        lines.append(f"{mean}, 95 % over specimens: {bounds}")
+    return "\n".join([*lines, *([LEAKY] if run.leaky else [])])
+
+
+def pair_sentence(pair: RunPair) -> str:
+    """Return the difference of two runs, with its interval and p-value."""
+    return (
+        f"{pair.second} less {pair.first}: {comparison_words(pair.difference)} of a "
+        "sign-flip test over specimens, for this pair alone."
+    )

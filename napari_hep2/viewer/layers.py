@@ -17,6 +17,7 @@ from napari_hep2.reader import image_options, labels_options
 from napari_hep2.state import SessionState
 from napari_hep2.viewer.boxes import (
     KEPT,
+    BoxStyle,
     Look,
     box_style,
     cell_features,
@@ -24,6 +25,7 @@ from napari_hep2.viewer.boxes import (
     text_options,
 )
 from napari_hep2.viewer.mask_layer import MaskLayer, set_labels
+from napari_hep2.viewer.pattern_marks import PatternMarks
 from napari_hep2.viewer.placement import (
     from_viewer,
     pixel_in_viewer,
@@ -57,8 +59,8 @@ class LayerLink:
     on_cell
         Takes the id of the cell that was clicked.
     on_key
-        What keys of the canvas call, as napari writes them, while the boxes are the
-        active layer.
+        What keys of the canvas call, as napari writes them, while the boxes or the
+        picture are the active layer.
 
     Attributes
     ----------
@@ -66,6 +68,8 @@ class LayerLink:
         The layer of the boxes: those of the cells, which nothing else can change.
     mask
         The layer of the frame's mask.
+    marks
+        The layer of the shapes that stand for patterns.
     picking
         Whether a click on a box chooses its cell.
     """
@@ -83,12 +87,15 @@ class LayerLink:
         self._own: tuple[Frame, Any] | None = None
         self._picture: Any = None
         self.mask = MaskLayer()
+        self.marks = PatternMarks(viewer)
         self._image: Any = None
         self.picking = True
         self._look = Look()
         self.boxes: Any = None
         self._places = np.empty((0, 2))
         self._faded: tuple[Any, float] | None = None
+        self._missed = False
+        self._layout: tuple[Any, ...] = ()
         self._connect()
 
     def _signals(self) -> list[tuple[Any, Any]]:
@@ -140,9 +147,10 @@ class LayerLink:
         if cells.mask_made or adopted is None:
             with self.mask.changed_by_us():
                 self._show_mask(cells, metadata, base)
+        if base is not self._image:
+            self._bind_keys(base)
         self._image = base
         self._show_boxes(cells, metadata, base)
-        self._name_layers()
         self._restyle()
 
     def _name_layers(self) -> None:
@@ -151,7 +159,12 @@ class LayerLink:
         if cells is None:
             return
         name = "frame" if self._state.blind else cells.frame.name
-        own = ((self._picture, ""), (mask, " mask"), (self.boxes, " cells"))
+        own = (
+            (self._picture, ""),
+            (mask, " mask"),
+            (self.boxes, " cells"),
+            (self.marks.layer, " patterns"),
+        )
         for layer, kind in own:
             if layer is not None and layer.metadata.get("frame") == cells.frame.name:
                 layer.name = f"{name}{kind}"
@@ -190,7 +203,8 @@ class LayerLink:
 
     def _show_picture(self, cells: FrameCells, metadata: dict[str, str]) -> Any:
         """Show the frame in the layer of the one before, which keeps its colours."""
-        options = image_options(cells.image, cells.frame.name, metadata)
+        bars = cells.cells.scale_bars
+        options = image_options(cells.image, cells.frame.name, metadata, bars)
         layer = self._picture
         if layer is None:
             layer = self._picture = self._viewer.add_image(cells.image, **options)
@@ -249,8 +263,7 @@ class LayerLink:
             )
             boxes.events.editable.connect(self._lock)
             boxes.events.data.connect(self._keep_places)
-            for key, act in self._on_key.items():
-                boxes.bind_key(key, _presser(act), overwrite=True)
+            self._bind_keys(boxes)
         else:
             boxes.data = places
             boxes.size = size
@@ -260,6 +273,11 @@ class LayerLink:
         self._lock()
         boxes.metadata = dict(metadata)
         place_upon(boxes, base)
+
+    def _bind_keys(self, layer: Any) -> None:
+        """Let the keys of the canvas act while a layer is the active one."""
+        for key, act in self._on_key.items():
+            layer.bind_key(key, _presser(act), overwrite=True)
 
     def _lock(self, _event: Any = None) -> None:
         """Keep napari's tools from the boxes; it unlocks them with other data."""
@@ -291,7 +309,9 @@ class LayerLink:
         elif not is_opening and self._faded is not None:
             picture, opacity = self._faded
             picture.opacity, self._faded = opacity, None
-            self._restyle()
+            if self._missed:
+                self._missed = False
+                self._restyle()
 
     def _hide_boxes(self) -> None:
         if self.boxes is not None:
@@ -312,7 +332,9 @@ class LayerLink:
 
     def _follow(self) -> None:
         """Draw what has changed of the boxes; of a frame that opens, at its end."""
-        if self._faded is None:
+        if self._faded is not None:
+            self._missed = True
+        else:
             self._restyle()
 
     def _restyle(self) -> None:
@@ -334,6 +356,8 @@ class LayerLink:
         )
         self._look = self._look_now()
         self._apply(with_text=True)
+        self.marks.show(boxes, self._vocabulary())
+        self._name_layers()
 
     def _apply(self, with_text: bool) -> None:
         boxes = self.boxes
@@ -353,7 +377,17 @@ class LayerLink:
         if not np.array_equal(boxes.shown, style.shown):
             boxes.shown = style.shown
         if with_text:
-            boxes.text = text_options(style, float(np.max(boxes.size)))
+            self._write(style)
+
+    def _write(self, style: BoxStyle) -> None:
+        """Write the texts; where they stand, and their inks, only if that changed."""
+        boxes, size = self.boxes, float(np.max(self.boxes.size))
+        options = text_options(style, size)
+        layout = boxes, size, style.faint.tobytes(), bool(style.texts.any())
+        if layout == self._layout:
+            boxes.text.string = options["string"]
+        else:
+            boxes.text, self._layout = options, layout
 
     def _look_now(self) -> Look:
         zoom = float(self._viewer.scene.camera.zoom) * self._pixel()
@@ -449,6 +483,8 @@ class LayerLink:
         """Let go of a layer that the user removed."""
         if event.value is self.mask.layer:
             self.mask.follow(None)
+        if event.value is self.marks.layer:
+            self.marks.layer = None
         for name in ("boxes", "_picture"):
             if event.value is getattr(self, name):
                 setattr(self, name, None)

@@ -49,7 +49,7 @@ from training.runs.execution import execute
 from training.runs.experiments import configure
 from training.runs.figures import figures_for_card, load_metrics
 from training.runs.fold_result import has_result, read_result
-from training.runs.folder import RunFolder
+from training.runs.folder import LOG, RunFolder
 from training.runs.predictions import read_predictions
 from training.runs.replay import RunState, replay
 from training.runs.stacking import read_scores
@@ -268,7 +268,7 @@ def _window(_path: Path) -> None:
     for fold in state.folds.values():
         _ = fold.accuracy, fold.epochs_done, fold.share(state.epochs)
     RunFolder(Path("run")).is_running()
-    last_words(Path("run"))
+    last_words(Path("run", LOG))
 
 
 def _reports(_path: Path) -> None:

@@ -4,6 +4,7 @@ import ctypes
 import runpy
 from pathlib import Path
 
+import napari.settings
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -203,6 +204,10 @@ def own_settings(tmp_path, monkeypatch):
 
     place = str(tmp_path / "settings")
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, place)
+    napari.settings._clear_plugin_settings_cache()
+    napari.settings.get_plugin_settings(path_dir=tmp_path / "settings")
+    yield
+    napari.settings._clear_plugin_settings_cache()
 
 
 @pytest.fixture
@@ -253,6 +258,20 @@ class RealKeys:
         codes = [self._code(name) for name in names]
         for is_down, one in [(1, c) for c in codes] + [(0, c) for c in codes[::-1]]:
             self._test.XTestFakeKeyEvent(self._display, one, is_down, ctypes.c_ulong(0))
+        self._x.XSync(self._display, 0)
+
+    def hold(self, name: str, is_down: bool) -> None:
+        """Hold a key down, or let it go."""
+        code = self._code(name)
+        self._test.XTestFakeKeyEvent(self._display, code, is_down, ctypes.c_ulong(0))
+        self._x.XSync(self._display, 0)
+
+    def click(self, x: int, y: int) -> None:
+        """Click the left button at a place of the screen."""
+        now = ctypes.c_ulong(0)
+        self._test.XTestFakeMotionEvent(self._display, -1, x, y, now)
+        for is_down in (1, 0):
+            self._test.XTestFakeButtonEvent(self._display, 1, is_down, now)
         self._x.XSync(self._display, 0)
 
     def _code(self, name: str) -> int:

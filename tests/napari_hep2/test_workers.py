@@ -234,3 +234,40 @@ def test_the_application_that_quits_stops_its_workers(qtbot, qapp, state):
     assert pool.activeThreadCount() == 0
     runner.cancel()
     pool.setParent(None)
+
+
+@pytest.fixture
+def notices(monkeypatch):
+    """What is notified: sentence, and whether it is a fault."""
+    said = []
+    monkeypatch.setattr("napari_hep2.workers.notify", lambda *one: said.append(one))
+    return said
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(9.0, 0), (11.0, 1)])
+def test_the_end_of_a_long_job_is_notified(qtbot, state, notices, seconds, count):
+    now = [0.0]
+    runner = Runner(state, clock=lambda: now[0])
+
+    def done(_):
+        state.tell("3 cells written.")
+        now[0] = seconds
+
+    runner.start(Job("Writing", counting(1), done))
+    qtbot.waitUntil(finished(runner))
+    assert notices == [("3 cells written.", False)] * count
+
+
+def test_the_fault_of_a_long_job_is_notified(qtbot, state, notices):
+    times = iter([0.0, 60.0])
+    runner = Runner(state, clock=lambda: next(times))
+
+    def work():
+        yield Progress("reading")
+        raise StorageError("cells", "the disk is full", "free some space")
+
+    runner.start(Job("Reading", work, lambda _: None))
+    qtbot.waitUntil(finished(runner))
+    ((text, is_fault),) = notices
+    assert "the disk is full" in text
+    assert is_fault

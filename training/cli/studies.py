@@ -185,6 +185,35 @@ def status(
 
 
 @app.command()
+def runs(
+    folder: Annotated[Path, typer.Argument(help="Folder of runs, or a run.")],
+    as_json: Json = False,
+) -> None:
+    """List the runs in a folder, the newest first, with their accuracy."""
+    from training.evaluation.intervals import percent_range
+    from training.runs.search import find_runs
+    from training.runs.summary import newest_first, summarise_run, summary_content
+
+    found = newest_first([summarise_run(run) for run in find_runs(folder)])
+    if as_json:
+        tell([summary_content(one) for one in found], as_json)
+        return
+    table = Table("run", "started", "experiment", "protocol", "state", "%", "95 %")
+    for one in found:
+        mean = one.mean_class_accuracy
+        table.add_row(
+            one.path.name,
+            f"{one.started.astimezone():%Y-%m-%d %H:%M}" if one.started else "",
+            one.experiment,
+            one.protocol + (" (optimistic)" if one.leaky else ""),
+            one.fault or f"{one.state}, {one.folds_done} of {one.folds} folds",
+            "" if mean is None else f"{100 * mean:.1f}",
+            percent_range(one.interval) if one.interval else "",
+        )
+    show_table(table)
+
+
+@app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
     as_json: Json = False,

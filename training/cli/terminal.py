@@ -90,14 +90,11 @@ def print_metrics(metrics: "Metrics", patterns: list[str]) -> None:
 
 def print_comparison(title: str, one: "Comparison") -> None:
     """Print how much more or less a run recognises than another, and how sure."""
-    from training.evaluation.intervals import percent_range
+    from training.evaluation.comparison import comparison_words
 
-    bounds = percent_range(one.interval, "+") if one.interval else "too few"
     show_line(
-        f"{title}: {100 * one.difference:+.2f} points (95 % over specimens: {bounds}), "
-        f"better on {one.second_better}, worse on {one.first_better} of "
-        f"{one.specimens} specimens, p {one.p_value:.3f}, {one.p_holm:.3f} adjusted "
-        "for all that are compared here (Holm)"
+        f"{title}: {comparison_words(one)}, {one.p_holm:.3f} adjusted for all that "
+        "are compared here (Holm)"
     )
 
 

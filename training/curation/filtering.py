@@ -38,6 +38,7 @@ FILTERS: dict[Filter, str] = {
     "disagreed": "Disagreement, open",
     "settled": "Disagreement, consensus",
     "flagged": "Flagged",
+    "proposed": "Proposed",
     "accepted": "Accepted",
     "rejected": "Rejected",
     "relabelled": "Relabelled",
@@ -57,7 +58,11 @@ GROUPS: dict[Group, str] = {
     "specimen": "By specimen",
     "pattern": "By pattern",
     "decision": "By decision",
+    "reason": "By reason",
 }
+PROPOSED = "proposed"
+"""Measure of the cells whose rejection is proposed: the index of the reason."""
+
 _FIRST: dict[Sort, tuple[str, str]] = {
     "order": ("as in the cell folder", "as in the cell folder, last first"),
     "size": ("smallest first", "largest first"),
@@ -154,7 +159,8 @@ def choose(
     Parameters
     ----------
     measures
-        (N,) values by name, as `sort_key` takes them.
+        (N,) values by name, as `sort_key` takes them; `PROPOSED` for the filter and
+        the group by reason.
     scores : (N, K) float32 or None
         Of a model, in the order of the vocabulary; nan where a cell has none.
 
@@ -165,8 +171,12 @@ def choose(
         None, as an empty tuple, where there is no group.
     """
     key = sort_key(said.review, choice.sort, scores, measures)
-    groups = _groups(said, choice.group)
-    rows = shown_rows(_passing(said, choice, scores), key, choice.descending, groups)
+    proposed = _proposed(said.review, measures)
+    groups = _groups(said, choice.group, proposed)
+    passes = _passing(said, choice, scores)
+    if choice.filter == "proposed":
+        passes &= (proposed >= 0) & (said.codes == 0)
+    rows = shown_rows(passes, key, choice.descending, groups)
     return rows, () if groups is None else headings(rows, groups, said.codes)
 
 
@@ -199,10 +209,24 @@ def _passing_verdict(said: Said, which: Filter) -> npt.NDArray[np.bool_]:
         if said.apart is None:
             return np.zeros(len(review), dtype=np.bool_)
         return said.apart == (OPEN if which == "disagreed" else SETTLED)
+    if which == "proposed":  # what is proposed is a measure, not a decision
+        return np.ones(len(review), dtype=np.bool_)
     return passing(review, said.codes, which)
 
 
-def _groups(said: Said, group: Group) -> npt.NDArray[np.int64] | None:
+def _proposed(
+    review: ReviewSet, measures: Mapping[str, npt.NDArray[Any]]
+) -> npt.NDArray[np.int64]:
+    """Return (N,) int64, the reason for which a rejection is proposed, -1 none."""
+    known = measures.get(PROPOSED, np.full(len(review), np.nan))
+    return np.nan_to_num(known, nan=-1).astype(np.int64)
+
+
+def _groups(
+    said: Said, group: Group, proposed: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64] | None:
+    if group == "reason":
+        return proposed
     if group == "specimen":
         return said.review.specimen_index
     if group == "pattern":
@@ -214,6 +238,8 @@ def heading_name(review: ReviewSet, group: Group, key: int) -> str:
     """Return what a heading says of its group, as ``Specimen 7``."""
     if group == "decision":
         return VERDICTS[key].capitalize() or "Undecided"
+    if group == "reason":
+        return [*REASONS.values(), "no reason"][key].capitalize()
     if group == "pattern":
         return review.vocabulary[key].title if key >= 0 else "Pattern not known"
     return f"Specimen {review.specimen_names[key]}"

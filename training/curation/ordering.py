@@ -23,6 +23,7 @@ Filter = Literal[
     "disagreed",
     "settled",
     "flagged",
+    "proposed",
     "accepted",
     "rejected",
     "relabelled",
@@ -31,7 +32,7 @@ Filter = Literal[
 Sort = Literal[
     "order", "size", "focus", "brightness", "uncertainty", "suspicion", "similarity"
 ]
-Group = Literal["none", "specimen", "pattern", "decision"]
+Group = Literal["none", "specimen", "pattern", "decision", "reason"]
 
 _RELABELLED = VERDICTS.index("relabelled")
 _REJECTED = VERDICTS.index("rejected")
@@ -62,7 +63,8 @@ class Heading:
     Attributes
     ----------
     key
-        Index of the specimen, of the pattern (-1 unknown) or of the verdict.
+        Index of the specimen, of the pattern (-1 unknown), of the verdict or of the
+        reason for which a rejection is proposed (-1 none).
     start, count
         The group's place among the cells shown, and how many they are.
     decided
@@ -197,7 +199,8 @@ def passing(
     codes : (N,) int8
         As `verdict_codes` returns them.
     which
-        Not ``disagreed``, ``settled`` or ``flagged``: they rest on more than verdicts.
+        Not ``disagreed``, ``settled``, ``flagged`` or ``proposed``: they rest on more
+        than verdicts.
     """
     if which == "all":
         return np.ones(len(review), dtype=np.bool_)

@@ -14,7 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from training.errors import BadRunError
-from training.evaluation.intervals import Interval, mean_interval, pair
+from training.evaluation.intervals import (
+    Interval,
+    mean_interval,
+    pair,
+    percent_range,
+)
 from training.evaluation.metrics import (
     by_specimen,
     confusion_matrix,
@@ -240,6 +245,16 @@ def matched(
             "compare runs that held out the same cells",
         )
     return np.argsort(first_ids), np.argsort(second_ids)
+
+
+def comparison_words(one: Comparison) -> str:
+    """Return how much more or less a second system recognises, and how sure it is."""
+    bounds = percent_range(one.interval, "+") if one.interval else "too few"
+    return (
+        f"{100 * one.difference:+.2f} points (95 % over specimens: {bounds}), "
+        f"better on {one.second_better}, worse on {one.first_better} of "
+        f"{one.specimens} specimens, p {one.p_value:.3f}"
+    )
 
 
 def comparison_content(comparison: Comparison) -> dict[str, Any]:

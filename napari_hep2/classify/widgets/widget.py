@@ -19,8 +19,9 @@ from napari_hep2.classify.widgets.practice_panel import PracticePanel
 from napari_hep2.classify.widgets.specimen_answer_panel import SayingPanel
 from napari_hep2.classify.widgets.verdict_panel import VerdictPanel
 from napari_hep2.classify.widgets.why_panel import WhyPanel
-from napari_hep2.classify.widgets.worklist_panel import WorklistWidget, open_page
+from napari_hep2.classify.widgets.worklist_panel import WorklistWidget
 from napari_hep2.common.docks import dock_of
+from napari_hep2.common.pages import open_page
 from napari_hep2.common.parts import (
     CommandLine,
     SessionWidget,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QSize, Qt, QUrl
-from qtpy.QtGui import QDesktopServices
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
@@ -19,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_hep2.classify.widgets.words import WITHHELD, percent
+from napari_hep2.common.pages import open_page
 from napari_hep2.common.parts import (
     ALARM,
     CommandLine,
@@ -30,7 +30,6 @@ from napari_hep2.common.parts import (
     row,
     text_label,
 )
-from napari_hep2.state import SessionState
 from training.decisions.specimens import told_text
 from training.evaluation.verdict import NEGATIVE
 from training.inference.cards import SIMULATED
@@ -54,12 +53,6 @@ _RESULT, _VERDICT = 2, 3
 _NUMBERS = (0, 4, 7, 8)
 _OF_MODEL = (0, *range(2, 8))
 """Columns by which the model tells its verdict; the rank does, too."""
-
-
-def open_page(state: SessionState, page: Path) -> None:
-    """Show a page in the system's browser, or say where it is."""
-    if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(page))):
-        state.tell(f"No browser could be opened; the page is {page}")
 
 
 class WorklistWidget(SessionWidget):

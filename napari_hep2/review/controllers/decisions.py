@@ -57,8 +57,9 @@ class DecisionVerbs:
         one without a prediction is left as it is.
         """
         session, review = self._session, self._session.review
-        scores, prediction = scores_of(session), session.prediction
-        if review is None or scores is None or prediction is None:
+        scores = scores_of(session, self._state)
+        known, prediction = self._state.scores, session.prediction
+        if review is None or scores is None:
             session.complain("Classify the frame first: there is no prediction to use.")
             return
         rows = np.array(session.selected, dtype=np.int64)
@@ -70,7 +71,10 @@ class DecisionVerbs:
             )
             return
         called = _as_called(review, rows, scores[rows].argmax(axis=1))
-        reason = f"prediction of {prediction.card.name}"
+        known = self._state.scores
+        models = [known.model] if known is not None else []
+        models += [prediction.card.name] if prediction is not None else []
+        reason = f"prediction of {' and '.join(dict.fromkeys(models))}"
         left = len(session.selected) - len(rows)
         text = f"{_noun(len(rows))} as predicted, saved"
         text += f"; {left} without a prediction" if left else ""

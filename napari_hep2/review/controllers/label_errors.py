@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_hep2.jobs import Job, Progress, Work
-from napari_hep2.review.state import ReviewState
+from napari_hep2.review.controllers.scores import Scores, translated
+from napari_hep2.review.state import CellScores, ReviewState
 from napari_hep2.state import SessionState
 from training.curation.ordering import Sort
 from training.curation.review_set import ReviewSet
@@ -29,8 +30,11 @@ SUSPICION, UNCERTAINTY = "suspicion", "uncertainty"
 DISAGREEMENT, VIEW_SPREAD = "disagreement", "view_spread"
 """What a run, and a model, say of how sure they are."""
 
-Source = Literal["run", "views"]
-"""Who is uncertain: the models of a run, or a model over the eight views."""
+Source = Literal["run", "views", "model"]
+"""Who is uncertain: the models of a run, a model over the eight views, or a model."""
+
+_CHUNK = 512
+"""Cells that are scored between two reports of progress."""
 
 Values = npt.NDArray[np.float64]
 
@@ -175,6 +179,41 @@ class LabelQueue:
 
         return Job("Scoring the eight orientations", work, done)
 
+    def scores_job(self, model: Path, device: str = "auto") -> Job:
+        """Score every cell under review by a model, once; then sort by its doubt."""
+        review = self._session.review
+
+        def work() -> Work[tuple[Scores, bool] | None]:
+            from training.inference.scorers import load_scorer
+
+            yield Progress(f"reading {model.name}")
+            scorer = load_scorer(model, device=device)
+            if review is None or not len(review):
+                return None
+            parts = []
+            for start in range(0, len(review), _CHUNK):
+                crops = np.asarray(review.crops[start : start + _CHUNK])
+                parts.append(scorer.scores(crops))
+                share = min(start + _CHUNK, len(review)) / len(review)
+                yield Progress("scoring the cells", share)
+            scores = np.concatenate(parts)
+            seen = np.isin(review.specimen_names, scorer.card.specimens).any()
+            return translated(scores, scorer.vocabulary, review.vocabulary), bool(seen)
+
+        def done(result: tuple[Scores, bool] | None) -> Job | None:
+            session, state = self._session, self._state
+            if review is None or session.review is not review or result is None:
+                session.complain("Other cells are under review now; score them again.")
+                return None
+            scores, seen = result
+            state.scores = CellScores(model.stem, scores)
+            doubts = _doubts(review, scores)
+            found = _of_model(model.stem, doubts[UNCERTAINTY], seen)
+            wanted = state.wanted or "uncertainty"
+            return self._keep(review, "model", found, doubts, wanted)
+
+        return Job("Scoring all cells", work, done)
+
     def _keep(
         self,
         review: ReviewSet,
@@ -204,6 +243,27 @@ def _of_run(
     if elsewhere:
         said += f" Its labels are those of {elsewhere}."
     return Uncertainty(f"{votes} of {name}", said, values[UNCERTAINTY])
+
+
+def _doubts(review: ReviewSet, scores: Scores) -> dict[str, Values]:
+    """Return what the highest score, and the one of the label, lack of 1."""
+    own = review.pattern_index
+    of_label = scores[np.arange(len(scores)), np.maximum(own, 0)].astype(np.float64)
+    return {
+        UNCERTAINTY: 1 - scores.max(axis=1).astype(np.float64),
+        SUSPICION: np.where(own < 0, np.nan, 1 - of_label),
+    }
+
+
+def _of_model(name: str, doubt: Values, seen: bool) -> Uncertainty:
+    known = int(np.isfinite(doubt).sum())
+    said = f"{known:,} of {len(doubt):,} cells scored by {name}."
+    if seen:
+        said += (
+            " It was trained on specimens with the names of some of these: if they are "
+            "the same, it is more certain of their cells than of new ones."
+        )
+    return Uncertainty(f"scores of {name}", said, doubt)
 
 
 def _of_views(name: str, found: ViewSpread) -> Uncertainty:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_hep2.review.controllers.controller import ReviewController
 from napari_hep2.state import SessionState
 from training.config import QualitySettings
 from training.config.commands import command_line
+from training.curation.filtering import PROPOSED
 from training.curation.proposals import propose_rejections
 from training.curation.quality import measure_quality_parts
 from training.curation.review_set import ReviewSet
@@ -81,14 +83,30 @@ class QualityController:
                 return
             quality, proposals, self._made = found
             self._of, self._quality = review, quality
-            self._propose(proposals)
             # The gallery sorts by the brightness of the crop, known without a mask.
             names = [str(name) for name in quality if name != "brightness"]
             arrays = {name: quality[name].to_numpy() for name in names}
             self._review.state.measures = {**self._review.state.measures, **arrays}
-            self._review.order.refresh()
+            self._propose(proposals)
 
         return Job("Measuring quality", work, done)
+
+    def show_proposed(self) -> Job | None:
+        """Show the undecided cells whose rejection is proposed, by reason.
+
+        They are measured first where they were not.
+        """
+        if self.is_measured:
+            self._review.order.set_filter("proposed")
+            return None
+        measuring = self.measure_job()
+
+        def done(found: object) -> None:
+            measuring.done(found)
+            if self.is_measured:
+                self._review.order.set_filter("proposed")
+
+        return replace(measuring, done=done)
 
     def propose_anew(self, settings: QualitySettings) -> Job | None:
         """Propose by other limits; what was measured stays.
@@ -198,6 +216,12 @@ class QualityController:
         self._proposed = {
             int(row): (reason, why) for row, reason, why in zip(*columns, strict=True)
         }
+        reasons = np.full(len(self._quality), np.nan)
+        codes = proposals["reason"].map(list(REASONS).index)
+        reasons[proposals["row"]] = codes.to_numpy(np.float64)
+        state = self._review.state
+        state.measures = {**state.measures, PROPOSED: reasons}
+        self._review.order.refresh()
         counts = proposals["reason"].value_counts()
         by_reason = ", ".join(f"{n} {REASONS[str(code)]}" for code, n in counts.items())
         text = (

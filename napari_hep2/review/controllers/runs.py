@@ -93,10 +93,7 @@ class ExperimentsController:
         """Sort by how far the model of *Classify* differs over the eight views."""
         session, review = self._session, self._session.review
         self._say("", "")
-        if not self._has_cells() or review is None:
-            return None
-        if session.model is None:
-            session.complain("No model is chosen: choose one in Classify.")
+        if not self._has_model() or review is None or session.model is None:
             return None
         if review.is_folder and review.store is not None:
             device = session.device if session.device != "auto" else None
@@ -104,6 +101,21 @@ class ExperimentsController:
                 "views", review.store, model=session.model, device=device
             )
         return self.queue.views_job(session.model, session.device)
+
+    def score_all_job(self) -> Job | None:
+        """Score all cells by the model of *Classify*, and sort by its doubt."""
+        session = self._session
+        self._say("", "")
+        if not self._has_model() or session.model is None:
+            return None
+        return self.queue.scores_job(session.model, session.device)
+
+    def _has_model(self) -> bool:
+        if not self._has_cells():
+            return False
+        if self._session.model is None:
+            self._session.complain("No model is chosen: choose one in Classify.")
+        return self._session.model is not None
 
     def _has_cells(self) -> bool:
         if self._session.review is None:

@@ -90,6 +90,8 @@ class SheetController:
         called = choice.pattern is not None and choice.pattern.kind == "predicted"
         if called or choice.sort in ("uncertainty", "suspicion"):
             return "There is no command for scores that are loaded in this window."
+        if choice.filter == "proposed" or choice.group == "reason":
+            return "There is no command for what is proposed in this window."
         return ""
 
     def command(self, path: Path) -> str:

@@ -73,7 +73,7 @@ class CellOrder:
         self._forget_another(review)
         if not self._can_doubt(review, state.sort):
             state.sort = "order"
-        scores = scores_of(session) if self._needs_scores() else None
+        scores = scores_of(session, state) if self._needs_scores() else None
         codes = self._decisions.shown.codes
         said = Said(review, codes, session.decisions, state.marks, self._apart_now())
         measures = self._measures(review)
@@ -88,6 +88,7 @@ class CellOrder:
             return
         if self._ordered is not None:
             state.measures, state.limits, state.anchor = {}, None, None
+            state.scores = state.wanted = None
             state.pattern_filter, state.specimen_filter = None, ""
             state.contrast = "cell"
             if state.sort in (*_LOOKS, "similarity"):
@@ -105,6 +106,8 @@ class CellOrder:
         self._ordered, self._described = review, None
         state.anchor = review.row_of.get(anchor or "")
         state.measures = carried(state.measures, before, review)
+        if state.scores is not None:
+            state.scores = state.scores.carried(before, review)
         if state.sort == "similarity":
             state.sort = "order"
 
@@ -166,6 +169,10 @@ class CellOrder:
             # A consensus with one's own decision would show what the others decided.
             own = codes if which == "disagreed" else np.zeros_like(codes)
             self._frozen = self._apart(review, own)
+        if which == "proposed":
+            self._state.group = "reason"
+        elif self._state.group == "reason":
+            self._state.group = "none"
         self._state.filter = which
         self._show_anew()
 
@@ -185,9 +192,9 @@ class CellOrder:
         self._show_anew()
 
     def set_descending(self, descending: bool) -> None:
-        """Turn the order round."""
+        """Turn the order round, and show what is first then."""
         self._state.descending = descending
-        self.refresh()
+        self._show_top()
 
     def set_sort(self, sort: Sort) -> Job | None:
         """Sort the cells; what is not measured yet is measured first.
@@ -205,8 +212,10 @@ class CellOrder:
                 return self._describing(review, session.current)
             state.anchor = session.current
         if review is not None and not self._can_doubt(review, sort):
+            state.wanted = sort
             session.complain(
-                "There are no scores to sort by yet: classify the frame, or load a run."
+                "There are no scores to sort by yet: classify the frame, score all "
+                "cells, or load a run."
             )
             return None
         if review is not None and sort in _LOOKS and sort not in state.measures:
@@ -215,15 +224,21 @@ class CellOrder:
         return None
 
     def _sorted_by(self, sort: Sort) -> None:
-        """Sort by what is known; only then is the order named."""
-        self._state.sort = sort
+        """Sort by what is known; only then is the order named, and its top shown."""
+        self._state.sort, self._state.wanted = sort, None
+        self._show_top()
+
+    def _show_top(self) -> None:
         self.refresh()
+        self._navigation.select_first()
 
     def _can_doubt(self, review: ReviewSet, sort: Sort) -> bool:
         """Return whether a sort needs no scores, or has them."""
         if sort not in _BY_SCORES:
             return True
-        return sort in self._measures(review) or scores_of(self._session) is not None
+        if sort in self._measures(review):
+            return True
+        return scores_of(self._session, self._state) is not None
 
     def _show_anew(self) -> None:
         self.refresh()

@@ -14,7 +14,7 @@ from napari_hep2.common.parts import Wire, button, pattern_icon, row
 from napari_hep2.review.widgets.crop_tiles import TILE_MAX, TILE_MIN, TILE_START
 from napari_hep2.session import ViewerSession
 from training.curation.filtering import FILTERS, GROUPS, SORTS
-from training.curation.ordering import PatternChoice
+from training.curation.ordering import Filter, PatternChoice
 
 CONTRASTS = {
     "cell": "Contrast: cell",
@@ -68,6 +68,11 @@ class Choosers(QWidget):
         self.contrast = _toggle(CONTRASTS["cell"], "")
         self.contours = _toggle("Masks", "Outlines of the nuclei (M)")
         self.context = _toggle("Around", "Surroundings of the current cell (V)")
+        self.score = button(
+            "Score all cells",
+            "Score every cell under review by the model of Classify, then sort",
+            "score_all",
+        )
         self.size = QSlider(Qt.Orientation.Horizontal)
         self.size.setRange(TILE_MIN, TILE_MAX)
         self.size.setValue(TILE_START)
@@ -80,11 +85,12 @@ class Choosers(QWidget):
         layout.addLayout(row(self.sort, self.turn, self.group, spacing=4))
         parts = (self.contrast, self.contours, self.context, 1, self.size)
         layout.addLayout(row(*parts, spacing=4))
+        layout.addWidget(self.score)
 
     def _connect(self) -> None:
         order = self._review.order
         chosen = (
-            (self.filter, order.set_filter),
+            (self.filter, self._filter_chosen),
             (self.pattern, order.set_pattern_filter),
             (self.specimen, order.set_specimen_filter),
             (self.group, order.set_group),
@@ -95,6 +101,7 @@ class Choosers(QWidget):
         for box in (self.filter, self.pattern, self.specimen, self.sort, self.group):
             box.opened.connect(self.entered)
             box.closed.connect(self.left)
+        self.score.clicked.connect(self.score_all)
         self.turn.clicked.connect(order.set_descending)
         self.contrast.clicked.connect(self._contrast_chosen)
         self.contours.clicked.connect(self._contours_chosen)
@@ -102,6 +109,17 @@ class Choosers(QWidget):
         self.size.valueChanged.connect(self.sized)
 
     # -- from the user
+
+    def _filter_chosen(self, which: Filter) -> None:
+        if which == "proposed":
+            self._session.start(self._session.quality.show_proposed())
+            self.show_state()
+        else:
+            self._review.order.set_filter(which)
+
+    def score_all(self) -> None:
+        """Score every cell under review, and sort by what was asked for."""
+        self._session.start(self._session.experiments.score_all_job())
 
     def _sort_chosen(self, index: int) -> None:
         self._session.start(self._review.order.set_sort(self.sort.itemData(index)))
@@ -156,6 +174,7 @@ class Choosers(QWidget):
             events.pattern_filter,
             events.specimen_filter,
             events.sort,
+            events.wanted,
             events.descending,
             events.group,
             events.contrast,
@@ -202,6 +221,7 @@ class Choosers(QWidget):
         self.pattern.show_data(state.pattern_filter)
         self.specimen.show_data(state.specimen_filter)
         self.sort.show_data(state.sort)
+        self.score.setVisible(state.wanted is not None)
         self.group.show_data(state.group)
         self.turn.setChecked(state.descending)
         self.contrast.setChecked(state.contrast == "specimen")

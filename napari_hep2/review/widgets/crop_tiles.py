@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QModelIndex, QRect, QSize, Qt
@@ -37,8 +37,9 @@ _MARKS = {
     "accepted": ("\u2713", GOOD_COLOUR),
     "rejected": ("\u2717", WARNING_COLOUR),
 }
-_PAPER, _TEXT, _DIM = QColor("#161616"), QColor("#f0f0f0"), QColor("#9a9a9a")
+_PAPER, _TEXT = QColor("#161616"), QColor("#f0f0f0")
 _VEIL = QColor(22, 22, 22, 130)
+_BAND = QColor(10, 10, 10, 170)
 _CURRENT = QColor("#ffffff")
 _CHOSEN = QColor("#7fb8ff")
 _FLAG = QColor("#f0e442")
@@ -91,20 +92,20 @@ class PixmapCache:
 
 
 class TileDelegate(QStyledItemDelegate):
-    """Draws a crop, its decision as colour and mark, and its predicted pattern.
+    """Draws a crop, its decision as colour and mark, its label and leading patterns.
 
     Parameters
     ----------
     predicted
-        Takes a row of the review set and returns the pattern that a model calls it
-        and the score, or None.
+        Takes a row of the review set and returns the patterns that lead by the scores
+        of a model, each with its score; none where there are no scores.
     """
 
     def __init__(
         self,
         session: SessionState,
         state: ReviewState,
-        predicted: Callable[[int], tuple[Pattern, float] | None],
+        predicted: Callable[[int], Sequence[tuple[Pattern, float]]],
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -147,6 +148,7 @@ class TileDelegate(QStyledItemDelegate):
         if self._state.contours:
             self._draw_contours(painter, picture, cell)
         self._draw_decision(painter, picture, review, cell)
+        self._draw_leading(painter, picture, cell)
         self._draw_caption(painter, caption, review, cell)
         chosen = bool(option.state & QStyle.StateFlag.State_Selected)
         self._draw_frame(painter, tile, cell, chosen)
@@ -211,27 +213,55 @@ class TileDelegate(QStyledItemDelegate):
             return
         for k, one in enumerate(self._state.others.get(cell, ())[:3]):
             if one.verdict != "cleared":
-                chip = QRect(place.left() + 4 + 15 * k, place.bottom() - 16, 13, 13)
+                chip = QRect(place.left() + 4 + 15 * k, place.bottom() - 32, 13, 13)
                 draw_chip(painter, chip, *_mark_of(one, review.vocabulary))
+
+    def _draw_leading(self, painter: QPainter, place: QRect, cell: int) -> None:
+        """Draw the leading patterns over the lower edge of the picture."""
+        leading = self._predicted(cell)
+        if not leading:
+            return
+        band = QRect(place.left(), place.bottom() - 15, place.width(), 16)
+        painter.fillRect(band, _BAND)
+        half = band.width() // 2
+        for k, (pattern, score) in enumerate(leading):
+            part = QRect(band.left() + 3 + k * half, band.top(), half - 4, 16)
+            self._draw_chip(painter, part, pattern, f"{100 * score:.0f}")
 
     def _draw_caption(
         self, painter: QPainter, place: QRect, review: ReviewSet, cell: int
     ) -> None:
+        """Draw the given pattern and the specimen, or why a cell was dropped.
+
+        A blind reviewer sees neither of the first two.
+        """
+        inside = place.adjusted(3, 0, -2, 0)
+        index, blind = review.pattern_index[cell], self._session.blind
+        text = "" if blind else review.specimen_names[review.specimen_index[cell]]
+        if review.dropped[cell]:
+            text = review.captions[cell]
+        if index >= 0 and not blind:
+            self._draw_chip(painter, inside, review.vocabulary[index], text)
+        else:
+            self._draw_text(painter, inside, text)
+
+    def _draw_chip(
+        self, painter: QPainter, place: QRect, pattern: Pattern, text: str
+    ) -> None:
+        """Draw a pattern's letter, and a text behind it as far as there is room."""
+        chip = QRect(place.left(), place.top() + 1, 12, place.height() - 2)
+        draw_chip(painter, chip, pattern.letter, pattern.colour)
+        self._draw_text(painter, place.adjusted(16, 0, 0, 0), text)
+
+    def _draw_text(self, painter: QPainter, place: QRect, text: str) -> None:
         font = QFont(painter.font())
         font.setPixelSize(11)
         painter.setFont(font)
-        middle = Qt.AlignmentFlag.AlignVCenter
-        called = self._predicted(cell)
-        if called is not None:
-            pattern, score = called
-            chip = QRect(place.left() + 3, place.top() + 1, 12, place.height() - 2)
-            draw_chip(painter, chip, pattern.letter, pattern.colour)
-            painter.setPen(_TEXT)
-            painter.drawText(place.adjusted(18, 0, 0, 0), middle, f"{score:.2f}")
-            return
-        text = review.captions[cell]
-        painter.setPen(_DIM)
-        painter.drawText(place.adjusted(4, 0, -2, 0), middle, text)
+        painter.setPen(_TEXT)
+        shown = painter.fontMetrics().elidedText(
+            text, Qt.TextElideMode.ElideMiddle, place.width()
+        )
+        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, shown)
 
     def _draw_frame(
         self, painter: QPainter, tile: QRect, row: int, chosen: bool

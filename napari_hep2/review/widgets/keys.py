@@ -71,6 +71,7 @@ VERBS = (
     Verb("similar", "sort by similarity to this cell", ("S",), _CHOOSE),
     Verb("group", "choose the grouping", ("Shift+G",), _CHOOSE),
     Verb("select_all", "select all cells shown", ("Ctrl+A",), _CHOOSE),
+    Verb("middle", "gallery in the middle of the window", ("G",), _LOOK),
     Verb("larger", "larger tiles", ("+", "="), _LOOK),
     Verb("smaller", "smaller tiles", ("-",), _LOOK),
     Verb("contours", "outlines of the nuclei", ("M",), _LOOK),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from qtpy.QtCore import QSignalBlocker, Qt, QUrl
-from qtpy.QtGui import QDesktopServices
+from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -18,6 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_hep2.common.pages import open_page
 from napari_hep2.common.parts import (
     CommandLine,
     Wire,
@@ -181,10 +181,7 @@ class ExperimentsPanel(QWidget):
 
     def open_page(self, page: Path) -> None:
         """Show a page in the browser."""
-        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(page))):
-            self._state.tell(
-                f"{page} written; no browser was found, so open it by hand."
-            )
+        open_page(self._state, page)
 
     def _use(self) -> None:
         self._session.start(self._verbs.accepted_job(self._use_accepted))

@@ -9,9 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QSize, Qt, QTimer
-from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QGridLayout,
+    QLabel,
+    QLayout,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
-from napari_hep2.common.docks import opened_widget
+from napari_hep2.common.docks import MiddleOfWindow, opened_widget
 from napari_hep2.common.parts import (
     Folds,
     SessionWidget,
@@ -23,7 +31,7 @@ from napari_hep2.common.parts import (
     text_label,
 )
 from napari_hep2.live.panel import LivePanel
-from napari_hep2.review.controllers.scores import scores_of
+from napari_hep2.review.controllers.scores import leading_two, scores_of
 from napari_hep2.review.widgets.cell_detail import CellDetail
 from napari_hep2.review.widgets.choosers import Choosers
 from napari_hep2.review.widgets.crop_tiles import TileDelegate
@@ -42,6 +50,8 @@ from training.patterns import Pattern
 _LOOK_MS = 5000
 """How often the file is asked whether another reviewer wrote into it."""
 
+_WIDE, _BESIDE = 700, 340
+"""Pixels: a widget this wide has its controls beside the gallery, so wide."""
 _TALL = 900
 _FOLD_LOW, _FOLD_TALL = 74, 180
 """Pixels: a widget this high shows the cell and an open fold, a lower one either."""
@@ -99,19 +109,19 @@ class ReviewWidget(SessionWidget):
         )
         self.keys = button("Keys", "The list of keys (?)", "keys")
         self.status = StatusStrip(self.session)
+        self.middle = MiddleOfWindow(self)
         self._lay_out()
 
     def _lay_out(self) -> None:
+        heads = row(self.title, self.use_frame, self.open_cells, self.keys)
+        self._above = _stacked(heads, self.choosers, self.progress)
+        self._below = _stacked(self.detail, self.decide, self.footer)
         content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(8, 6, 8, 0)
-        layout.setSpacing(4)
-        layout.addLayout(row(self.title, self.use_frame, self.open_cells, self.keys))
-        layout.addWidget(self.choosers)
-        layout.addWidget(self.progress)
-        layout.addWidget(self.view, 1)
-        for part in (self.detail, self.decide, self.footer):
-            layout.addWidget(part)
+        self._grid = QGridLayout(content)
+        self._grid.setContentsMargins(8, 6, 8, 0)
+        self._grid.setSpacing(4)
+        self._is_wide: bool | None = None
+        self._arrange(is_wide=False)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 4)
         outer.setSpacing(0)
@@ -119,6 +129,26 @@ class ReviewWidget(SessionWidget):
         below = row(self.status)
         below.setContentsMargins(8, 0, 8, 0)
         outer.addLayout(below)
+
+    def _arrange(self, is_wide: bool) -> None:
+        """Set the controls above and below the gallery, or beside it."""
+        if is_wide == self._is_wide:
+            return
+        self._is_wide, grid = is_wide, self._grid
+        places = ((0, 1), (1, 1), (0, 0)) if is_wide else ((0, 0), (2, 0), (1, 0))
+        for part, place in zip(
+            (self._above, self._below, self.view), places, strict=True
+        ):
+            grid.removeWidget(part)
+            lines = 2 if is_wide and part is self.view else 1
+            grid.addWidget(part, *place, lines, 1)
+        top = Qt.AlignmentFlag.AlignTop if is_wide else Qt.AlignmentFlag(0)
+        grid.setAlignment(self._below, top)
+        for line in range(3):
+            grid.setRowStretch(line, int(line == 1))
+        for part in (self._above, self._below):
+            part.setFixedWidth(_BESIDE) if is_wide else _as_wide_as_there_is(part)
+        grid.setColumnStretch(0, 1)
 
     def _make_source(self) -> None:
         self.title = QLabel()
@@ -138,8 +168,8 @@ class ReviewWidget(SessionWidget):
         self.model = GalleryModel(self.state, state, self)
         self.tiles = TileDelegate(self.state, state, self._predicted, self)
         self.view = GalleryView(self.model, self.tiles)
-        self._scores: npt.NDArray[np.float32] | None = None
-        self._scored_for = (0, 0)
+        self._scores = np.empty((0, 0), np.float32)
+        self._leading: npt.NDArray[np.int64] | None = None
         self._look = QTimer(self)
         self._look.setInterval(_LOOK_MS)
         # A key changes decisions, rows and the current cell: facts are read once.
@@ -167,6 +197,7 @@ class ReviewWidget(SessionWidget):
             "turn": choosers.turn_round,
             "similar": choosers.sort_by_likeness,
             "select_all": review.navigation.select_all,
+            "middle": self.middle.turn,
             "larger": choosers.larger,
             "smaller": choosers.smaller,
             "contours": choosers.turn_contours,
@@ -212,6 +243,7 @@ class ReviewWidget(SessionWidget):
             (events.current, self._show_current),
             (events.selected, self._show_current),
             (events.prediction, self._show_prediction),
+            (own.scores, self._show_prediction),
             (own.measures, self._show_measures),
             (events.cells, self._show_cells),
             (own.contours, self._show_contours),
@@ -257,6 +289,7 @@ class ReviewWidget(SessionWidget):
     def resizeEvent(self, event: Any) -> None:
         """Share the new height out."""
         super().resizeEvent(event)
+        self._arrange(is_wide=self.width() >= _WIDE)
         self._share_height()
 
     def _share_height(self) -> None:
@@ -328,6 +361,7 @@ class ReviewWidget(SessionWidget):
 
     def _show_review(self) -> None:
         review = self.state.review
+        self._take_scores()
         self.tiles.cache.clear()
         self.tiles.contours.clear()
         self._show_title()
@@ -399,19 +433,40 @@ class ReviewWidget(SessionWidget):
         self.view.viewport().update()
 
     def _show_prediction(self) -> None:
-        self._scored_for = (0, 0)
+        self._take_scores()
         self.session.review.order.refresh()
         self.model.touch()
 
-    def _predicted(self, cell: int) -> tuple[Pattern, float] | None:
-        """Return what the model calls a cell under review, where it is known."""
-        review, prediction = self.state.review, self.state.prediction
-        if review is None or prediction is None:
-            return None
-        if self._scored_for != (id(review), id(prediction)):
-            self._scores = scores_of(self.state)
-            self._scored_for = (id(review), id(prediction))
-        if self._scores is None or np.isnan(self._scores[cell, 0]):
-            return None
-        best = int(self._scores[cell].argmax())
-        return review.vocabulary[best], float(self._scores[cell, best])
+    def _predicted(self, cell: int) -> list[tuple[Pattern, float]]:
+        """Return the two patterns that lead by the scores of a cell, where it has."""
+        review = self.state.review
+        if review is None or self._leading is None or self._leading[cell, 0] < 0:
+            return []
+        scores = self._scores[cell]
+        return [(review.vocabulary[k], float(scores[k])) for k in self._leading[cell]]
+
+    def _take_scores(self) -> None:
+        """Find the leading patterns of all cells at once: tiles are painted often."""
+        self._leading = None
+        scores = scores_of(self.state, self.session.review.state)
+        if scores is not None:
+            self._scores, self._leading = scores, leading_two(scores)
+
+
+def _stacked(*parts: QWidget | QLayout) -> QWidget:
+    """Put parts below one another, in a widget that takes no more than they need."""
+    made = QWidget()
+    layout = QVBoxLayout(made)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    for part in parts:
+        if isinstance(part, QLayout):
+            layout.addLayout(part)
+        else:
+            layout.addWidget(part)
+    return made
+
+
+def _as_wide_as_there_is(part: QWidget) -> None:
+    part.setMinimumWidth(0)
+    part.setMaximumWidth(16_777_215)

@@ -32,6 +32,7 @@ from napari_hep2.common.parts import (
     text_label,
 )
 from napari_hep2.forms import SettingsForm
+from napari_hep2.remembered import recent_folder
 from napari_hep2.samples import SAMPLE_FRAME, SampleDataError, sample_specimens
 from napari_hep2.specimen.controllers.frames import count_cells
 from napari_hep2.specimen.widgets.frame_tree import NOT_KNOWN, FrameTree
@@ -197,7 +198,8 @@ class SpecimenWidget(SessionWidget):
         self.session.start(self.session.specimen.open_folder(folder))
 
     def _choose_folder(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Open a folder of specimens")
+        words, start = "Open a folder of specimens", recent_folder()
+        chosen = QFileDialog.getExistingDirectory(self, words, start)
         if chosen:
             self.open_folder(Path(chosen))
 

@@ -1,4 +1,4 @@
-"""Verbs of the LOSO trainer: plan, forecast, start, stop, resume, attach, follow.
+"""Verbs of the LOSO trainer: plan, forecast, start, stop, resume, follow.
 
 No Qt here, and nothing waits: the window calls `TrainerController.poll` and
 `CostProbe.poll` as often as it likes.
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_hep2.trainer import process as trainer_process
-from napari_hep2.trainer.process import Follower, StopStep, TrainerHandle
+from napari_hep2.trainer.process import Follower, StopStep
 from napari_hep2.trainer.words import duration
 from training.config import as_typed
 from training.errors import BadRunError
@@ -111,7 +111,7 @@ class RunPlan:
         if self.out.is_file():
             return f"{self.out}: this is a file; choose a new folder."
         if RunFolder.is_at(self.out):
-            return f"{self.out}: it holds a run already; attach to it or rename it."
+            return f"{self.out}: it holds a run already; choose a new folder."
         held = {entry.name for entry in self.out.iterdir()} if self.out.is_dir() else ()
         if set(held) - {LOG}:
             return f"{self.out}: the folder is not empty; choose a new one."
@@ -224,8 +224,22 @@ def _last_line(text: str) -> str:
 # --- the run ------------------------------------------------------------------------
 
 
+@dataclass
+class Watched:
+    """A run that is followed, and how far its trainer has been stopped."""
+
+    follower: Follower
+    stopping: Iterator[StopStep] | None = None
+    step: StopStep | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Return whether a trainer starts, runs or stops."""
+        return self.follower.state.status in BUSY
+
+
 class TrainerController:
-    """Starts, follows and stops the trainer of one run folder at a time.
+    """Starts, follows and stops trainers; one of the runs is shown.
 
     Parameters
     ----------
@@ -235,42 +249,60 @@ class TrainerController:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._follower: Follower | None = None
-        self._stopping: Iterator[StopStep] | None = None
-        self.step: StopStep | None = None
+        self._watched: dict[Path, Watched] = {}
+        self._shown: Watched | None = None
 
     @property
     def run(self) -> Path | None:
-        """The run folder that is followed, or None."""
-        return self._follower.run if self._follower else None
+        """The run folder that is shown, or None."""
+        return self._shown.follower.run if self._shown else None
 
     @property
     def state(self) -> RunState | None:
-        """State of the run that is followed, or None."""
-        return self._follower.state if self._follower else None
+        """State of the run that is shown, or None."""
+        return self._shown.follower.state if self._shown else None
+
+    def state_of(self, run: Path) -> RunState:
+        """Return the state of a run that is followed."""
+        return self._watched[run].follower.state
+
+    @property
+    def step(self) -> StopStep | None:
+        """How far the trainer of the run that is shown has been stopped."""
+        return self._shown.step if self._shown else None
 
     @property
     def busy(self) -> bool:
-        """Return whether a trainer starts, runs or stops."""
-        return self.state is not None and self.state.status in BUSY
+        """Return whether a trainer of the run that is shown starts, runs or stops."""
+        return self._shown is not None and self._shown.busy
+
+    @property
+    def training(self) -> list[Path]:
+        """The runs that are followed and have a trainer, shown or not."""
+        return [path for path, one in self._watched.items() if one.busy]
+
+    @property
+    def folds_done(self) -> dict[Path, tuple[str, int]]:
+        """Status and finished folds of each run that was followed."""
+        states = {path: one.follower.state for path, one in self._watched.items()}
+        return {path: (one.status, one.count("done")) for path, one in states.items()}
 
     @property
     def can_resume(self) -> bool:
         """Return whether there are folds to train and no trainer is running."""
-        state = self.state
-        if state is None or self._stopping is not None:
+        shown = self._shown
+        if shown is None or shown.stopping is not None:
             return False
+        state = shown.follower.state
         if state.status == "done":
             return state.count("failed") > 0
-        return state.status in {"stopped", "failed", "vanished"} and self._resumable()
-
-    def _resumable(self) -> bool:
-        return self.run is not None and RunFolder.is_at(self.run)
+        paused = state.status in {"stopped", "failed", "vanished"}
+        return paused and RunFolder.is_at(shown.follower.run)
 
     @property
     def unreadable(self) -> int:
         """Lines of the events that could not be read."""
-        return self._follower.tail.bad if self._follower else 0
+        return self._shown.follower.tail.bad if self._shown else 0
 
     def start(self, plan: RunPlan) -> None:
         """Start a run.
@@ -286,7 +318,7 @@ class TrainerController:
         self._launch(plan.command(), plan.out)
 
     def resume(self) -> None:
-        """Go on with the run that is followed.
+        """Go on with the run that is shown.
 
         Raises
         ------
@@ -298,21 +330,23 @@ class TrainerController:
 
     def _launch(self, command: list[str], run: Path) -> None:
         handle = trainer_process.start(command, run)
-        if self._follower is None or self._follower.run != run:
-            self._follower = Follower(run)
-        self._follower.expect(handle)
-        self._stopping, self.step = None, None
+        watched = self._watched.get(run) or Watched(Follower(run))
+        watched.follower.expect(handle)
+        watched.stopping = watched.step = None
+        self._show(watched)
 
     def attach(self, run: Path) -> None:
-        """Follow a run that exists, also one that is running.
+        """Show a run that exists, also one that is running.
 
         Raises
         ------
         BadRunError
             If the folder holds no run.
         """
-        self._follower = trainer_process.follow(run)
-        self._stopping, self.step = None, None
+        self._show(self._watched.get(run) or Watched(trainer_process.follow(run)))
+
+    def _show(self, watched: Watched) -> None:
+        self._watched[watched.follower.run] = self._shown = watched
 
     def stop(self) -> None:
         """Begin to stop the trainer; `poll` sees to it that nothing is left.
@@ -322,26 +356,27 @@ class TrainerController:
         StorageError
             If the stop file cannot be written.
         """
-        if self.run is None or self._stopping is not None:
+        shown = self._shown
+        if shown is None or shown.stopping is not None:
             return
-        RunFolder(self.run).request_stop()
-        handle = self._handle()
-        self._stopping = trainer_process.stopping(self.run, handle, clock=self._clock)
-        self.step = "asked"
-
-    def _handle(self) -> TrainerHandle | None:
-        return self._follower.handle if self._follower else None
+        follower = shown.follower
+        RunFolder(follower.run).request_stop()
+        shown.stopping = trainer_process.stopping(
+            follower.run, follower.handle, clock=self._clock
+        )
+        shown.step = "asked"
 
     def poll(self) -> bool:
         """Read new events; return whether there are more to read at once."""
-        if self._follower is None:
-            return False
-        if self._stopping is not None:
-            self.step = next(self._stopping, None)
-            if self.step is None:
-                self._stopping = None
         end = self._clock() + BUDGET
-        while self._follower.poll():
-            if self._clock() > end:
-                return True
-        return False
+        more = False
+        for one in self._watched.values():
+            if one.stopping is not None:
+                one.step = next(one.stopping, None)
+                if one.step is None:
+                    one.stopping = None
+            while (one is self._shown or one.busy) and one.follower.poll():
+                if self._clock() > end:
+                    more = True
+                    break
+        return more

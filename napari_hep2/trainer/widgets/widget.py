@@ -7,34 +7,38 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QSettings, Qt, QTimer
 from qtpy.QtGui import QFont
 from qtpy.QtWidgets import (
-    QFileDialog,
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QProgressBar,
-    QPushButton,
     QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_hep2.common.confusion import ConfusionView
-from napari_hep2.common.docks import DockedWidget
 from napari_hep2.common.palette import theme_palette
-from napari_hep2.common.parts import disconnect_all
+from napari_hep2.common.parts import (
+    SessionWidget,
+    StatusStrip,
+    Wire,
+    button,
+    shared_row,
+)
 from napari_hep2.common.section import CollapsibleSection
 from napari_hep2.live.panel import LivePanel
-from napari_hep2.session import session_of
+from napari_hep2.notices import notify
 from napari_hep2.trainer.controllers.controller import TrainerController
 from napari_hep2.trainer.widgets.curves import LearningCurves
 from napari_hep2.trainer.widgets.fold_tiles import FoldTiles, TileLegend
+from napari_hep2.trainer.widgets.runs_panel import RunsPanel
 from napari_hep2.trainer.widgets.setup_panel import SetupPanel, text_label
 from napari_hep2.trainer.words import (
     accuracy_sentence,
@@ -44,7 +48,6 @@ from napari_hep2.trainer.words import (
 )
 from training.errors import Hep2Error
 from training.runs.experiments import EXPERIMENTS, Experiment
-from training.runs.folder import EVENTS, RunFolder
 from training.runs.replay import RunState
 
 if TYPE_CHECKING:
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 
 TICK_MS = 150
 IDLE_MS = 1000
+HIDDEN_MS = 5000
 LAST_RUN = "trainer/last_run"
 
 
@@ -60,13 +64,13 @@ def user_settings() -> QSettings:
     return QSettings("napari-hep2", "napari-hep2")
 
 
-class TrainerWidget(DockedWidget):
-    """A view of a `TrainerController`.
+class TrainerWidget(SessionWidget):
+    """A view of a `TrainerController`, with the runs of a folder to choose from.
 
     Parameters
     ----------
-    viewer
-        Tells the theme; nothing in it is changed.
+    napari_viewer
+        The viewer, given by napari.
     experiments
         To choose from, by name.
     settings
@@ -75,66 +79,55 @@ class TrainerWidget(DockedWidget):
 
     def __init__(
         self,
-        viewer: napari.viewer.Viewer,
+        napari_viewer: napari.viewer.Viewer,
         experiments: Mapping[str, Experiment] | None = None,
         settings: QSettings | None = None,
     ) -> None:
-        super().__init__()
-        self._viewer = viewer
         self._settings = settings if settings is not None else user_settings()
+        self._experiments = experiments if experiments is not None else EXPERIMENTS
         self._controller = TrainerController()
         self._theme = ""
         self._shown: RunState | None = None
-        self._fault = ""
-        self._build(experiments if experiments is not None else EXPERIMENTS)
+        self._followed_runs: dict[Path, tuple[str, int]] = {}
+        super().__init__(napari_viewer)
         self._connect()
         self._retheme()
-        self._offer_last_run()
-        self._refresh()
 
     # -- build
 
-    def _build(self, experiments: Mapping[str, Experiment]) -> None:
-        self.setup = SetupPanel(experiments, self._runs_folder())
+    def _build(self) -> None:
+        self.setup = SetupPanel(self._experiments, self._runs_folder())
         self.setup_fold = CollapsibleSection("New run", self.setup, shown=True)
+        self.runs = RunsPanel(self.state)
+        self.runs_fold = CollapsibleSection("Runs", self.runs, shown=True)
+        self.strip = StatusStrip(self.session)
         body = QWidget()
         column = QVBoxLayout(body)
         column.addWidget(self.setup_fold)
         column.addLayout(self._build_buttons())
+        column.addWidget(self.runs_fold)
         column.addWidget(self._build_results(), 1)
-        self.live: LivePanel | None = None
-        self.live_fold = CollapsibleSection("Live LOSO", QWidget(), shown=False)
+        self.live = LivePanel(self.session, self.viewer)
+        self.live_fold = CollapsibleSection("Live LOSO", self.live, shown=False)
         column.addWidget(self.live_fold)
         scroll = QScrollArea(widgetResizable=True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidget(body)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
+        layout.addWidget(scroll, 1)
+        layout.addWidget(self.strip)
         self.setMinimumWidth(400)
 
-    def _build_buttons(self) -> QVBoxLayout:
-        self.start_button = QPushButton("Start")
-        self.stop_button = QPushButton("Stop")
-        self.resume_button = QPushButton("Resume")
-        self.attach_button = QPushButton("Attach ...")
-        self.last_button = QPushButton()
-        self.stop_button.setToolTip(
-            "Ends the trainer within 5 seconds; at most one epoch is lost."
+    def _build_buttons(self) -> QLayout:
+        self.start_button = button("Start")
+        self.stop_button = button(
+            "Stop", "Ends the trainer within 5 seconds; at most one epoch is lost."
         )
-        self.resume_button.setToolTip("Trains the unfinished folds of this run.")
-        self.attach_button.setToolTip(
-            "Shows an existing run folder, finished or in training."
+        self.resume_button = button(
+            "Resume", "Trains the unfinished folds of this run."
         )
-        row = QHBoxLayout()
-        for button in (
-            self.start_button, self.stop_button, self.resume_button, self.attach_button,
-        ):  # fmt: skip
-            row.addWidget(button)
-        box = QVBoxLayout()
-        box.addLayout(row)
-        box.addWidget(self.last_button)
-        return box
+        return shared_row(self.start_button, self.stop_button, self.resume_button)
 
     def _build_results(self) -> QWidget:
         self.title = text_label()
@@ -199,23 +192,11 @@ class TrainerWidget(DockedWidget):
         self.start_button.clicked.connect(self._start)
         self.stop_button.clicked.connect(self._stop)
         self.resume_button.clicked.connect(self._resume)
-        self.attach_button.clicked.connect(self._pick_run)
-        self.last_button.clicked.connect(self._attach_last)
+        self.runs.picked.connect(self.attach)
         self.setup.changed.connect(self._refresh)
         self.tiles.picked.connect(self.curves.pick)
-        self.live_fold.button.toggled.connect(self._open_live)
 
     # -- verbs
-
-    def _open_live(self) -> None:
-        """Show the cells under review, which a session is needed for, once asked."""
-        if self.live is None:
-            self.live = LivePanel(session_of(self._viewer), self._viewer)
-            wires = self.live.wiring()
-            for signal, slot in wires:
-                signal.connect(slot)
-            self.destroyed.connect(partial(disconnect_all, wires))
-            self.live_fold.fill(self.live)
 
     def _start(self) -> None:
         plan = self.setup.plan()
@@ -230,36 +211,32 @@ class TrainerWidget(DockedWidget):
         self._try(self._controller.stop)
         self._tick()
 
-    def _pick_run(self) -> None:
-        start = str(self._controller.run or self._runs_folder())
-        found = QFileDialog.getExistingDirectory(self, "Run folder", start)
-        if found:
-            self.attach(Path(found))
-
     def attach(self, run: Path) -> None:
         """Show a run folder that exists, also one in training."""
-        if self._try(lambda: self._controller.attach(run)):
+        if run != self._controller.run and self._try(
+            lambda: self._controller.attach(run)
+        ):
             self._followed()
+
+    def show_runs(self) -> None:
+        """Show the list of runs alone."""
+        self.setup_fold.unfold(False)
+        self.runs_fold.unfold(True)
+        self.runs.list.setFocus()
 
     def use_accepted(self, folder: Path) -> None:
         """Show the choice of a new run on the accepted cells of a cell folder."""
         self.setup.use_accepted(folder)
         self.setup_fold.unfold(True)
 
-    def _attach_last(self) -> None:
-        last = self._last_run()
-        if last is not None:
-            self.attach(last)
-
     def _try(self, verb: Callable[[], None]) -> bool:
         """Do it; show what is wrong as a sentence."""
-        self._fault = ""
         try:
             verb()
         except Hep2Error as fault:
-            self._fault = str(fault)
-            self._refresh()
+            self.state.complain(fault)
             return False
+        self.state.tell("")
         return True
 
     def _followed(self) -> None:
@@ -268,43 +245,53 @@ class TrainerWidget(DockedWidget):
         self.setup_fold.unfold(False)
         self._settings.setValue(LAST_RUN, str(self._controller.run))
         self._settings.sync()
-        self.last_button.hide()
+        if self._controller.run is not None:
+            self.runs.follow(self._controller.run)
         self._tick()
 
-    # -- the last run
-
-    def _last_run(self) -> Path | None:
-        text = self._settings.value(LAST_RUN, "")
-        run = Path(text) if text else None
-        return run if run is not None and (run / EVENTS).is_file() else None
-
     def _runs_folder(self) -> Path:
-        last = self._last_run()
-        return last.parent if last else Path.home() / "hep2-runs"
-
-    def _offer_last_run(self) -> None:
-        last = self._last_run()
-        self.last_button.setVisible(last is not None)
-        if last is not None:
-            now = "in training" if RunFolder(last).is_running() else "not in training"
-            self.last_button.setText(f"Show the last run, {last.name} ({now})")
-            self.last_button.setToolTip(str(last))
+        """Return where runs are: beside the last one."""
+        text = self._settings.value(LAST_RUN, "")
+        return Path(text).parent if text else Path.home() / "hep2-runs"
 
     # -- refresh
 
     def _tick(self) -> None:
-        self._controller.poll()
-        watched = self._controller.busy or self._controller.step is not None
+        controller = self._controller
+        trained = controller.training
+        controller.poll()
+        self.runs.poll()
+        for run in set(trained) - set(controller.training):
+            self._notify_end(run)
+        if not self.isVisible():
+            self._rest_if_idle()
+            return
+        if self._followed_runs != controller.folds_done:
+            self._followed_runs = controller.folds_done
+            self._list_runs()
+        watched = trained or controller.step is not None
         self._timer.setInterval(TICK_MS if watched else IDLE_MS)
         self._refresh()
 
+    def _notify_end(self, run: Path) -> None:
+        state = self._controller.state_of(run)
+        ended = state.status in ("done", "stopped")
+        notify(f"{run.name}: {status_sentence(state)}", is_fault=not ended)
+
+    def _list_runs(self) -> None:
+        self.runs.show_folder(self.runs.state.folder or self._runs_folder())
+
+    def _wiring(self) -> list[Wire]:
+        return [*self.strip.wiring(), *self.runs.wiring(), *self.live.wiring()]
+
     def _refresh(self) -> None:
         state = self._controller.state
+        self.strip.refresh()
         self._refresh_buttons()
         self.results.setVisible(state is not None and bool(state.folds))
         if state is None:
             self.title.setText("")
-            self._say(self._fault)
+            self._say("")
             return
         self._refresh_text(state)
         if state is not self._shown:
@@ -313,21 +300,22 @@ class TrainerWidget(DockedWidget):
                 view.show_state(state)
 
     def _refresh_buttons(self) -> None:
-        busy = self._controller.busy
         obstacle = self.setup.plan().obstacle()
-        self.start_button.setEnabled(not busy and not obstacle)
+        for run in self._controller.training:
+            obstacle = f"{run.name} is in training: wait for it, or stop it."
+        self.start_button.setEnabled(not obstacle)
         self.start_button.setToolTip(
             obstacle or "Starts the command under New run in a separate process."
         )
-        self.stop_button.setEnabled(busy and self._controller.step is None)
+        idle = self._controller.step is None
+        self.stop_button.setEnabled(self._controller.busy and idle)
         self.resume_button.setEnabled(self._controller.can_resume)
-        self.attach_button.setEnabled(not busy)
 
     def _refresh_text(self, state: RunState) -> None:
         run = self._controller.run or Path()
         self.title.setText(f"{run.name}: {state.title}")
         self.title.setToolTip(str(run))
-        self._say(self._fault or status_sentence(state, self._controller.step), state)
+        self._say(status_sentence(state, self._controller.step), state)
         share = state.work_done / len(state.folds) if state.folds else 0.0
         self.progress.setValue(round(1000 * share))
         left = state.seconds_left(time.time())
@@ -341,7 +329,7 @@ class TrainerWidget(DockedWidget):
         self.note.setVisible(bool(told))
 
     def _say(self, sentence: str, state: RunState | None = None) -> None:
-        word = state.status.capitalize() if state and not self._fault else ""
+        word = state.status.capitalize() if state else ""
         self.word.setText(word)
         self.word.setVisible(bool(word))
         self.sentence.setText(sentence)
@@ -353,12 +341,18 @@ class TrainerWidget(DockedWidget):
         """Go on drawing."""
         super().showEvent(event)
         self._retheme()
+        self._list_runs()
         self._timer.start()
 
     def hideEvent(self, event: object) -> None:
-        """Draw nothing that nobody sees; the trainer goes on."""
-        self._timer.stop()
+        """Draw nothing that nobody sees; ends are notified, the trainer goes on."""
+        self._timer.setInterval(HIDDEN_MS)
+        self._rest_if_idle()
         super().hideEvent(event)
+
+    def _rest_if_idle(self) -> None:
+        if not self._controller.training and not self.runs.fit.running:
+            self._timer.stop()
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme of the window."""
@@ -367,12 +361,14 @@ class TrainerWidget(DockedWidget):
             self._retheme()
 
     def _retheme(self) -> None:
-        theme = str(self._viewer.theme)
+        theme = str(self.viewer.theme)
         if theme == self._theme or not hasattr(self, "confusion"):
             return
         self._theme = theme
         palette = theme_palette(theme)
-        for view in (self.curves, self.tiles, self.legend, self.confusion):
+        for view in (
+            self.curves, self.tiles, self.legend, self.confusion, self.runs.bars,
+        ):  # fmt: skip
             view.set_palette(palette)
 
 

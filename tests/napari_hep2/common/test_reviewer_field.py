@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QApplication, QInputDialog, QLineEdit
 from napari_hep2.classify.widgets.widget import ClassifyWidget
 from napari_hep2.common.reviewer_field import ask_reviewer
 from napari_hep2.jobs import run_here
-from napari_hep2.remembered import remember_reviewer, remembered_reviewer
+from napari_hep2.remembered import remember, remembered
 from napari_hep2.review.widgets.widget import ReviewWidget
 from napari_hep2.session import ViewerSession
 from napari_hep2.state import UNNAMED
@@ -44,13 +44,13 @@ def test_the_name_is_asked_for_once_and_remembered(
     assert answers == []
     for field in (review.reviewers.reviewer, classify.saying.reviewer):
         assert field.text() == "Anna"
-    assert remembered_reviewer() == "Anna"
+    assert remembered("reviewer", "") == "Anna"
     session.review.decision_session.close()
 
 
 def test_a_new_window_begins_with_the_name(viewer):
     assert ViewerSession(viewer).state.reviewer == UNNAMED
-    remember_reviewer("Bert")
+    remember("reviewer", "Bert")
     assert ViewerSession(viewer).state.reviewer == "Bert"
 
 

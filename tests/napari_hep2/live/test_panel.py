@@ -61,7 +61,6 @@ def test_a_relabelled_cell_moves_the_figures_and_undo_brings_the_same_back(
 def test_the_trainer_shows_the_same_figures(qtbot, viewer, widget, dock):
     trainer = TrainerWidget(viewer)
     dock(trainer, "LOSO trainer")
-    assert trainer.live is None, "made when it is asked for"
     trainer.live_fold.unfold(True)
     desk = widget.session.live.desk
     qtbot.waitUntil(lambda: desk.figures is not None and settled(widget), timeout=WAIT)

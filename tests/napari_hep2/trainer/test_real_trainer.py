@@ -16,7 +16,7 @@ from training.cli import app
 from training.config import SimulationSettings
 from training.data.simulation import simulate
 from training.runs.experiments import EXPERIMENTS
-from training.runs.folder import RunFolder
+from training.runs.folder import LOG, RunFolder
 
 SETTINGS = {
     "protocol": "k-fold", "folds": 2, "epochs": 4, "width": 0.05, "workers": 1,
@@ -45,7 +45,10 @@ def wait_until(controller, condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         controller.poll()
-        assert time.monotonic() < end, (controller.state, tp.last_words(controller.run))
+        assert time.monotonic() < end, (
+            controller.state,
+            tp.last_words(controller.run / LOG),
+        )
         time.sleep(0.02)
 
 
@@ -62,7 +65,7 @@ def test_start_stop_resume_and_the_same_numbers_on_both_sides(plan):
         wait_until(controller, lambda: controller.state.status != "starting")
         wait_until(controller, lambda: not controller.busy)
     finally:
-        tp.stop(plan.out, controller._handle(), grace=0)
+        tp.stop(plan.out, controller._shown.follower.handle, grace=0)
     state = controller.state
     assert state.status == "done", state.message
     assert state.leaky

@@ -1,6 +1,8 @@
 """Sentences about a run, word for word."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -8,10 +10,13 @@ from napari_hep2.trainer.words import (
     LEAKY,
     accuracy_sentence,
     duration,
+    run_columns,
+    run_tip,
     status_sentence,
     warnings,
 )
 from training.runs.replay import FoldState, Metrics, RunState
+from training.runs.summary import RunSummary
 
 
 @pytest.mark.parametrize(
@@ -89,3 +94,24 @@ def test_a_number_never_travels_alone():
     undefined = replace(metrics, mean_class_accuracy=None, rates={"Golgi": None})
     assert "Not defined yet: no held-out cell of Golgi" in accuracy_sentence(undefined)
     assert "there are no figures" in accuracy_sentence(Metrics())
+
+
+def test_a_run_of_a_list_and_its_tip():
+    started = datetime(2024, 3, 9, 12, tzinfo=UTC)
+    run = RunSummary(
+        Path("runs/a"), started, "set-1", "k-fold", "done", True, 5, 5, True,
+        0.8125, (0.7, 0.9),
+    )  # fmt: skip
+    assert run_columns(run) == (
+        "a", "9 Mar 2024", "set-1", "81.2 (70 to 90), optimistic",
+    )  # fmt: skip
+    assert "95 % over specimens: 70.0 to 90.0" in run_tip(run)
+    assert run_tip(run).endswith(LEAKY)
+
+
+def test_a_run_without_figures_says_how_far_it_is():
+    begun = RunSummary(Path("a"), None, "set-1", "loso", "stopped", False, 3, 83)
+    assert run_columns(begun) == ("a", "", "set-1", "stopped, 3 of 83 folds")
+    damaged = RunSummary(Path("a"), fault="config.yaml: it is damaged; repair it.")
+    assert run_columns(damaged)[3] == "damaged"
+    assert run_tip(damaged) == damaged.fault

@@ -309,3 +309,40 @@ def test_after_the_end_the_link_hears_nothing(viewer, state, specimen, specimens
     run_here(specimen.open_folder(specimens))
     assert len(viewer.layers) == 0
     assert link._clicked not in viewer.mouse_drag_callbacks
+
+
+def test_keys_of_the_canvas_act_on_the_picture_and_on_the_boxes(
+    viewer, state, specimen, specimens
+):
+    pressed = []
+    link = LayerLink(viewer, state, print, {"A": lambda: pressed.append("A")})
+    run_here(specimen.open_folder(specimens))
+    picture = viewer.layers[0]
+    for layer in (picture, link.boxes):
+        (key,) = layer.keymap
+        layer.keymap[key](layer)
+    assert pressed == ["A", "A"]
+    run_here(specimen.step_frame(1))
+    assert len(picture.keymap) == 1
+    link.close()
+
+
+def test_texts_follow_each_prediction_and_keep_their_place(link, opened, state):
+    """Only the strings are set anew where the rest stays."""
+    from napari_hep2.viewer.boxes import box_text
+
+    rows = np.flatnonzero((state.cells.cells.table["dropped"] == "").to_numpy())
+    for k in (2, 5, 0):
+        scores = np.eye(6, dtype=np.float32)[np.full(len(rows), k)]
+        state.prediction = _prediction_of(state, rows, scores)
+        cells = list(link.boxes.features.itertuples())
+        expected = [box_text(cell, I3A, link._look.near) for cell in cells]
+        assert list(link.boxes.text.values) == expected
+        assert expected[1].startswith(I3A[k].letter)
+    assert tuple(link.boxes.text.translation) == (-2 - 77 / 2, 1 - 77 / 2)
+
+
+def _prediction_of(state, rows, scores):
+    from types import SimpleNamespace
+
+    return SimpleNamespace(cells=state.cells, rows=rows, scores=scores, vocabulary=I3A)

@@ -124,3 +124,9 @@ def test_the_views_of_a_cell_folder(tmp_path, folder):
 def test_a_folder_of_runs_is_taken_for_its_runs(run):
     (one,) = json.loads(call("stale", run.path.parent, "--json"))
     assert one["run"] == str(run.path)
+
+
+def test_runs_are_listed_with_their_accuracy(run):
+    (one,) = json.loads(call("runs", run.path.parent, "--json"))
+    assert (one["state"], one["experiment"]) == ("done", "set-1")
+    assert f"{100 * one['mean_class_accuracy']:.1f}" in call("runs", run.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,9 @@ def without(image: npt.NDArray[Any], boxes: list[Box]) -> npt.NDArray[Any]:
     return filled
 
 
-def display_limits(image: npt.NDArray[Any]) -> tuple[float, float]:
+def display_limits(
+    image: npt.NDArray[Any], bars: Sequence[Box] | None = None
+) -> tuple[float, float]:
     """Return the grey values that a frame is shown black and white from.
 
     They are its percentiles 0.5 and 99.8, which a burnt-in scale bar does not move.
@@ -77,8 +80,11 @@ def display_limits(image: npt.NDArray[Any]) -> tuple[float, float]:
     Parameters
     ----------
     image : (H, W) uint8 or uint16
+    bars
+        As `find_scale_bars` returns them, which is asked where None.
     """
-    seen = without(image, find_scale_bars(image))
+    found = find_scale_bars(image) if bars is None else list(bars)
+    seen = without(image, found)
     low, high = np.percentile(seen[::4, ::4], (0.5, 99.8))
     return float(low), float(max(high, low + 1))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binom
+import scipy
 
 from training.data.signal.contrast import FrameSignal
 
@@ -82,7 +82,7 @@ def median_estimate(values: Floats) -> Estimate:
     which that has at most 2.5 % on either side.
     """
     ordered = np.sort(values)
-    k = max(int(binom.ppf(_TAIL, len(ordered), 0.5)), 1)
+    k = max(int(scipy.stats.binom.ppf(_TAIL, len(ordered), 0.5)), 1)
     return Estimate(
         float(np.median(ordered)), float(ordered[k - 1]), float(ordered[-k])
     )

@@ -339,6 +339,12 @@ def _check_choice(review: ReviewSet, choice: Choice) -> None:
             f"{review.title} has no such",
             "name the cell that the others are compared with",
         )
+    if choice.filter == "proposed" or choice.group == "reason":
+        raise BadSettingError(
+            "proposed rejections",
+            "a cell folder does not have them",
+            "list them with: python -m training quality CELLS",
+        )
     if choice.sort in ("uncertainty", "suspicion"):
         raise BadSettingError(
             f"order by {choice.sort}",

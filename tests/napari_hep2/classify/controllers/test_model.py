@@ -35,7 +35,7 @@ def test_a_prediction_is_no_decision(state, classify):
     run_here(classify.classify())
     assert state.decisions == {}
     assert review.progress.count().decided == 0
-    scores = scores_of(state)
+    scores = scores_of(state, review.state)
     assert scores.shape == (7, 6)
     assert np.isnan(scores[0]).all()
     np.testing.assert_array_equal(scores[1:], state.prediction.scores)

@@ -369,7 +369,7 @@ def test_the_report_is_written_and_opened(qtbot, monkeypatch, opened, tmp_path):
     assert pages == [str(out / "1" / "report.html")]
     assert (out / "1" / "report.html").is_file()
     settle(qtbot, opened.session)
-    assert "No browser could be opened" in opened.state.message
+    assert "No program could be opened" in opened.state.message
 
 
 @pytest.mark.window

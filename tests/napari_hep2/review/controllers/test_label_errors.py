@@ -8,9 +8,13 @@ import pytest
 from napari_hep2.jobs import drain, run_here
 from napari_hep2.review.controllers.controller import ReviewController
 from napari_hep2.review.controllers.label_errors import LabelQueue, queue_values
+from napari_hep2.review.controllers.scores import scores_of
+from napari_hep2.review.state import CellScores
 from training.config import ExtractionSettings, SegmentationSettings
+from training.curation.review_set import ReviewSet
 from training.data.cells.folder import write_cell_folder
 from training.data.layouts import read_collection
+from training.inference.scorers import load_scorer
 from training.runs.execution import execute, start_run
 from training.runs.experiments import configure
 from training.studies.label_errors import DoubtedLabels, find_label_errors
@@ -129,3 +133,51 @@ def test_a_real_run_gives_every_kept_cell_its_values(state, reviewed_run):
     top = np.nanargmax(review.state.measures["suspicion"])
     assert state.review.ids[top] == first
     review.decision_session.close()
+
+
+def test_all_cells_are_scored_once_and_sorted_by_what_was_wanted(
+    state, review, model_file
+):
+    queue = LabelQueue(state, review.state, review.order.set_sort)
+    review.order.set_sort("suspicion")
+    run_here(queue.scores_job(model_file, "cpu"))
+    scores = scores_of(state, review.state)
+    expected = load_scorer(model_file, device="cpu").scores(state.review.crops)
+    np.testing.assert_allclose(scores, expected)
+    assert review.state.sort == "suspicion"
+    first = review.state.shown[0]
+    assert scores[first, 0] == scores[:, 0].min(), "its label is Homogeneous"
+    assert queue.sources["model"].title == "scores of untrained"
+    assert "7 of 7 cells scored by untrained." in state.message
+    review.order.set_sort("uncertainty")
+    assert scores.max(axis=1)[review.state.shown].tolist() == sorted(scores.max(axis=1))
+
+
+def test_scores_of_other_cells_are_left_aside(state, review, model_file):
+    job = LabelQueue(state, review.state).scores_job(model_file, "cpu")
+    review.review_frame()
+    run_here(job)
+    assert review.state.scores is None
+    assert "score them again" in state.fault
+
+
+def test_a_prediction_of_a_scored_cell_is_taken_with_the_models_name(
+    state, review, model_file
+):
+    run_here(LabelQueue(state, review.state).scores_job(model_file, "cpu"))
+    review.navigation.select(1)
+    review.decisions.accept_prediction()
+    (decision,) = state.decisions.values()
+    assert decision.reason == "prediction of untrained"
+
+
+def test_scores_go_with_their_cells_when_some_are_cut_anew(state, review):
+    before, values = state.review, np.arange(42, dtype=np.float32).reshape(7, 6)
+    review.state.scores = CellScores("a", values)
+    table = before.table.iloc[::-1].reset_index(drop=True)
+    table.loc[0, "id"] = "new"
+    after = ReviewSet(before.crops, table, before.vocabulary, before.title, before.root)
+    review.order.carry(before, after)
+    found = review.state.scores.values
+    assert np.isnan(found[0]).all()
+    np.testing.assert_array_equal(found[1:], values[::-1][1:])

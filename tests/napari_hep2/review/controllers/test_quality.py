@@ -8,6 +8,7 @@ from training.config import (
     QualitySettings,
     SegmentationSettings,
 )
+from training.curation.filtering import heading_name
 from training.curation.quality import MEASURES, measure_quality
 from training.data.cells.folder import write_cell_folder
 from training.data.layouts import read_collection
@@ -148,3 +149,28 @@ def test_masks_that_had_to_be_made_are_told(
     assert state.message.endswith(
         "42 masks were made from crops and are less reliable."
     )
+
+
+def test_proposed_is_a_filter_with_its_reasons_as_groups(state, proposed, review):
+    found = proposed.proposals()
+    assert proposed.show_proposed() is None
+    assert sorted(review.state.shown) == sorted(found["row"])
+    names = [heading_name(state.review, "reason", h.key) for h in review.state.headings]
+    assert names == ["Out of focus"]
+    review.navigation.select_all()
+    review.decisions.reject("focus")
+    assert len(review.state.shown) == 0, "what is decided is not proposed any more"
+    review.order.set_filter("all")
+    assert review.state.headings == ()
+
+
+def test_cells_are_measured_before_proposals_are_shown(quality, review):
+    quality.settings = LOOSE
+    run_here(quality.show_proposed())
+    assert review.state.filter == "proposed"
+    assert sorted(review.state.shown) == sorted(quality.proposals()["row"])
+
+
+def test_before_they_are_measured_no_cell_is_proposed(review):
+    review.order.set_filter("proposed")
+    assert len(review.state.shown) == 0

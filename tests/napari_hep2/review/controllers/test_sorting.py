@@ -36,10 +36,14 @@ def test_cells_are_sorted_by_size_and_by_focus(state, review):
     assert review.state.shown.tolist() == list(range(7))
 
 
-def test_the_current_cell_stays_when_the_order_changes(state, review):
+def test_after_a_sort_its_top_is_current(state, review):
     review.navigation.select(4)
     review.order.set_sort("size")
-    assert state.current == 4
+    kept = [k for k in review.state.shown if not state.review.dropped[k]]
+    assert state.current == kept[0] != 4
+    review.order.set_descending(True)
+    kept = [k for k in review.state.shown if not state.review.dropped[k]]
+    assert state.current == kept[0]
 
 
 def test_a_sort_by_likeness_needs_a_cell_and_starts_with_it(state, review):
@@ -133,3 +137,12 @@ def test_measures_that_are_followed_survive_cells_cut_anew(state, review):
     review.retake(replace(state.review, table=fewer, crops=state.review.crops[1:]))
     assert review.state.measures["suspicion"].tolist() == [1, 2, 3, 4, 5, 6]
     assert review.state.shown.tolist() == [5, 4, 3, 2, 1, 0]
+
+
+def test_an_order_without_scores_is_remembered_as_wanted(state, review):
+    assert review.order.set_sort("suspicion") is None
+    assert review.state.wanted == "suspicion"
+    assert "score all cells" in state.fault
+    assert review.state.sort == "order"
+    review.order.set_sort("size")
+    assert review.state.wanted is None

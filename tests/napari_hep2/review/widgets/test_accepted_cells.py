@@ -1,8 +1,8 @@
 """Using the accepted cells only, chosen in the trainer's window."""
 
 import shlex
-from types import SimpleNamespace
 
+from napari.components import ViewerModel
 from qtpy.QtCore import QSettings
 
 from napari_hep2.trainer.widgets.widget import TrainerWidget
@@ -10,7 +10,7 @@ from napari_hep2.trainer.widgets.widget import TrainerWidget
 
 def test_the_choice_stands_in_the_command(qtbot, tmp_path):
     settings = QSettings(str(tmp_path / "s.ini"), QSettings.Format.IniFormat)
-    widget = TrainerWidget(SimpleNamespace(theme="dark"), settings=settings)
+    widget = TrainerWidget(ViewerModel(), settings=settings)
     qtbot.addWidget(widget)
     widget.show()
     qtbot.waitExposed(widget)

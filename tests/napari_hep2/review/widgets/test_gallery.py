@@ -51,7 +51,7 @@ def model(state, own):
 
 @pytest.fixture
 def view(qtbot, state, own, model):
-    view = GalleryView(model, TileDelegate(state, own, lambda _: None))
+    view = GalleryView(model, TileDelegate(state, own, lambda _: ()))
     qtbot.addWidget(view)
     view.resize(320, 300)
     view.show()

@@ -117,10 +117,10 @@ def test_the_form_changes_a_key_and_refuses_a_clash(qtbot):
     field.editingFinished.emit()
     assert "already the key for: accept" in form.fault.text()
     assert field.keySequence() == QKeySequence("F")
-    field.setKeySequence(QKeySequence("G"))
+    field.setKeySequence(QKeySequence("J"))
     field.editingFinished.emit()
     assert form.fault.text() == ""
-    assert table.keys_of("flag") == ("G",)
+    assert table.keys_of("flag") == ("J",)
     form.defaults.click()
     assert field.keySequence() == QKeySequence("F")
 

@@ -137,7 +137,7 @@ def test_the_learning_curve_opens_its_page(
     assert words == f"python -m training learning-curve {study[1]} --out {study[1]}"
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: False)
     panel.open_page(opened[0])
-    assert "open it by hand" in widget.state.message
+    assert str(opened[0]) in widget.state.message
 
 
 @pytest.mark.window

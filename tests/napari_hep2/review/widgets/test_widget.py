@@ -374,7 +374,7 @@ def test_a_blind_reviewer_sees_no_names_and_no_others(qtbot, widget, folder):
 @pytest.mark.window
 def test_a_key_over_another_layer_decides_nothing(qtbot, viewer, widget, specimens):
     canvas = viewer.window._qt_viewer.canvas.native
-    viewer.layers.selection.active = viewer.layers[0]
+    viewer.layers.selection.active = widget.session.link.mask.layer
     canvas.setFocus()
     qtbot.waitUntil(canvas.hasFocus)
     for key in (Qt.Key.Key_A, Qt.Key.Key_R, Qt.Key.Key_6, Qt.Key.Key_F):

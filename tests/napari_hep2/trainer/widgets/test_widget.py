@@ -5,10 +5,10 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import psutil
 import pytest
+from napari.components import ViewerModel
 from qtpy.QtCore import QSettings, Qt
 from qtpy.QtGui import QColor, QGuiApplication
 from qtpy.QtWidgets import QFileDialog
@@ -64,7 +64,7 @@ def make(qtbot, settings, tmp_path, monkeypatch):
     kept = []
 
     def shown(registered=True):
-        widget = TrainerWidget(SimpleNamespace(theme="dark"), settings=settings)
+        widget = TrainerWidget(ViewerModel(), settings=settings)
         kept.append(widget)
         if registered:
             qtbot.addWidget(widget)
@@ -249,7 +249,7 @@ def test_a_killed_trainer_is_told_and_can_be_resumed(make, qtbot, data, fake_com
     widget.setup.data.set_path(data)
     click(qtbot, widget.start_button)
     wait_word(qtbot, widget, "Running")
-    widget._controller._follower.handle.process.kill()
+    widget._controller._shown.follower.handle.process.kill()
     wait_word(qtbot, widget, "Vanished")
     assert "killed or crashed" in widget.sentence.text()
     assert widget.resume_button.isEnabled()
@@ -268,37 +268,85 @@ def test_the_trainer_outlives_the_widget_and_is_offered_again(
     wait_word(qtbot, first, "Running")
     run = first._controller.run
     first.hide()
-    assert not first._timer.isActive()
     first.deleteLater()
     qtbot.wait(50)
     assert RunFolder(run).is_running()
     second = make()
-    assert "set-1-001 (in training)" in second.last_button.text()
-    click(qtbot, second.last_button)
+    (row,) = wait_rows(qtbot, second, 1)
+    assert row.text(3).startswith("running, ")
+    pick(qtbot, second, "set-1-001")
     wait_word(qtbot, second, "Running")
     assert second.tiles._folds[0].curve, "with the curve from before"
     click(qtbot, second.stop_button)
     wait_word(qtbot, second, "Stopped")
 
 
-def test_attach_shows_a_folder_or_says_that_it_holds_no_run(
+def fake_run(folder, *options):
+    """Write a run that the fake trainer has finished."""
+    folder.mkdir(parents=True)
+    command = [sys.executable, str(FAKE), str(folder), "--pause", "0", *options]
+    subprocess.run(command, check=True)
+    (folder / "config.yaml").touch()
+    return folder
+
+
+def wait_rows(qtbot, widget, count):
+    """Return the rows of the list of runs, once there are so many."""
+    rows = widget.runs.list
+    qtbot.waitUntil(lambda: rows.topLevelItemCount() == count, timeout=WAIT)
+    return [rows.topLevelItem(k) for k in range(count)]
+
+
+def pick(qtbot, widget, name, held=Qt.KeyboardModifier.NoModifier):
+    """Click the row of a run."""
+    rows = widget.runs.list
+    (item,) = rows.findItems(name, Qt.MatchFlag.MatchExactly)
+    place = rows.visualItemRect(item).center()
+    qtbot.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, held, place)
+
+
+def test_a_folder_of_runs_is_listed_and_a_run_is_shown(
     make, qtbot, tmp_path, monkeypatch
 ):
     widget = make()
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
-    click(qtbot, widget.attach_button)
-    assert "holds no run" in widget.sentence.text()
-    run = tmp_path / "run"
-    run.mkdir()
-    subprocess.run(
-        [sys.executable, str(FAKE), str(run), "--pause", "0", "--fail-first"],
-        check=True,
-    )
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(empty))
+    click(qtbot, widget.runs.folder_button)
+    label = widget.runs.folder_label
+    qtbot.waitUntil(lambda: label.text() == "No run yet in empty", timeout=WAIT)
+    run = fake_run(tmp_path / "mine" / "run", "--fail-first")
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(run))
-    click(qtbot, widget.attach_button)
+    click(qtbot, widget.runs.folder_button)
+    wait_rows(qtbot, widget, 1)
+    pick(qtbot, widget, "run")
     wait_word(qtbot, widget, "Done")
     assert "1 fold failed" in widget.note.text()
     assert widget._settings.value(LAST_RUN) == str(run)
+    assert not widget.runs.report.isEnabled(), "it has no results"
+
+
+def test_another_run_is_looked_at_while_one_trains(
+    make, qtbot, data, fake_commands, tmp_path
+):
+    fake_run(tmp_path / "runs" / "older")
+    fake_commands += ["--folds", "12", "--epochs", "50"]
+    widget = make()
+    widget.setup.data.set_path(data)
+    click(qtbot, widget.start_button)
+    wait_word(qtbot, widget, "Running")
+    wait_rows(qtbot, widget, 2)
+    (marked,) = widget.runs.list.selectedItems()
+    assert marked.text(0) == "set-1-001", "what is shown is what is marked"
+    pick(qtbot, widget, "older")
+    wait_word(qtbot, widget, "Done")
+    assert not widget.stop_button.isEnabled()
+    assert not widget.start_button.isEnabled()
+    assert "set-1-001 is in training" in widget.start_button.toolTip()
+    pick(qtbot, widget, "set-1-001")
+    wait_word(qtbot, widget, "Running")
+    click(qtbot, widget.stop_button)
+    wait_word(qtbot, widget, "Stopped")
 
 
 def test_a_hidden_widget_asks_for_no_cost(make, qtbot, data, monkeypatch):
@@ -335,3 +383,33 @@ def test_in_napari_it_takes_the_theme_and_blocks_nothing(
     widget.attach(run)
     wait_word(qtbot, widget, "Done")
     assert "torch" not in set(sys.modules) - loaded
+
+
+def test_the_end_of_a_run_is_notified_also_where_the_dock_is_hidden(
+    make, qtbot, data, fake_commands, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(
+        "napari_hep2.trainer.widgets.widget.notify",
+        lambda text, is_fault: said.append((text, is_fault)),
+    )
+    monkeypatch.setattr("napari_hep2.trainer.widgets.widget.HIDDEN_MS", 50)
+    fake_commands += ["--folds", "8"]
+    widget = make()
+    widget.setup.data.set_path(data)
+    click(qtbot, widget.start_button)
+    wait_word(qtbot, widget, "Running")
+    drawn = widget.tiles._folds
+    widget.hide()
+    qtbot.waitUntil(lambda: bool(said), timeout=WAIT)
+    ((text, is_fault),) = said
+    assert text.startswith("set-1-001: 8 of 8 folds are done")
+    assert not is_fault
+    assert widget.tiles._folds == drawn, "nothing is drawn that nobody sees"
+    assert not widget._timer.isActive()
+
+
+def test_a_hidden_dock_without_a_trainer_does_nothing(make):
+    widget = make()
+    widget.hide()
+    assert not widget._timer.isActive()
