@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QRect, QSize, Qt, Signal
+from qtpy.QtCore import QEvent, QRect, QSize, Qt, Signal
 from qtpy.QtGui import (
     QColor,
     QDragEnterEvent,
@@ -132,6 +132,16 @@ def scrolled(content: QWidget, minimum_width: int = 300) -> QScrollArea:
     area.setMinimumWidth(minimum_width)
     area.setWidget(content)
     return area
+
+
+def scroll_to(part: QWidget) -> None:
+    """Bring a widget into view where it lies in an area that scrolls."""
+    area: QWidget | None = part
+    while area is not None and not isinstance(area, QScrollArea):
+        area = area.parentWidget()
+    if area is not None:
+        QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
+        area.ensureWidgetVisible(part)
 
 
 def capped(content: QWidget, height: int = 130) -> QScrollArea:

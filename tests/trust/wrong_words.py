@@ -48,6 +48,9 @@ TEMPLATES = (
     "decisions history {bad} c1",
     "decisions at {bad} 1",
     "decisions agreement {bad}",
+    "decisions answers {bad}",
+    "decisions readers {bad}",
+    "decisions confusion {bad} --reviewer a --known b",
 )
 """Each is tried with every kind of bad input."""
 
@@ -72,6 +75,9 @@ ONCE = (
     ("sheet {cells} --out {out}.png --filter odd", "odd"),
     ("sheet {cells} --out {out}.png --like nobody --sort similarity", "nobody"),
     ("decisions at {cells} 99", "curation.sqlite: there are no decisions here"),
+    ("decisions answer {out} S1 --reviewer a --result weak", "use negative"),
+    ("decisions answer nowhere S1 --reviewer a --result negative", "no such folder"),
+    ("decisions patterns --jason", "No such option"),
     ("extract {frame} --out {out}", "there is no such folder"),
     ("specimens {frame} --model {model} --out {out}", "there is no such folder"),
 )

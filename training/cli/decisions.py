@@ -267,7 +267,7 @@ def answers(folder: Folder, as_json: Json = False) -> None:
             "text": answer_of(one).text,
             "time": one.time.isoformat(timespec="seconds"),
         }
-        for name, said in read_sayings(folder).items()
+        for name, said in read_sayings(_answered(folder)).items()
         for one in said
     ]
     if as_json:
@@ -297,7 +297,7 @@ def readers(
     from training.reports.specimens.readers import agreement_content
 
     persons: dict[str, dict[str, Answer]] = {}
-    for name, said in read_sayings(folder).items():
+    for name, said in read_sayings(_answered(folder)).items():
         for one in said:
             persons.setdefault(one.reviewer, {})[name] = answer_of(one)
     model = {} if worklist is None else _answers_in(worklist)
@@ -323,13 +323,25 @@ def show_confusion(
     from training.decisions.specimen_agreement import confusion, confusion_lines
     from training.decisions.specimens import first_answers, known_answers
 
-    counts = confusion(known_answers(folder, known), first_answers(folder, reviewer))
+    place = _answered(folder)
+    counts = confusion(known_answers(place, known), first_answers(place, reviewer))
     if as_json:
         rows = [{"known": a, "said": b, "specimens": n} for (a, b), n in counts.items()]
         tell({"reviewer": reviewer, "truth": known, "confusion": rows}, as_json)
         return
     for line in confusion_lines(reviewer, known, counts):
         show_line(line)
+
+
+def _answered(folder: Path) -> Path:
+    """Return a folder in which specimens were decided on."""
+    from training.decisions.specimens import specimen_store
+
+    if not specimen_store(folder).is_file():
+        raise BadCellsError(
+            folder, "there are no decisions on specimens here", "check the folder"
+        )
+    return folder
 
 
 def _answers_in(worklist: Path) -> "dict[str, Answer]":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QVBoxLayout, QWidget
 
-from napari_hep2.common.parts import Wire, row, text_label
+from napari_hep2.common.parts import Wire, row, scroll_to, text_label
 from napari_hep2.session import ViewerSession
 
 
@@ -36,7 +36,12 @@ class PracticePanel(QWidget):
         """Return the signals that the panel follows."""
         found, events = self._saying.found.events, self._state.events
         signals = (found.sayings, found.teacher, events.cells, events.reviewer)
-        return [(signal, self.refresh) for signal in signals]
+        wires: list[Wire] = [(signal, self.refresh) for signal in signals]
+        return [*wires, (self._saying.answered, self._show_told)]
+
+    def _show_told(self) -> None:
+        if self._saying.found.teacher:
+            scroll_to(self)
 
     def refresh(self) -> None:
         """Show who can teach, and what is told by now."""

@@ -11,13 +11,19 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 from superqt import QFlowLayout
 
-from napari_hep2.common.parts import Wire, add_shortcut, button, row, text_label
+from napari_hep2.common.parts import (
+    Wire,
+    add_shortcut,
+    button,
+    row,
+    scroll_to,
+    text_label,
+)
 from napari_hep2.common.reviewer_field import ReviewerField
 from napari_hep2.session import ViewerSession
 from training.decisions.model import GRADES, RESULTS
@@ -113,11 +119,7 @@ class SayingPanel(QWidget):
         """Let the next key choose the result."""
         self.window().activateWindow()
         self.result.setFocus()
-        area: QWidget | None = self
-        while area is not None and not isinstance(area, QScrollArea):
-            area = area.parentWidget()
-        if area is not None:
-            area.ensureWidgetVisible(self)
+        scroll_to(self)
 
     def refresh(self) -> None:
         """Show who says what of the open specimen."""

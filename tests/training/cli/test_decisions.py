@@ -234,6 +234,8 @@ def test_readers_agree_with_each_other_and_with_a_model(tmp_path):
     assert "no worklist" in run(*words, fault=BadLayoutError)
     empty = tmp_path / "empty"
     empty.mkdir()
+    assert "no decisions on" in run("readers", empty, fault=BadCellsError)
+    run("answer", empty, "S1", "--reviewer", "ann", "--result", "negative")
     assert run("readers", empty) == "There are fewer than two readers.\n"
 
 

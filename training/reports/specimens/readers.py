@@ -32,12 +32,12 @@ def model_answers(rows: Iterable[Mapping[str, Any]]) -> dict[str, Answer]:
 
 
 def told_answers(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Answer]]:
-    """Return what persons say of each specimen of a worklist, by their names."""
+    """Return what persons say of each specimen, as it is reported, by their names."""
     found: dict[str, dict[str, Answer]] = defaultdict(dict)
     for row in rows:
         for one in row["specimen_decisions"]:
             found[one["reviewer"]][row["specimen"]] = Answer(
-                one["result"],
+                one["reported"],
                 tuple(one["patterns"]),
                 one["grade"],
                 one["titre"],
