@@ -109,6 +109,13 @@ def test_cytoplasm_alone_makes_a_specimen_positive():
     assert found.index.median == pytest.approx(3)
 
 
+def test_a_laboratory_can_leave_the_cytoplasm_out():
+    settings = IntensitySettings(outside_nucleus="negative")
+    scale = scale_of("1", [NEGATIVE, CUT_OFF], settings)
+    found = judge_intensity(signal(3, cytoplasm=20), scale, settings)
+    assert (found.result, found.compartment) == ("negative", "nuclei")
+
+
 def test_without_controls_the_contrast_is_given_alone():
     found = judge_intensity(signal(40.04), scale_of("1", [], SETTINGS), SETTINGS)
     assert found.result == "not judged"
