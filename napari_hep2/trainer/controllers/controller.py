@@ -282,6 +282,11 @@ class TrainerController:
         return [path for path, one in self._watched.items() if one.busy]
 
     @property
+    def alive(self) -> set[Path]:
+        """Those whose trainer's process runs: a run just shown was not read yet."""
+        return {run for run in self.training if self._watched[run].follower.alive}
+
+    @property
     def folds_done(self) -> dict[Path, tuple[str, int]]:
         """Status and finished folds of each run that was followed."""
         states = {path: one.follower.state for path, one in self._watched.items()}

@@ -88,6 +88,7 @@ class TrainerWidget(SessionWidget):
         self._controller = TrainerController()
         self._theme = ""
         self._shown: RunState | None = None
+        self._alive: set[Path] = set()
         self._followed_runs: dict[Path, tuple[str, int]] = {}
         super().__init__(napari_viewer)
         self._connect()
@@ -258,10 +259,11 @@ class TrainerWidget(SessionWidget):
 
     def _tick(self) -> None:
         controller = self._controller
-        trained = controller.training
+        self._alive |= controller.alive
         controller.poll()
         self.runs.poll()
-        for run in set(trained) - set(controller.training):
+        for run in self._alive - set(controller.training):
+            self._alive.remove(run)
             self._notify_end(run)
         if not self.isVisible():
             self._rest_if_idle()
@@ -269,7 +271,7 @@ class TrainerWidget(SessionWidget):
         if self._followed_runs != controller.folds_done:
             self._followed_runs = controller.folds_done
             self._list_runs()
-        watched = trained or controller.step is not None
+        watched = controller.training or controller.step is not None
         self._timer.setInterval(TICK_MS if watched else IDLE_MS)
         self._refresh()
 

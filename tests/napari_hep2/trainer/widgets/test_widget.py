@@ -413,3 +413,17 @@ def test_a_hidden_dock_without_a_trainer_does_nothing(make):
     widget = make()
     widget.hide()
     assert not widget._timer.isActive()
+
+
+def test_a_finished_run_that_is_looked_at_is_no_news(
+    make, qtbot, tmp_path, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(
+        "napari_hep2.trainer.widgets.widget.notify", lambda *one, **_: said.append(one)
+    )
+    run = fake_run(tmp_path / "runs" / "older")
+    widget = make()
+    widget.attach(run)
+    wait_word(qtbot, widget, "Done")
+    assert said == []
