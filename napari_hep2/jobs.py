@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from training.steps import Steps, drain
 
 T = TypeVar("T")
 
@@ -25,7 +27,7 @@ class Progress:
     share: float | None = None
 
 
-Work = Generator[Progress, None, T]
+Work = Steps[Progress, T]
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,3 @@ def run_here(job: Job | None) -> None:
     """Run a job, and those that follow it, in the calling thread."""
     while job is not None:
         job = job.done(drain(job.work()))
-
-
-def drain(work: Work[T]) -> T:
-    """Exhaust a generator and return its result."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: T = end.value
-            return result
