@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from training.steps import Steps, drain
 
 T = TypeVar("T")
 
@@ -25,7 +27,7 @@ class Progress:
     share: float | None = None
 
 
-Work = Generator[Progress, None, T]
+Work = Steps[Progress, T]
 
 
 @dataclass(frozen=True)
@@ -66,17 +68,7 @@ def run_here(job: Job | None) -> None:
         job = job.done(drain(job.work()))
 
 
-def drain(work: Work[T]) -> T:
-    """Exhaust a generator and return its result."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-
-
-def reported(text: str, steps: Generator[float, None, T]) -> Work[T]:
+def reported(text: str, steps: Steps[float, T]) -> Work[T]:
     """Return steps that yield the share done as work that reports what it does."""
     while True:
         try:
