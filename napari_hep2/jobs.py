@@ -21,10 +21,13 @@ class Progress:
         What is being done, as the user reads it.
     share
         From 0 to 1, or None where it cannot be told.
+    seen
+        What can be shown already, or None.
     """
 
     text: str
     share: float | None = None
+    seen: Any = None
 
 
 Work = Steps[Progress, T]
@@ -51,6 +54,10 @@ class Job:
         Whether something else may be opened while the job runs.
     waits
         Whether the job waits for a protected one, and is not refused.
+    seen
+        Takes, in the window's thread, what a step has to show before the end.
+    cancelled
+        Called in the window's thread after the user cancelled the job.
     """
 
     title: str
@@ -60,12 +67,30 @@ class Job:
     opens: str = ""
     apart: bool = False
     waits: bool = False
+    seen: Callable[[Any], None] | None = None
+    cancelled: Callable[[], None] | None = None
+
+    def show(self, progress: Progress) -> None:
+        """Show what a step has to show."""
+        if self.seen is not None and progress.seen is not None:
+            self.seen(progress.seen)
 
 
 def run_here(job: Job | None) -> None:
     """Run a job, and those that follow it, in the calling thread."""
     while job is not None:
-        job = job.done(drain(job.work()))
+        job = job.done(drain(_shown(job)))
+
+
+def _shown(job: Job) -> Work[Any]:
+    work = job.work()
+    while True:
+        try:
+            progress = next(work)
+        except StopIteration as end:
+            return end.value
+        job.show(progress)
+        yield progress
 
 
 def reported(text: str, steps: Steps[float, T]) -> Work[T]:

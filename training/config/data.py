@@ -146,7 +146,7 @@ class SegmentationSettings(Settings):
             f"Usual diameter of a nucleus, at least {LEAST_DIAMETER}; 0 measures it in "
             "the image."
         ),
-        json_schema_extra=unit("pixels"),
+        json_schema_extra=unit("pixels", lowest="automatic"),
     )
     smoothing: float = Field(
         0.1,

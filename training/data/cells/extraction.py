@@ -24,7 +24,12 @@ from training.data.masks.appearance import looks_like_mask
 from training.data.masks.files import read_nuclei
 from training.data.masks.matching import match_nuclei
 from training.data.masks.nuclei import Floats, Nuclei, find_components, find_nuclei
-from training.data.masks.scale_bars import Box, find_scale_bars, without
+from training.data.masks.scale_bars import (
+    Box,
+    display_limits,
+    find_scale_bars,
+    without,
+)
 from training.data.masks.segmentation import FoundNuclei, NucleusFinder
 from training.errors import BadImageError, BadMaskError
 from training.steps import Steps, drain
@@ -139,6 +144,11 @@ class FrameCells:
     mask_made: bool
     meaning: str = ""
     pixel_size: float | None = None
+
+    @cached_property
+    def limits(self) -> tuple[float, float]:
+        """Grey values that the frame is shown black and white from."""
+        return display_limits(self.image)
 
     @property
     def seen(self) -> npt.NDArray[Any]:

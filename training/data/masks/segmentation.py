@@ -54,6 +54,9 @@ _BOLDER = (1.0, 2.0, 4.0, 8.0)
 _REACH, _CLOSE = 3.5, 1.5
 """Diameters around a place that the network, and the classical way, look at."""
 
+_WIDEST = 25
+"""Diameters of the part that is looked at while settings are tried."""
+
 _LEAST_SHARE, _MOST_SHARE = 0.2, 2.0
 """Of a usual nucleus's area, that a nucleus at a place has."""
 
@@ -87,12 +90,15 @@ class PartNuclei:
 
     Attributes
     ----------
+    part
+        Rows and columns that were looked at.
     diameter
         That they were looked for with, in pixels.
     pieces
         Those whose middle lies in the part.
     """
 
+    part: Box
     diameter: float
     pieces: list[Piece]
 
@@ -244,13 +250,15 @@ class NucleusFinder:
         Parameters
         ----------
         part
-            Rows and columns.
+            Rows and columns; of a part more than 25 diameters wide or high its middle
+            is taken.
         """
         way, diameter = yield from self._prepare(settings)
+        part = _middle_of(part, round(_WIDEST * diameter))
         window = grown(part, way.margin(diameter), self._seen.shape)
         pieces = yield from way.find(window, diameter, settings)
         inside = [piece for piece in pieces if centre_in(piece, part)]
-        return PartNuclei(diameter, inside)
+        return PartNuclei(part, diameter, inside)
 
     def find_at(
         self,
@@ -312,6 +320,16 @@ def _at_none(steps: Steps[None, T]) -> Steps[float, T]:
         except StopIteration as end:
             result: T = end.value
             return result
+
+
+def _middle_of(part: Box, side: int) -> Box:
+    """Return the middle of a part, as wide and high as `side` pixels or less."""
+    starts = (one.start + max(0, one.stop - one.start - side) // 2 for one in part)
+    rows, columns = (
+        slice(start, min(one.stop, start + side))
+        for start, one in zip(starts, part, strict=True)
+    )
+    return rows, columns
 
 
 def _own_part(piece: Piece, place: tuple[int, int], taken: Mask) -> Piece | None:
