@@ -47,8 +47,10 @@ class FieldForm(QWidget):
     fields
         Fields of settings by name, in the order in which they are shown.
     first
-        Names of the fields in sight, two a row; the others lie in a section that is
-        closed. Without any, all are shown below each other.
+        Names of the fields in sight; the others lie in a section that is closed.
+        Without any, all are shown below each other.
+    across
+        Of these, in a row.
 
     Attributes
     ----------
@@ -64,13 +66,17 @@ class FieldForm(QWidget):
     changed = Signal()
 
     def __init__(
-        self, fields: Mapping[str, FieldInfo], first: Sequence[str] = ()
+        self,
+        fields: Mapping[str, FieldInfo],
+        first: Sequence[str] = (),
+        across: int = 2,
     ) -> None:
         super().__init__()
         self.editors = {
             name: make_editor(name, field) for name, field in fields.items()
         }
         self._first = [name for name in first if name in self.editors]
+        self._across = across
         self._build()
         for editor in self.editors.values():
             editor.changed.connect(self._emit_changed)
@@ -94,12 +100,12 @@ class FieldForm(QWidget):
     def _build_first(self) -> QGridLayout:
         grid = QGridLayout()
         for index, name in enumerate(self._first):
-            row, column = divmod(index, 2)
+            row, column = divmod(index, self._across)
             editor = self.editors[name]
             grid.addWidget(_label(editor), row, 2 * column)
             grid.addWidget(editor.native, row, 2 * column + 1)
-        grid.setColumnStretch(1, 1)
-        grid.setColumnStretch(3, 1)
+        for column in range(self._across):
+            grid.setColumnStretch(2 * column + 1, 1)
         return grid
 
     def _emit_changed(self) -> None:
@@ -127,6 +133,8 @@ class SettingsForm(FieldForm, Generic[S]):
     values
         What to start from; the defaults by default. Fields that are not shown keep
         these values.
+    first, across
+        As `FieldForm` takes them.
     """
 
     def __init__(
@@ -134,9 +142,12 @@ class SettingsForm(FieldForm, Generic[S]):
         model: type[S],
         fields: Sequence[str] | None = None,
         values: S | None = None,
+        first: Sequence[str] = (),
+        across: int = 2,
     ) -> None:
         names = fields if fields is not None else tuple(model.model_fields)
-        super().__init__({name: model.model_fields[name] for name in names})
+        shown = {name: model.model_fields[name] for name in names}
+        super().__init__(shown, first, across)
         self._model = model
         self.set_settings(values if values is not None else model())
 
@@ -200,6 +211,8 @@ def _editor_of_type(name: str, field: FieldInfo) -> ValueWidget[Any]:
         low, high = bounds(field, step, -_LARGE_FLOAT, _LARGE_FLOAT)
         box = FloatSpinBox(min=low, max=high, value=low, step=step, **shown)
         box.native.setStepType(box.native.StepType.AdaptiveDecimalStepType)
+        if isinstance(extra, dict) and "lowest" in extra:
+            box.native.setSpecialValueText(str(extra["lowest"]))
         return box
     if get_origin(kind) is Literal:
         choices = [(str(value), value) for value in get_args(kind)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from training.steps import Steps, drain
 
 T = TypeVar("T")
 
@@ -19,13 +21,16 @@ class Progress:
         What is being done, as the user reads it.
     share
         From 0 to 1, or None where it cannot be told.
+    seen
+        What can be shown already, or None.
     """
 
     text: str
     share: float | None = None
+    seen: Any = None
 
 
-Work = Generator[Progress, None, T]
+Work = Steps[Progress, T]
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,10 @@ class Job:
         Whether something else may be opened while the job runs.
     waits
         Whether the job waits for a protected one, and is not refused.
+    seen
+        Takes, in the window's thread, what a step has to show before the end.
+    cancelled
+        Called in the window's thread after the user cancelled the job.
     """
 
     title: str
@@ -58,25 +67,33 @@ class Job:
     opens: str = ""
     apart: bool = False
     waits: bool = False
+    seen: Callable[[Any], None] | None = None
+    cancelled: Callable[[], None] | None = None
+
+    def show(self, progress: Progress) -> None:
+        """Show what a step has to show."""
+        if self.seen is not None and progress.seen is not None:
+            self.seen(progress.seen)
 
 
 def run_here(job: Job | None) -> None:
     """Run a job, and those that follow it, in the calling thread."""
     while job is not None:
-        job = job.done(drain(job.work()))
+        job = job.done(drain(_shown(job)))
 
 
-def drain(work: Work[T]) -> T:
-    """Exhaust a generator and return its result."""
+def _shown(job: Job) -> Work[Any]:
+    work = job.work()
     while True:
         try:
-            next(work)
+            progress = next(work)
         except StopIteration as end:
-            result: T = end.value
-            return result
+            return end.value
+        job.show(progress)
+        yield progress
 
 
-def reported(text: str, steps: Generator[float, None, T]) -> Work[T]:
+def reported(text: str, steps: Steps[float, T]) -> Work[T]:
     """Return steps that yield the share done as work that reports what it does."""
     while True:
         try:

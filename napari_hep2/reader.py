@@ -12,11 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy.typing as npt
-
 if TYPE_CHECKING:
     from training.data.layouts import Collection, Frame
-    from training.data.masks.scale_bars import Box
 
 LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
@@ -181,13 +178,14 @@ def frame_layers(frame: Frame, specimen: str, folder: Path) -> list[LayerData]:
     """
     from training.data.layouts import check_one_mask, with_channel
     from training.data.masks.files import read_nuclei
+    from training.data.masks.scale_bars import display_limits
     from training.storage.images import read_frame
 
     frame = with_channel(frame)
     check_one_mask(frame)
     image = read_frame(frame.image).pixels
     metadata = {"specimen": specimen, "frame": frame.name, "folder": str(folder)}
-    options = image_options(image, frame.name, metadata)
+    options = image_options(display_limits(image), frame.name, metadata)
     layers: list[LayerData] = [(image, options, "image")]
     if frame.mask is not None:
         labels = read_nuclei(frame.mask, image.shape).labels
@@ -196,24 +194,13 @@ def frame_layers(frame: Frame, specimen: str, folder: Path) -> list[LayerData]:
 
 
 def image_options(
-    image: npt.NDArray[Any],
-    name: str,
-    metadata: dict[str, str],
-    bars: Sequence[Box] | None = None,
+    limits: tuple[float, float], name: str, metadata: dict[str, str]
 ) -> dict[str, Any]:
-    """Return the options of an image layer, stretched for display only.
-
-    Parameters
-    ----------
-    bars
-        Burnt-in scale bars; they are looked for where None.
-    """
-    from training.data.masks.scale_bars import display_limits
-
+    """Return the options of an image layer, stretched for display only."""
     return {
         "name": name,
         "metadata": dict(metadata),
-        "contrast_limits": display_limits(image, bars),
+        "contrast_limits": limits,
         "colormap": "gray",
     }
 

@@ -34,11 +34,19 @@ from napari_hep2.review.controllers.near_copies import CopiesController
 from napari_hep2.review.controllers.quality import QualityController
 from napari_hep2.review.controllers.runs import ExperimentsController
 from napari_hep2.specimen.controllers.frames import SpecimenController
-from napari_hep2.specimen.controllers.mask_tool import MendingDesk, MendingTool
+from napari_hep2.specimen.controllers.mask_clicks import MaskClicks
+from napari_hep2.specimen.controllers.mask_tool import (
+    KEYS,
+    MendingDesk,
+    MendingTool,
+    napari_key,
+)
 from napari_hep2.specimen.controllers.masks import MendingController
+from napari_hep2.specimen.controllers.nuclei import PreviewController
 from napari_hep2.state import UNNAMED, SessionState
 from napari_hep2.viewer.layers import LayerLink
-from napari_hep2.workers import Runner
+from napari_hep2.viewer.lines import LinesLayer
+from napari_hep2.workers import Queue, Runner
 from training.data.cells.folder import is_cell_folder
 from training.inference.kept import KeptFrames
 
@@ -46,6 +54,7 @@ if TYPE_CHECKING:
     from training.data.layouts import Collection
 
 _PATTERN_KEYS = 6
+_PREVIEW, _PREVIEW_COLOUR = "preview of nuclei", "#56b4e9"
 
 
 class ViewerSession:
@@ -92,17 +101,27 @@ class ViewerSession:
         self.worklist.found.events.rows.connect(self.classify.show_kept)
         self.saying.found.events.sayings.connect(self.worklist.take_decisions)
         self.runner = Runner(self.state)
+        self.strokes = Queue(self.state)
         self.link = LayerLink(
             weakref.proxy(viewer), self.state, self._clicked, self._canvas_keys()
         )
         self.mending = MendingController(
             self.state,
             self.specimen,
-            self.link.mask.paint,
+            self.link.mask,
             self.review.select_cell,
             self.review.retake,
             self.is_signed,
+            self.strokes.add,
         )
+        self.clicks = MaskClicks(weakref.proxy(viewer), self.link, self.mending)
+        self.previews = Queue(self.state)
+        self.preview = PreviewController(
+            self.state, self.link.part_in_view, self.previews.add
+        )
+        self.previews.failed.connect(self.preview.failed)
+        self._outlines = LinesLayer(weakref.proxy(viewer), _PREVIEW, _PREVIEW_COLOUR)
+        self.preview.changed.connect(self._preview_changed)
         self.tool = MendingTool(
             weakref.proxy(viewer), self.link, self.mending.follow, self.state.tell
         )
@@ -158,11 +177,16 @@ class ViewerSession:
         """Leave the result of what runs aside: nothing is there to draw it in."""
         self.runner.cancel()
         self.live_lane.cancel()
+        self.strokes.cancel()
+        self.previews.cancel()
+        self.clicks.close()
         self.link.close()
 
     def _frame_opened(self) -> None:
         """Review the open frame's cells, unless a cell folder is under review."""
         self.mending.frame_opened()
+        if self.state.cells is None:
+            return
         review = self.state.review
         if review is None or not review.is_folder:
             self.review.review_frame()
@@ -175,13 +199,20 @@ class ViewerSession:
             self.link.mask.show(self.mending.painted)
             self.desk.bind_keys()
 
+    def _preview_changed(self) -> None:
+        if len(self.preview.lines):
+            width = self.link.line_width()
+            self._outlines.show(self.preview.lines, self.link.base, width)
+        else:
+            self._outlines.hide()
+
     def _names_changed(self) -> None:
         cells, review = self.state.cells, self.state.review
         if cells is not None and review is not None and not review.is_folder:
             self.review.review_frame()
 
     def _canvas_keys(self) -> dict[str, Callable[[], None]]:
-        """Return the keys that decide on the current cell from the canvas."""
+        """Return the keys that act from the canvas: decisions, and mask edits."""
         verbs = self.review.decisions
         relabel = {str(k + 1): partial(verbs.relabel, k) for k in range(_PATTERN_KEYS)}
         reject = dict.fromkeys(("Delete", "Backspace", "R"), verbs.reject)
@@ -190,7 +221,16 @@ class ViewerSession:
             **reject,
             **relabel,
         }
-        return {key: partial(self._decide, verb) for key, verb in keys.items()}
+        found: dict[str, Callable[[], None]] = {
+            key: partial(self._decide, verb) for key, verb in keys.items()
+        }
+        edits = {napari_key(KEYS[verb]): verb for verb in ("apply", "undo", "redo")}
+        edits |= {"Control-Z": "undo", "Control-Shift-Z": "redo"}
+        found |= {key: partial(self._edit, verb) for key, verb in edits.items()}
+        return found
+
+    def _edit(self, verb: str) -> None:
+        self.desk.do(verb)
 
     def _decide(self, verb: Callable[[], None]) -> None:
         """Decide on the current cell if its box is in the viewer."""

@@ -10,8 +10,9 @@ import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy.typing as npt
 from psygnal import SignalGroupDescriptor
 
 from training.config import ExtractionSettings, SegmentationSettings
@@ -31,8 +32,25 @@ UNSIGNED = "Nothing was recorded: a decision carries the name of its reviewer."
 
 # An array or a table has no truth value: such fields change when the object changes.
 _BY_IDENTITY = dict.fromkeys(
-    ("collection", "cells", "review", "decisions", "prediction"), operator.is_
+    ("collection", "cells", "picture", "review", "decisions", "prediction"),
+    operator.is_,
 )
+
+
+@dataclass(frozen=True, eq=False)
+class FramePicture:
+    """A frame that was read, whose cells are not cut yet.
+
+    Attributes
+    ----------
+    image : (H, W) uint8 or uint16
+    limits
+        Grey values that are shown black and white.
+    """
+
+    frame: Frame
+    image: npt.NDArray[Any]
+    limits: tuple[float, float]
 
 
 @dataclass
@@ -47,6 +65,8 @@ class SessionState:
         Index of the specimen in the collection and of the frame in the specimen.
     cells
         The open frame with its cells, kept and dropped, or None.
+    picture
+        The open frame where its cells are not there yet, or None.
     specimen, pattern
         Of the open frame; `pattern` is a name of the vocabulary or None.
     show_dropped
@@ -84,6 +104,7 @@ class SessionState:
     collection: Collection | None = None
     position: tuple[int, int] = (0, 0)
     cells: FrameCells | None = None
+    picture: FramePicture | None = None
     specimen: str = ""
     pattern: str | None = None
     show_dropped: bool = True
@@ -144,6 +165,12 @@ class SessionState:
         """Ids of the selected cells."""
         review = self.review
         return [] if review is None else [str(review.ids[k]) for k in self.selected]
+
+    @property
+    def open_image(self) -> npt.NDArray[Any] | None:
+        """The pixels of the open frame, (H, W), cut or not, or None."""
+        opened = self.cells or self.picture
+        return None if opened is None else opened.image
 
     def tell(self, message: str) -> None:
         """Give good news, which takes an earlier fault off the screen."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -102,6 +103,8 @@ class Lane(QObject):
         ]
 
     def _yielded(self, progress: Progress) -> None:
+        if self.job is not None:
+            self.job.show(progress)
         self.progress = progress
         self.changed.emit()
 
@@ -128,6 +131,55 @@ class Lane(QObject):
     def _end(self) -> None:
         self.changed.emit()
         self.ended.emit()
+
+
+class Queue(QObject):
+    """Runs jobs one after the other, each to its end, and shows none of them.
+
+    Parameters
+    ----------
+    state
+        Its `fault` is written.
+
+    Attributes
+    ----------
+    failed
+        Says that a job failed.
+    """
+
+    failed = Signal()
+
+    def __init__(self, state: SessionState, pool: WorkerPool | None = None) -> None:
+        super().__init__()
+        self._state, self._waiting = state, deque[Job]()
+        pool = worker_pool() if pool is None else pool
+        self._lane = Lane(pool, self, holds=False)
+        self._lane.failed.connect(self._complain)
+        self._lane.ended.connect(self._go_on)
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether a job runs."""
+        return self._lane.job is not None
+
+    def add(self, job: Job | None) -> None:
+        """Run a job once those before it are over; None is ignored."""
+        if job is not None:
+            self._waiting.append(job)
+            self._go_on()
+
+    def cancel(self) -> None:
+        """Leave aside what runs and what waits."""
+        self._waiting.clear()
+        self._lane.cancel()
+
+    def _go_on(self) -> None:
+        if self._waiting and not self.is_running:
+            self._lane.begin(self._waiting.popleft())
+
+    def _complain(self, job: Job | None, fault: Exception) -> None:
+        self._state.complain(fault_words(job, fault))
+        self.failed.emit()
 
 
 class Runner(QObject):
@@ -200,8 +252,11 @@ class Runner(QObject):
     def cancel(self) -> None:
         """Stop what runs at its next step and leave its result aside."""
         self._waiting = None
-        self._work.cancel()
-        self._opening.cancel()
+        for lane in (self._work, self._opening):
+            job = lane.job
+            lane.cancel()
+            if job is not None and job.cancelled is not None:
+                job.cancelled()
 
     @property
     def is_running(self) -> bool:
@@ -213,9 +268,9 @@ class Runner(QObject):
         text = "" if job is None else job.title
         if job is not None and progress is not None:
             text = f"{text}: {progress.text}"
-        share = None if job is None or progress is None else progress.share
-        state.busy, state.progress = text, share
         opened = self._opening.job
+        shown = self._opening.progress if job is None else progress
+        state.busy, state.progress = text, None if shown is None else shown.share
         state.opening = "" if opened is None else opened.opens
 
     def _go_on(self) -> None:

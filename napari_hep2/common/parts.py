@@ -396,9 +396,10 @@ class StatusStrip(QWidget):
     def refresh(self) -> None:
         """Show the state."""
         state = self._session.state
-        opening = "" if not state.opening else f"Opening {state.opening}"
+        doing = "Opening" if state.picture is None else "Finding nuclei of"
+        opening = "" if not state.opening else f"{doing} {state.opening}"
         if state.blind and opening:
-            opening = "Opening"
+            opening = doing.removesuffix(" of")
         self.running.setVisible(bool(state.busy or opening))
         self.busy.setText("; ".join(text for text in (state.busy, opening) if text))
         # No bar where the share is not known: a moving one repaints the whole window,

@@ -8,13 +8,14 @@ not imported here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_hep2.reader import image_options, labels_options
-from napari_hep2.state import SessionState
+from napari_hep2.state import FramePicture, SessionState
 from napari_hep2.viewer.boxes import (
     KEPT,
     BoxStyle,
@@ -42,8 +43,30 @@ if TYPE_CHECKING:
 _FADED = 0.3
 """Opacity of a picture while the next one is read."""
 
+_LEAST_SEEN = 16
+"""Pixels of the frame: fewer are seen where it is out of the view."""
+
 _NEAR = 260
 """Side of a box in screen pixels when it is brought near."""
+
+
+@dataclass(frozen=True)
+class Click:
+    """A press on the picture that moved nothing.
+
+    Attributes
+    ----------
+    place
+        (y, x) in pixels of the frame.
+    modifiers
+        Keys that were held, as napari names them.
+    cell
+        Id of the cell whose box was clicked, or None.
+    """
+
+    place: tuple[float, float]
+    modifiers: tuple[str, ...]
+    cell: str | None
 
 
 class LayerLink:
@@ -72,6 +95,8 @@ class LayerLink:
         The layer of the shapes that stand for patterns.
     picking
         Whether a click on a box chooses its cell.
+    on_click
+        Takes clicks of the left button first; those it takes choose no cell.
     """
 
     def __init__(
@@ -89,7 +114,9 @@ class LayerLink:
         self.mask = MaskLayer()
         self.marks = PatternMarks(viewer)
         self._image: Any = None
+        self._shown_for = ""
         self.picking = True
+        self.on_click: Callable[[Click], bool] | None = None
         self._look = Look()
         self.boxes: Any = None
         self._places = np.empty((0, 2))
@@ -103,6 +130,7 @@ class LayerLink:
         restyle = (events.prediction, events.decisions, events.show_dropped)
         return [
             (events.cells, self._draw),
+            (events.picture, self._draw_picture),
             (events.opening, self._fade),
             (events.blind, self._name_layers),
             *((signal, self._follow) for signal in restyle),
@@ -139,7 +167,7 @@ class LayerLink:
             self._hide_boxes()
             return
         adopted = self._image_of(cells.frame)
-        metadata = self._metadata(cells)
+        metadata = self._metadata(cells.frame)
         self._take_over(metadata)
         base = adopted
         if base is None:
@@ -153,12 +181,26 @@ class LayerLink:
         self._show_boxes(cells, metadata, base)
         self._restyle()
 
+    def _draw_picture(self) -> None:
+        """Show a frame whose cells are not there yet, and nothing of the one before."""
+        picture = self._state.picture
+        if picture is None:
+            return
+        metadata = self._metadata(picture.frame)
+        self._take_over(metadata)
+        self._image = self._show_picture(picture, metadata)
+        self.mask.hide()
+        self._shown_for = self._state.opening
+        self._fade()
+        self._name_layers()
+
     def _name_layers(self) -> None:
         """Name our layers by the frame; before a blind reviewer, by their kind."""
-        cells, mask = self._state.cells, self.mask.layer
-        if cells is None:
+        opened, mask = self._state.cells or self._state.picture, self.mask.layer
+        if opened is None:
             return
-        name = "frame" if self._state.blind else cells.frame.name
+        frame = opened.frame.name
+        name = "frame" if self._state.blind else frame
         own = (
             (self._picture, ""),
             (mask, " mask"),
@@ -166,7 +208,7 @@ class LayerLink:
             (self.marks.layer, " patterns"),
         )
         for layer, kind in own:
-            if layer is not None and layer.metadata.get("frame") == cells.frame.name:
+            if layer is not None and layer.metadata.get("frame") == frame:
                 layer.name = f"{name}{kind}"
 
     def _image_of(self, frame: Frame) -> Any:
@@ -182,12 +224,12 @@ class LayerLink:
             return None
         return self._own[1]
 
-    def _metadata(self, cells: FrameCells) -> dict[str, str]:
+    def _metadata(self, frame: Frame) -> dict[str, str]:
         collection = self._state.collection
-        folder = collection.root if collection else cells.frame.image.parent
+        folder = collection.root if collection else frame.image.parent
         return {
             "specimen": self._state.specimen,
-            "frame": cells.frame.name,
+            "frame": frame.name,
             "folder": str(folder),
         }
 
@@ -201,17 +243,18 @@ class LayerLink:
             elif hasattr(layer, "contour"):
                 self.mask.layer = layer
 
-    def _show_picture(self, cells: FrameCells, metadata: dict[str, str]) -> Any:
+    def _show_picture(
+        self, opened: FrameCells | FramePicture, metadata: dict[str, str]
+    ) -> Any:
         """Show the frame in the layer of the one before, which keeps its colours."""
-        bars = cells.cells.scale_bars
-        options = image_options(cells.image, cells.frame.name, metadata, bars)
+        options = image_options(opened.limits, opened.frame.name, metadata)
         layer = self._picture
         if layer is None:
-            layer = self._picture = self._viewer.add_image(cells.image, **options)
+            layer = self._picture = self._viewer.add_image(opened.image, **options)
             self._viewer.reset_view()
         elif layer.metadata != metadata:
-            is_other_size = layer.data.shape != cells.image.shape
-            layer.data = cells.image
+            is_other_size = layer.data.shape != opened.image.shape
+            layer.data = opened.image
             layer.name, layer.metadata = options["name"], options["metadata"]
             layer.reset_contrast_limits_range()
             layer.contrast_limits = options["contrast_limits"]
@@ -233,8 +276,8 @@ class LayerLink:
             layer.name, layer.metadata = options["name"], options["metadata"]
         place_upon(layer, base)
         layer.contour = 1
-        layer.visible = layer.visible or cells.mask_made
         self.mask.follow(layer)
+        self.mask.reveal(cells.mask_made)
 
     def _show_boxes(
         self, cells: FrameCells, metadata: dict[str, str], base: Any
@@ -300,13 +343,16 @@ class LayerLink:
 
     def _fade(self) -> None:
         """Take the boxes off, and dim the picture, while another frame is opened."""
-        is_opening = bool(self._state.opening)
+        opening = self._state.opening
+        self._shown_for = self._shown_for if opening else ""
+        is_opening = bool(opening)
+        is_before = is_opening and self._shown_for != opening
         if self.boxes is not None:
             self.boxes.visible = not is_opening and self._state.cells is not None
-        if is_opening and self._faded is None and self._picture is not None:
+        if is_before and self._faded is None and self._picture is not None:
             self._faded = self._picture, float(self._picture.opacity)
             self._picture.opacity *= _FADED
-        elif not is_opening and self._faded is not None:
+        elif not is_before and self._faded is not None:
             picture, opacity = self._faded
             picture.opacity, self._faded = opacity, None
             if self._missed:
@@ -324,6 +370,8 @@ class LayerLink:
         """Return the current cell's row of the open frame's table, or None."""
         state = self._state
         if state.review is None or state.current is None or self.boxes is None:
+            return None
+        if state.cells is None:
             return None
         rows = np.flatnonzero(
             self.boxes.features["roi_id"].to_numpy() == state.review.ids[state.current]
@@ -441,6 +489,31 @@ class LayerLink:
             corners *= np.asarray(image.downsample_factors)[image.data_level][-2:]
         return corners
 
+    @property
+    def base(self) -> Any:
+        """The image layer of the open frame, or None."""
+        return self._image
+
+    def part_in_view(self) -> tuple[slice, slice] | None:
+        """Return rows and columns of the open frame that are seen; all without a view.
+
+        None where no frame is open.
+        """
+        image = self._state.open_image
+        if image is None or self._image is None:
+            return None
+        low, high = np.clip(self._corners(), 0, np.array(image.shape)).astype(int)
+        if (high - low).min() < _LEAST_SEEN:
+            low, high = np.zeros(2, int), np.array(image.shape)
+        rows, columns = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        return rows, columns
+
+    def line_width(self) -> float:
+        """Return the width of a thin line in pixels of the frame, as it is seen."""
+        zoom = float(self._viewer.scene.camera.zoom)
+        pixel = pixel_in_viewer(self._image, self._viewer.layers.units)
+        return look_at_zoom(zoom * pixel, 0).line
+
     def zoom_to_current(self) -> None:
         """Bring the current cell near, in the middle of the view."""
         row = self.current_row()
@@ -459,10 +532,15 @@ class LayerLink:
         if not self.picking:
             return
         position = np.asarray(event.position[-2:], dtype=np.float64)
+        keys, is_left = tuple(event.modifiers), event.button == 1
         yield
         if event.type == "mouse_move":
             return
         cell = self.cell_at(position)
+        if is_left and self._image is not None and self.on_click is not None:
+            place = from_viewer(self._image, position, self._viewer.layers.units)
+            if self.on_click(Click((place[-2], place[-1]), keys, cell)):
+                return
         if cell is not None:
             self._on_cell(cell)
 

@@ -30,6 +30,7 @@ class MaskLayer:
         self.layer: Any = None
         self._followed: Any = None
         self._is_user = True
+        self._was_visible = False
 
     def follow(self, layer: Any) -> None:
         """Listen to what is painted on this layer, and on no other."""
@@ -47,6 +48,23 @@ class MaskLayer:
     def _changed(self) -> None:
         if self._is_user and self.layer is not None and self.layer is self._followed:
             self.painted.emit(self.layer.data)
+
+    @property
+    def is_there(self) -> bool:
+        """Return whether there is a layer, and it shows the mask of the open frame."""
+        return self.layer is not None and self.layer is self._followed
+
+    def hide(self) -> None:
+        """Take a mask off that is not that of the picture, until another is there."""
+        if self.layer is not None:
+            self._was_visible |= self.layer.visible
+            self.layer.visible = False
+
+    def reveal(self, is_wanted: bool) -> None:
+        """Show the mask where it is wanted, or was seen before it was hidden."""
+        if self.layer is not None and (is_wanted or self._was_visible):
+            self.layer.visible = True
+        self._was_visible = False
 
     @contextmanager
     def changed_by_us(self) -> Iterator[None]:
@@ -67,6 +85,16 @@ class MaskLayer:
         """Set the pixels of a stroke, so that the layer's own undo takes them back."""
         if self.layer is not None:
             self.layer.data_setitem(stroke.where, stroke.values)
+
+    def undo(self) -> None:
+        """Take back the last stroke, a brush's or one of ours."""
+        if self.layer is not None:
+            self.layer.undo()
+
+    def redo(self) -> None:
+        """Do the last stroke again that was taken back."""
+        if self.layer is not None:
+            self.layer.redo()
 
 
 def set_labels(layer: Any, labels: npt.NDArray[Any]) -> None:

@@ -92,9 +92,12 @@ def _short(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-def unit(name: str) -> dict[str, JsonValue]:
-    """Return what gives a field its unit, for ``json_schema_extra``."""
-    return {"unit": name}
+def unit(name: str, lowest: str = "") -> dict[str, JsonValue]:
+    """Return what gives a field its unit, for ``json_schema_extra``.
+
+    `lowest` is what a form shows in place of the least value.
+    """
+    return {"unit": name, "lowest": lowest} if lowest else {"unit": name}
 
 
 def as_numbers(value: object) -> object:

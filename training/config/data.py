@@ -14,6 +14,9 @@ from training.config.base import Settings, unit
 CROP_SIZES = (9, 255)
 """Smallest and largest side of a crop that can be asked for, in pixels."""
 
+LEAST_DIAMETER = 10
+"""Pixels of the smallest nuclei that can be looked for."""
+
 
 class ExtractionSettings(Settings):
     """Settings of the extraction of cells from a frame and its mask."""
@@ -139,8 +142,11 @@ class SegmentationSettings(Settings):
         0,
         ge=0,
         le=400,
-        description="Usual diameter of a nucleus; 0 measures it in the image.",
-        json_schema_extra=unit("pixels"),
+        description=(
+            f"Usual diameter of a nucleus, at least {LEAST_DIAMETER}; 0 measures it in "
+            "the image."
+        ),
+        json_schema_extra=unit("pixels", lowest="automatic"),
     )
     smoothing: float = Field(
         0.1,
@@ -155,7 +161,11 @@ class SegmentationSettings(Settings):
         1.0,
         gt=0,
         le=4,
-        description="Divides the threshold: above 1, dimmer nuclei are found.",
+        description=(
+            "Above 1, dimmer nuclei are found. It divides the network's probability "
+            "from which a pixel is of a nucleus, or the strength that a blob needs in "
+            "the classical way."
+        ),
     )
     split: bool = Field(True, description="Separate touching nuclei by their shape.")
     smallest: float = Field(
@@ -164,6 +174,14 @@ class SegmentationSettings(Settings):
         lt=1,
         description="Share of a usual nucleus's area below which a region is left out.",
     )
+
+    @field_validator("diameter")
+    @classmethod
+    def _measured_or_large(cls, diameter: float) -> float:
+        """Refuse nuclei that would be looked at so much enlarged that it takes long."""
+        if 0 < diameter < LEAST_DIAMETER:
+            raise ValueError(f"a diameter is 0, or {LEAST_DIAMETER} pixels or more")
+        return diameter
 
 
 class NucleusFitSettings(Settings):

@@ -13,7 +13,6 @@ from PIL import Image, ImageDraw
 
 from training.config import VerdictSettings
 from training.data.cells.extraction import FrameCells, cell_id, crop_boxes, cut
-from training.data.masks.scale_bars import display_limits
 from training.evaluation.verdict import SpecimenVerdict, specimen_verdict
 from training.inference.cards import NOTICE, ModelCard
 from training.inference.scorers import Scorer
@@ -193,7 +192,7 @@ def told_verdict(verdict: SpecimenVerdict, names: tuple[str, ...]) -> dict[str, 
 def draw_field(prediction: FramePrediction) -> Image.Image:
     """Return the frame in grey, stretched for the eye."""
     image = prediction.cells.image
-    low, high = display_limits(image)
+    low, high = prediction.cells.limits
     frame = image.astype(np.float32)
     grey = np.clip((frame - low) / (high - low) * 255, 0, 255).astype(np.uint8)
     return Image.fromarray(grey)

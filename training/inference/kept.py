@@ -19,12 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from training.config import ExtractionSettings, SegmentationSettings
-from training.data.cells.extraction import FrameCells, extract_frame
+from training.data.cells.extraction import CutStep, FrameCells, extracting
 from training.data.layouts import Frame
 from training.inference.cards import ModelCard
 from training.inference.frames import FramePrediction, classify_frame
 from training.inference.scorers import Scorer
 from training.patterns import Vocabulary
+from training.steps import Steps, drain
 
 FRAMES, SCORES = 12, 20_000
 """Frames whose cells are kept, some 10 MB each, and frames whose scores are."""
@@ -77,7 +78,16 @@ class KeptFrames:
         extraction: ExtractionSettings,
         segmentation: SegmentationSettings,
     ) -> FrameCells:
-        """Return what `training.data.cells.extraction.extract_frame` does, kept.
+        """Return what `cutting` does, in one call."""
+        return drain(self.cutting(frame, extraction, segmentation))
+
+    def cutting(
+        self,
+        frame: Frame,
+        extraction: ExtractionSettings,
+        segmentation: SegmentationSettings,
+    ) -> Steps[CutStep, FrameCells]:
+        """Cut as `training.data.cells.extraction.extracting` does, where not kept.
 
         Raises
         ------
@@ -87,7 +97,7 @@ class KeptFrames:
         key = _frame_key(frame, extraction, segmentation)
         found = None if key is None else self._cells.get(key)
         if found is None:
-            found = extract_frame(frame, extraction, segmentation)
+            found = yield from extracting(frame, extraction, segmentation)
             if key is not None:
                 self._cells.put(key, found)
         return found

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_hep2.jobs import Job, Progress, Work
-from napari_hep2.state import SessionState
+from napari_hep2.state import FramePicture, SessionState
 from training.config import ExtractionSettings, SegmentationSettings, Settings
 from training.config.commands import command_line
 from training.data.layouts import Frame, Specimen
@@ -21,8 +21,14 @@ from training.inference.kept import KeptFrames
 
 if TYPE_CHECKING:
     from napari_hep2.viewer.layer_arrays import ImageLayer, LabelsLayer
-    from training.data.cells.extraction import FrameCells
+    from training.data.cells.extraction import CutStep, FrameCells
     from training.data.layouts import Collection
+    from training.steps import Steps
+
+T = TypeVar("T")
+
+_LARGE = 4_000_000
+"""Pixels from which the picture is shown before the cells in any case."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ class SpecimenController:
                 "give it to the LOSO trainer, or open a folder of whole frames",
             )
         state = self._state
-        state.cells = self._read = None
+        state.cells = state.picture = self._read = None
         state.position = (0, 0)
         state.collection = collection
         found = " ".join((f"{collection.census}.", *collection.notes))
@@ -145,21 +151,45 @@ class SpecimenController:
     def open_frame(self, specimen: int, frame: int = 0, *, found: str = "") -> Job:
         """Read a frame of the open collection and extract its cells.
 
-        What was `found` in the folder stays on the screen with it.
+        The picture is shown as soon as it is read, where cutting it takes long. What
+        was `found` in the folder stays on the screen with it.
         """
         position = (specimen, frame)
         wanted, root = self._frame_at(position), self._root()
+        owner = self._specimen_at(position)
 
-        def done(cells: FrameCells) -> None:
-            owner = self._specimen_at(position)
+        def seen(picture: FramePicture) -> None:
             self._state.position = position
             self._read = None
-            self._show(cells, owner.id, owner.pattern, found)
+            self._name(owner)
+            self._state.cells = None
+            self._state.picture = picture
 
-        name = f"specimen {self._specimen_at(position).id}"
+        def done(cells: FrameCells) -> None:
+            self._state.position = position
+            self._read = None
+            self._name(self._specimen_at(position))
+            self._show(cells, found)
+
         return Job(
-            "Extracting cells", lambda: self.cutting(wanted, root), done, opens=name
+            "Extracting cells",
+            lambda: self.cutting(wanted, root),
+            done,
+            opens=f"specimen {owner.id}",
+            seen=seen,
+            cancelled=self._cancelled,
         )
+
+    def _cancelled(self) -> None:
+        """Tell what is open after the user cancelled an opening."""
+        state = self._state
+        if state.picture is None:
+            state.tell("Cancelled: what is open is as it was.")
+        else:
+            state.tell(
+                "Cancelled: the picture is shown without its cells. Find nuclei, in "
+                "Specimen, looks for them."
+            )
 
     def _root(self) -> Path | None:
         collection = self._state.collection
@@ -169,23 +199,32 @@ class SpecimenController:
         """Cut the cells of a frame, with its mended mask where one stands in `root`."""
         from training.data.masks.history import mended_frame
 
-        yield Progress(f"cutting the cells of {frame.name}")
+        yield Progress("reading the frame")
         found = frame if root is None else mended_frame(frame, root)
         settings = self._state.extraction, self._state.segmentation
-        return self._kept.cut(found, *settings)
+        cells = yield from as_progress(self._kept.cutting(found, *settings), found)
+        # The window's thread need not look through the pixels for it.
+        _ = cells.limits
+        return cells
 
     def show_again(self, cells: FrameCells) -> None:
         """Show the open frame with its cells cut anew."""
-        self._show(cells, self._state.specimen, self._state.pattern)
+        self._state.prediction = None
+        self._show(cells)
 
-    def _show(
-        self, cells: FrameCells, specimen: str, pattern: str | None, found: str = ""
-    ) -> None:
+    def _name(self, owner: Specimen) -> None:
+        """Take the names of a specimen that opens; nothing is predicted of it yet.
+
+        Who listens to them must not take them for those of the frame before.
+        """
         state = self._state
         state.prediction = None
-        # Who listens to these names must not take them for the frame before.
         with state.events.specimen.blocked(), state.events.pattern.blocked():
-            state.specimen, state.pattern = specimen, pattern
+            state.specimen, state.pattern = owner.id, owner.pattern
+
+    def _show(self, cells: FrameCells, found: str = "") -> None:
+        state = self._state
+        state.picture = None
         state.cells = cells
         count = count_cells(cells)
         name = "The frame" if state.blind else cells.frame.name
@@ -238,13 +277,15 @@ class SpecimenController:
         def done(cells: FrameCells) -> None:
             self._state.collection = None
             self._read = read
-            self._show(cells, frame.name, None)
+            self._name(Specimen(frame.name, (frame,)))
+            self._show(cells)
 
         return Job(
             "Extracting cells",
             lambda: self._cutting(frame, read),
             done,
             opens=frame.name,
+            cancelled=self._cancelled,
         )
 
     def _cutting(self, frame: Frame, read: Callable[[], Arrays]) -> Work[FrameCells]:
@@ -260,17 +301,19 @@ class SpecimenController:
         """Extract the open frame once more, with the settings as they are now."""
         state = self._state
         if self._read is None and state.collection is not None:
-            return self.open_frame(*state.position)
+            job = self.open_frame(*state.position)
+            # The cells are there until others are.
+            return job if state.cells is None else replace(job, seen=None)
         if state.cells is None or self._read is None:
             state.complain("Nothing is open: open a folder or pick an image first.")
             return None
-        specimen, pattern = state.specimen, state.pattern
         frame, read = state.cells.frame, self._read
         return Job(
             "Extracting cells",
             lambda: self._cutting(frame, read),
-            lambda cells: self._show(cells, specimen, pattern),
+            self.show_again,
             opens=frame.name,
+            cancelled=self._cancelled,
         )
 
     def fit_crops(self) -> Job | None:
@@ -421,6 +464,25 @@ def arrays_of(image: ImageLayer, mask: LabelsLayer | None) -> Arrays:
     return Arrays(grey.pixels, labels, tuple(notes), grey.pixel_size)
 
 
+def as_progress(steps: Steps[CutStep, T], frame: Frame | None = None) -> Work[T]:
+    """Report steps of a cut; of a frame that takes long, have the picture shown."""
+    from training.data.masks.scale_bars import display_limits
+
+    picture = None
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        takes_long = step.share is not None or step.image.size > _LARGE
+        if frame is not None and picture is None and takes_long:
+            picture = FramePicture(frame, step.image, display_limits(step.image))
+            yield Progress(step.text, step.share, picture)
+        else:
+            yield Progress(step.text, step.share)
+
+
 def extraction_of_arrays(
     frame: Frame,
     arrays: Arrays,
@@ -429,16 +491,20 @@ def extraction_of_arrays(
 ) -> Work[FrameCells]:
     """Cut the cells of an image in memory; a mask is made where there is none."""
     from training.data.cells.crop_size import odd_size_note
-    from training.data.cells.extraction import FrameCells, extract_cells, label_nuclei
-    from training.data.masks.segmentation import segment_frame
+    from training.data.cells.extraction import (
+        FrameCells,
+        extract_cells,
+        finding,
+        label_nuclei,
+        made_note,
+    )
 
     image, labels, notes = arrays.image, arrays.labels, list(arrays.notes)
     made, meaning, found = labels is None, "labels layer", None
     if labels is None:
-        yield Progress("making a mask")
-        found = segment_frame(image, segmentation)
+        found = yield from as_progress(finding(image, segmentation))
         labels, meaning = found.labels, ""
-        notes[:0] = ["the mask was made from the image", *found.notes]
+        notes[:0] = [made_note(segmentation), *found.notes]
     yield Progress("cutting cells")
     labels = label_nuclei(labels if found else as_labels(labels))
     cells = extract_cells(image, labels, extraction, found)

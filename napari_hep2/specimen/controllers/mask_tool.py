@@ -14,7 +14,8 @@ from psygnal import Signal
 from napari_hep2.jobs import Job
 from napari_hep2.specimen.controllers.masks import MendingController
 from napari_hep2.viewer.layers import LayerLink
-from napari_hep2.viewer.placement import from_viewer, place_upon
+from napari_hep2.viewer.lines import LinesLayer, lines_along
+from napari_hep2.viewer.placement import from_viewer
 
 Tool = Literal["", "split", "add", "remove", "merge"]
 Path = list[list[float]]
@@ -41,7 +42,7 @@ KEYS = {
 NAPARIS = ("paint", "erase")
 """Verbs whose keys napari binds to a labels layer by itself."""
 
-_LINE_COLOUR = "#f0e442"
+_LINE_COLOUR, _LINE_WIDTH = "#f0e442", 2
 _LEAST_DRAG = 3.0
 
 
@@ -77,7 +78,7 @@ class MendingTool:
         self._viewer, self._link = viewer, link
         self._on_path, self._tell = on_path, tell
         self._first: list[float] | None = None
-        self._line: Any = None
+        self._line = LinesLayer(viewer, "mask edit line", _LINE_COLOUR)
         self.current: Tool = ""
 
     def take(self, tool: Tool) -> None:
@@ -146,30 +147,8 @@ class MendingTool:
         return [float(part) for part in place]
 
     def _draw(self, path: Path) -> None:
-        """Show the line; its layer is kept, as one that is removed can end napari."""
         points = np.asarray(path, float).reshape(-1, 2)
-        if self._line is None or self._line not in self._viewer.layers:
-            if len(points) < 2:
-                return
-            self._line = self._make_line()
-        if len(points):
-            place_upon(self._line, self._link.mask.layer)
-        starts, steps = points[:-1], np.diff(points, axis=0)
-        self._line.data = np.stack([starts, steps], axis=1)
-        self._line.visible = len(steps) > 0
-
-    def _make_line(self) -> Any:
-        mask, active = self._link.mask.layer, self._viewer.layers.selection.active
-        made = self._viewer.add_vectors(
-            np.zeros((0, 2, 2)),
-            name="mask edit line",
-            edge_color=_LINE_COLOUR,
-            edge_width=2,
-            vector_style="line",
-            units=mask.units,
-        )
-        self._viewer.layers.selection.active = active
-        return made
+        self._line.show(lines_along(points), self._link.mask.layer, _LINE_WIDTH)
 
 
 class MendingDesk:

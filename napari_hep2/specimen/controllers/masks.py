@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
-from napari_hep2.jobs import Job, Progress, Work
+from napari_hep2.jobs import Job, Progress, Work, run_here
 from napari_hep2.specimen.controllers.frames import SpecimenController
 from napari_hep2.specimen.controllers.recut import recutting
 from napari_hep2.state import UNSIGNED, SessionState
@@ -26,10 +26,29 @@ if TYPE_CHECKING:
     from training.data.masks.editing import Points, Stroke
     from training.data.masks.history import MendHistory
     from training.data.masks.history_writer import MendWriter
+    from training.data.masks.segmentation import NucleusFinder
 
 Painted = npt.NDArray[Any]
 
+
+class Canvas(Protocol):
+    """Where the user sees the mask as it is painted."""
+
+    def paint(self, stroke: Stroke) -> None:
+        """Set the pixels of a stroke."""
+
+    def undo(self) -> None:
+        """Take back the last stroke."""
+
+    def redo(self) -> None:
+        """Do the last stroke again that was taken back."""
+
+
 _NO_FOLDER = "Open a folder of specimens first: edited masks are stored beside it."
+_OTHER_SINCE = (
+    "Strokes from before another frame was open cannot be taken back one by one: "
+    "Discard takes back all of them."
+)
 _UNAPPLIED = "Apply or discard the painted changes first."
 
 
@@ -56,9 +75,9 @@ class MendingController:
         Read, and written through `specimen`.
     specimen
         Cuts and shows the cells anew.
-    paint
-        Sets the pixels of a stroke where the user sees them; without it they are set
-        in `painted`.
+    canvas
+        Sets the pixels of a stroke where the user sees them, and takes strokes back.
+        Without it they are set in `painted`.
     on_cell
         Takes the id of the first new cell.
     on_recut
@@ -66,6 +85,8 @@ class MendingController:
         without it the folder is left as it is.
     is_signed
         Returns whether an edit has a name to stand under; it may ask for one.
+    run
+        Takes the jobs that find the pixels of strokes, one after the other.
 
     Attributes
     ----------
@@ -83,17 +104,20 @@ class MendingController:
         self,
         state: SessionState,
         specimen: SpecimenController,
-        paint: Callable[[Stroke], None] | None = None,
+        canvas: Canvas | None = None,
         on_cell: Callable[[str], None] | None = None,
         on_recut: Callable[[ReviewSet], None] | None = None,
         is_signed: Callable[[], bool] = lambda: True,
+        run: Callable[[Job], object] = run_here,
     ) -> None:
         self._state, self._specimen = state, specimen
-        self._paint, self._on_cell = paint or self._paint_here, on_cell
+        self._canvas, self._on_cell, self._run = canvas, on_cell, run
         self._on_recut, self._is_signed = on_recut, is_signed
         self._drafts: dict[Path, tuple[Painted, list[str]]] = {}
         self._said: list[str] = []
-        self._pending = False
+        self._undone: list[str] = []
+        self._finder: NucleusFinder | None = None
+        self._pending = self._is_heard = False
         self._fault = _NO_FOLDER
         self.painted: Painted | None = None
         self.history: MendHistory | None = None
@@ -104,7 +128,7 @@ class MendingController:
         """Load the mask of the frame that was opened, or its draft."""
         cells, frame = self._state.cells, self._frame()
         self.painted, self.history, self._said = None, None, []
-        self._fault = _NO_FOLDER
+        self._undone, self._finder, self._fault = [], None, _NO_FOLDER
         if cells is not None and frame is not None:
             self._open(cells, frame)
         self._pending = self._is_painted()
@@ -178,15 +202,17 @@ class MendingController:
         if painted.shape == self.painted.shape:
             self.painted = painted
         self._pending = self._is_painted()
+        self._is_heard = True
         if self._pending:
             self._drafts[frame.image] = (self.painted, self._said)
         else:
-            self._forget(frame)
+            self._drafts.pop(frame.image, None)
+            self._said = []
         self.changed.emit()
 
     def _forget(self, frame: Frame) -> None:
         self._drafts.pop(frame.image, None)
-        self._said = []
+        self._said, self._undone = [], []
 
     def split(self, path: Points) -> None:
         """Split a nucleus by a line: the current one, or the one it meets most."""
@@ -202,8 +228,18 @@ class MendingController:
 
         cells = self._state.cells
         if cells is not None:
-            image, area, at = cells.image, self._usual_area(), (place[0], place[1])
-            self._stroke(lambda painted: add_nucleus(image, painted, at, area))
+            finder, area = self._finder_of(cells), self._usual_area()
+            settings = self._state.segmentation
+            self._stroke(
+                lambda painted: add_nucleus(finder, painted, place, area, settings)
+            )
+
+    def _finder_of(self, cells: FrameCells) -> NucleusFinder:
+        from training.data.masks.segmentation import NucleusFinder
+
+        if self._finder is None:
+            self._finder = NucleusFinder(cells.image)
+        return self._finder
 
     def remove(self, labels: Collection[int] | None = None) -> None:
         """Remove nuclei: these, or the selected cells."""
@@ -212,12 +248,31 @@ class MendingController:
         chosen = self.chosen() if labels is None else labels
         self._stroke(lambda painted: remove_nuclei(painted, chosen))
 
+    def remove_at(self, place: Sequence[float]) -> None:
+        """Remove the nucleus at a place (y, x) in pixels."""
+        from training.data.masks.editing import nucleus_at, remove_nuclei
+
+        self._stroke(
+            lambda painted: remove_nuclei(painted, [nucleus_at(painted, place)])
+        )
+
     def merge(self, labels: Collection[int] | None = None) -> None:
         """Make one nucleus of several: of these, or of the selected cells."""
         from training.data.masks.editing import merge_nuclei
 
         chosen, area = self.chosen() if labels is None else labels, self._usual_area()
         self._stroke(lambda painted: merge_nuclei(painted, chosen, area))
+
+    def merge_at(self, place: Sequence[float]) -> None:
+        """Merge the nucleus at a place (y, x) with the other one nearest to it."""
+        from training.data.masks.editing import merge_nuclei, nearest_pair
+
+        area = self._usual_area()
+        self._stroke(
+            lambda painted: merge_nuclei(
+                painted, nearest_pair(painted, place, area), area
+            )
+        )
 
     def follow(self, tool: str, path: Points) -> None:
         """Do what a tool does to the nuclei under a path, or under a click."""
@@ -247,21 +302,45 @@ class MendingController:
         return 0.0 if cells is None else float(cells.cells.table["area"].median())
 
     def _stroke(self, make: Callable[[Painted], Stroke]) -> None:
-        if not self.begin() or self.painted is None:
+        """Find the pixels of a stroke in a worker, and paint them."""
+        painted = self.painted
+        if not self.begin() or painted is None:
             return
-        try:
-            stroke = make(self.painted)
-        except Hep2Error as fault:
-            self._state.complain(f"{fault.fault}; {fault.remedy}.".capitalize())
-            return
-        self._said.append(stroke.text)
-        self._paint(stroke)
-        self._state.tell(f"{stroke.text}: not applied yet.".capitalize())
 
-    def _paint_here(self, stroke: Stroke) -> None:
-        if self.painted is not None:
-            self.painted[stroke.where] = stroke.values
+        def work() -> Work[Stroke | Hep2Error]:
+            yield Progress("editing the mask")
+            try:
+                return make(painted)
+            except Hep2Error as fault:
+                return fault
+
+        def done(made: Stroke | Hep2Error) -> None:
+            # Another frame may have been opened since.
+            if self.painted is painted:
+                self._take(made)
+
+        self._run(Job("Editing the mask", work, done))
+
+    def _take(self, made: Stroke | Hep2Error) -> None:
+        if isinstance(made, Hep2Error):
+            self._state.complain(f"{made.fault}; {made.remedy}.".capitalize())
+            return
+        self._said.append(made.text)
+        self._undone = []
+        if self._canvas is not None:
+            self._canvas.paint(made)
+        elif self.painted is not None:
+            self.painted[made.where] = made.values
             self.edited(self.painted)
+        self._state.tell(f"{made.text}: not applied yet.".capitalize())
+
+    def take_back(self) -> None:
+        """Take back the last stroke, once those that are asked for are painted."""
+
+        def work() -> Work[None]:
+            yield Progress("editing the mask")
+
+        self._run(Job("Editing the mask", work, lambda _: self.undo()))
 
     # -- states of the mask
 
@@ -295,13 +374,41 @@ class MendingController:
 
         return self._job("Editing the mask", work)
 
+    @property
+    def can_redo(self) -> bool:
+        """Return whether a stroke or an applied edit can be done again."""
+        history = None if self._pending else self.history
+        return bool(self._undone) or (
+            history is not None and history.next_redo is not None
+        )
+
     def undo(self) -> Job | None:
-        """Undo the last mask edit of this frame, also one from before a restart."""
-        return self._travel(lambda writer, history: writer.undo(history))
+        """Take back the last stroke; without one, the last mask edit of this frame.
+
+        That may be one from before a restart.
+        """
+        if not self._pending or self._canvas is None:
+            return self._travel(lambda writer, history: writer.undo(history))
+        said, self._is_heard = self._said, False
+        self._canvas.undo()
+        if not self._is_heard:
+            self._state.complain(_OTHER_SINCE)
+            return None
+        self._undone.append(said.pop() if said else "painted")
+        self._state.tell("The last stroke was taken back.")
+        self.changed.emit()
+        return None
 
     def redo(self) -> Job | None:
-        """Redo the last undone mask edit."""
-        return self._travel(lambda writer, history: writer.redo(history))
+        """Do again what `undo` took back last."""
+        if not self._undone or self._canvas is None:
+            return self._travel(lambda writer, history: writer.redo(history))
+        text = self._undone.pop()
+        self._canvas.redo()
+        self._said.append(text)
+        self._state.tell(f"{text}: not applied yet.".capitalize())
+        self.changed.emit()
+        return None
 
     def original(self) -> Job | None:
         """Go back to the mask that came with the data; an undo takes this back."""

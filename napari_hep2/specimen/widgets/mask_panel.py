@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QGridLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_hep2.common.parts import Wire, add_shortcut, button, text_label
 from napari_hep2.session import ViewerSession
+from napari_hep2.specimen.controllers.mask_clicks import HINT
 from napari_hep2.specimen.controllers.mask_tool import HINTS, KEYS, Tool
 
 TITLES: dict[Tool, str] = {
@@ -49,12 +50,14 @@ class MendingPanel(QWidget):
             "Apply", "Ctrl+Return: save, and cut these cells again", "apply"
         )
         self.discard = button("Discard", "Discard the painted changes", "discard")
-        self.undo = button("Undo", "U: undo the last mask edit", "undo_mend")
+        self.undo = button(
+            "Undo", "U: take back the last stroke, or else the last edit", "undo_mend"
+        )
         self.redo = button("Redo", "Shift+U: redo it", "redo_mend")
         self.original = button(
             "Original", "Back to the mask that came with the data", "original"
         )
-        self.status = text_label()
+        self.status, self.hint = text_label(), text_label(HINT)
         grid = QGridLayout()
         grid.setSpacing(4)
         rows = (
@@ -71,6 +74,7 @@ class MendingPanel(QWidget):
         layout.setContentsMargins(12, 0, 0, 0)
         layout.addWidget(self.status)
         layout.addLayout(grid)
+        layout.addWidget(self.hint)
 
     def _verbs(self) -> dict[str, QPushButton]:
         tools: dict[str, QPushButton] = {str(k): part for k, part in self.tools.items()}
@@ -114,6 +118,7 @@ class MendingPanel(QWidget):
         self.apply.setEnabled(mending.pending)
         self.discard.setEnabled(mending.pending)
         applied = None if mending.pending else history
-        self.undo.setEnabled(applied is not None and applied.next_undo is not None)
-        self.redo.setEnabled(applied is not None and applied.next_redo is not None)
+        can_undo = applied is not None and applied.next_undo is not None
+        self.undo.setEnabled(mending.pending or can_undo)
+        self.redo.setEnabled(mending.can_redo)
         self.original.setEnabled(applied is not None and applied.standing is not None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -37,8 +38,9 @@ from napari_hep2.samples import SAMPLE_FRAME, SampleDataError, sample_specimens
 from napari_hep2.specimen.controllers.frames import count_cells
 from napari_hep2.specimen.widgets.frame_tree import NOT_KNOWN, FrameTree
 from napari_hep2.specimen.widgets.mask_panel import MendingPanel
+from napari_hep2.specimen.widgets.nuclei_panel import NucleiPanel
 from napari_hep2.viewer.layer_arrays import image_layer, labels_layer, view_of
-from training.config import ExtractionSettings, SegmentationSettings
+from training.config import ExtractionSettings
 from training.data.cells.extraction import DROP_REASONS, FLAGS, FrameCells
 from training.errors import Hep2Error
 
@@ -63,8 +65,10 @@ class SpecimenWidget(SessionWidget):
         inside.setSpacing(6)
         self._build_folder(inside)
         self._build_cells(inside)
+        self.nuclei = NucleiPanel(self.session, self.viewer)
         self.folds = Folds(
             ("From open layers", self._make_layers()),
+            ("Find nuclei", self.nuclei),
             ("Settings", self._make_settings()),
         )
         self.mending = MendingPanel(self.session)
@@ -134,16 +138,12 @@ class SpecimenWidget(SessionWidget):
 
     def _make_settings(self) -> QWidget:
         self.extraction = SettingsForm(ExtractionSettings)
-        self.segmentation = SettingsForm(SegmentationSettings)
         self.again = button("Extract again", "With these settings", "again")
         self.reset = button("Defaults", "Back to the defaults", "reset")
         content = QWidget()
         layout = QVBoxLayout(content)
         layout.setContentsMargins(12, 0, 0, 0)
-        layout.addWidget(heading("Cells"))
         layout.addWidget(self.extraction)
-        layout.addWidget(heading("Masks made from the image"))
-        layout.addWidget(self.segmentation)
         layout.addLayout(row(self.again, self.reset))
         return content
 
@@ -173,6 +173,8 @@ class SpecimenWidget(SessionWidget):
             (layers.inserted, self._follow_reader),
             (layers.removed, self._list_layers),
             (layers.renamed, self._list_layers),
+            (self.session.mending.changed, self._unfold_edits),
+            *self.nuclei.wiring(),
             *self.mending.wiring(),
             *self.status.wiring(),
         ]
@@ -188,8 +190,19 @@ class SpecimenWidget(SessionWidget):
         self.extract.clicked.connect(self._extract_layers)
         self.fit.clicked.connect(self._fit_crops)
         self.again.clicked.connect(self._extract_again)
-        self.reset.clicked.connect(self._reset_settings)
+        self.nuclei.wanted.connect(self._extract_again)
+        self.reset.clicked.connect(self.extraction.reset)
         self.write.clicked.connect(self._choose_output)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Take clicks on the picture for edits of the mask while this is seen."""
+        super().showEvent(event)
+        self.session.clicks.is_on = True
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Leave clicks to others."""
+        super().hideEvent(event)
+        self.session.clicks.is_on = False
 
     # -- from the user to the state
 
@@ -268,7 +281,7 @@ class SpecimenWidget(SessionWidget):
         specimen = self.session.specimen
         try:
             specimen.set_settings("extraction", self.extraction.settings())
-            specimen.set_settings("segmentation", self.segmentation.settings())
+            specimen.set_settings("segmentation", self.nuclei.settings())
         except Hep2Error as fault:
             self.state.complain(fault)
             return
@@ -278,10 +291,6 @@ class SpecimenWidget(SessionWidget):
         job = self.session.specimen.fit_crops()
         self.extraction.set_settings(self.state.extraction)
         self.session.start(job)
-
-    def _reset_settings(self) -> None:
-        self.extraction.reset()
-        self.segmentation.reset()
 
     def _choose_output(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Folder for the cells")
@@ -295,6 +304,7 @@ class SpecimenWidget(SessionWidget):
         self._show_collection()
         self._show_cells()
         self._show_toggle()
+        self.nuclei.refresh()
         self.mending.refresh()
         self.status.refresh()
         if self.state.cells is None and not self.state.opening:
@@ -383,6 +393,11 @@ class SpecimenWidget(SessionWidget):
             low, middle, high = (f"{round(float(a)):,}" for a in count.area)
             text = f"Nucleus area {middle} px (most {low} to {high})"
             self.sizes.setText(f"{text}{_in_micrometres(cells)}")
+
+    def _unfold_edits(self) -> None:
+        """Show what can be done with an edit that is not applied."""
+        if self.session.mending.pending:
+            self.mending_fold.toggles[0].setChecked(True)
 
     def _show_toggle(self) -> None:
         self.show_dropped.setChecked(self.state.show_dropped)

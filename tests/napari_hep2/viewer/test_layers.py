@@ -8,6 +8,7 @@ from napari.components import ViewerModel
 
 from napari_hep2.jobs import run_here
 from napari_hep2.review.controllers.controller import ReviewController
+from napari_hep2.state import FramePicture
 from napari_hep2.viewer.boxes import rgba
 from napari_hep2.viewer.layers import LayerLink
 from training.config import ExtractionSettings
@@ -188,6 +189,7 @@ def test_a_press_without_a_drag_chooses_a_cell(viewer, link, opened, clicked):
     class Press:
         position = (60.0, 60.0)
         type = "mouse_press"
+        modifiers, button = (), 1
 
     for last in ("mouse_move", "mouse_release"):
         press = Press()
@@ -197,6 +199,49 @@ def test_a_press_without_a_drag_chooses_a_cell(viewer, link, opened, clicked):
         with pytest.raises(StopIteration):
             next(generator)
     assert clicked == ["00001_p0_0002"]
+
+
+def test_a_click_that_is_taken_chooses_no_cell(viewer, link, opened, clicked):
+    class Press:
+        position = (60.0, 60.0)
+        type = "mouse_press"
+        modifiers, button = ("Control",), 1
+
+    taken = []
+    link.on_click = lambda click: taken.append(click) or click.modifiers != ()
+    for keys, button in ((("Control",), 1), ((), 1), (("Control",), 2)):
+        press = Press()
+        press.modifiers, press.button = keys, button
+        generator = viewer.mouse_drag_callbacks[-1](viewer, press)
+        next(generator)
+        press.type = "mouse_release"
+        with pytest.raises(StopIteration):
+            next(generator)
+    assert [click.place for click in taken] == [(60, 60)] * 2
+    assert taken[0].cell == "00001_p0_0002"
+    # The right button edits nothing.
+    assert clicked == ["00001_p0_0002"] * 2
+
+
+def test_a_picture_without_cells_stands_alone(viewer, link, opened, state):
+    link.mask.layer.visible = True
+    before = state.cells
+    image = np.full((90, 120), 7, np.uint8)
+    frame = dataclasses.replace(before.frame, name="other")
+    state.opening = "specimen 1"
+    assert viewer.layers[0].opacity == pytest.approx(0.3)
+    state.cells = None
+    state.picture = FramePicture(frame, image, (0, 9))
+    assert viewer.layers[0].opacity == 1
+    assert viewer.layers[0].name == "other"
+    assert viewer.layers[0].contrast_limits == [0, 9]
+    np.testing.assert_array_equal(viewer.layers[0].data, image)
+    assert not link.boxes.visible
+    assert not link.mask.layer.visible
+    assert link.current_row() is None
+    state.opening, state.picture, state.cells = "", None, before
+    assert link.boxes.visible
+    assert link.mask.layer.visible
 
 
 def test_the_current_cell_is_brought_near(viewer, link, opened):

@@ -44,8 +44,8 @@ def frame(tmp_path, write_task2):
 
 
 def test_a_frame_is_cut_once_until_a_file_or_a_setting_changes(monkeypatch, frame):
-    done, real = [], kept.extract_frame
-    monkeypatch.setattr(kept, "extract_frame", lambda *a: done.append(1) or real(*a))
+    done, real = [], kept.extracting
+    monkeypatch.setattr(kept, "extracting", lambda *a: done.append(1) or real(*a))
     frames = KeptFrames()
     first = frames.cut(frame, *CUT)
     assert frames.cut(frame, *CUT) is first

@@ -24,10 +24,17 @@ from training.data.masks.appearance import looks_like_mask
 from training.data.masks.files import read_nuclei
 from training.data.masks.matching import match_nuclei
 from training.data.masks.nuclei import Floats, Nuclei, find_components, find_nuclei
-from training.data.masks.scale_bars import Box, find_scale_bars, without
-from training.data.masks.segmentation import FoundNuclei, segment_frame
+from training.data.masks.scale_bars import (
+    Box,
+    display_limits,
+    find_scale_bars,
+    without,
+)
+from training.data.masks.segmentation import FoundNuclei, NucleusFinder
 from training.errors import BadImageError, BadMaskError
+from training.steps import Steps, drain
 from training.storage.images import read_frame, read_labels
+from training.storage.planes import GreyImage
 
 DROP_REASONS: dict[str, str] = {
     "border": "The nucleus touches the edge of the frame, so a part of it is missing.",
@@ -51,6 +58,7 @@ FLAGS: dict[str, str] = {
 
 TABLE_COLUMNS = ("label", "y", "x", "area", "flags", "dropped")
 
+_MADE = "the mask was made from the image"
 _STRIP = 128
 _MOSTLY_NUCLEUS = 0.5
 _SAME = 0.5
@@ -137,6 +145,11 @@ class FrameCells:
     meaning: str = ""
     pixel_size: float | None = None
 
+    @cached_property
+    def limits(self) -> tuple[float, float]:
+        """Grey values that the frame is shown black and white from."""
+        return display_limits(self.image)
+
     @property
     def seen(self) -> npt.NDArray[Any]:
         """The image with burnt-in scale bars as dark as their surroundings, (H, W)."""
@@ -180,9 +193,35 @@ def cell_id(frame_name: str, label: int) -> str:
     return f"{frame_name}_{label:04d}"
 
 
+@dataclass(frozen=True)
+class CutStep:
+    """One step of the cutting of a frame; between two of them lies bounded work.
+
+    Attributes
+    ----------
+    image : (H, W) uint8 or uint16
+        The frame as it was read.
+    text
+        What is done next.
+    share
+        Of the frame in which nuclei were looked for, 0 to 1; None before and after.
+    """
+
+    image: npt.NDArray[Any]
+    text: str
+    share: float | None = None
+
+
 def extract_frame(
     frame: Frame, extraction: ExtractionSettings, segmentation: SegmentationSettings
 ) -> FrameCells:
+    """Read a frame and cut its cells, as `extracting` does, in one call."""
+    return drain(extracting(frame, extraction, segmentation))
+
+
+def extracting(
+    frame: Frame, extraction: ExtractionSettings, segmentation: SegmentationSettings
+) -> Steps[CutStep, FrameCells]:
     """Read a frame and cut its cells; a mask is made where it has none.
 
     A mended mask takes the place of the one that came with the data; its labels are
@@ -199,62 +238,93 @@ def extract_frame(
     frame = with_channel(frame, extraction.channel)
     grey = read_frame(frame.image, extraction.plane, channel)
     _check_is_picture(frame, grey.pixels)
-    height, width = grey.pixels.shape
-    notes = [note for note in (grey.note, frame.note) if note]
-    mended, made, meaning = frame.mended is not None, False, ""
-    nuclei: Nuclei | None = None
-    found: FoundNuclei | None = None
-    if frame.mended is not None:
-        labels = read_labels(frame.mended, (height, width))
-        notes.append("the edited mask was used")
-        if frame.mask is None:
-            found = _found_again(grey.pixels, labels, segmentation)
-    elif frame.mask is None:
-        made = True
-        try:
-            found = segment_frame(grey.pixels, segmentation)
-        except BadImageError as fault:
-            raise BadImageError(frame.image, fault.fault, fault.remedy) from fault
-        labels = found.labels
-        notes += ["the mask was made from the image", *found.notes]
-    else:
-        check_one_mask(frame)
-        reading = read_nuclei(frame.mask, (height, width), grey.pixel_size)
-        meaning, nuclei = reading.meaning, reading.nuclei
-        notes += reading.notes
-    if nuclei is None:
-        nuclei = _find(grey.pixels, labels, as_given=mended)
+    yield CutStep(grey.pixels, "reading the mask")
+    mask = yield from _mask_of(frame, grey, segmentation)
+    yield CutStep(grey.pixels, "cutting cells")
+    nuclei, as_given = mask.nuclei, frame.mended is not None
     cells = _cells(
-        grey.pixels, nuclei, extraction, found, as_given=mended, bits=grey.bits
+        grey.pixels, nuclei, extraction, mask.found, as_given=as_given, bits=grey.bits
     )
-    if not mended:
-        labels = nuclei.paint()
     odd = odd_size_note(cells.fit, grey.pixel_size)
-    notes += [*cells.notes, odd] if odd else cells.notes
+    notes = [note for note in (grey.note, frame.note, *mask.notes) if note]
     return FrameCells(
         frame,
         grey.pixels,
-        labels,
+        nuclei.paint(),
         cells,
-        tuple(notes),
-        made,
-        meaning,
+        (*notes, *cells.notes, *([odd] if odd else [])),
+        mask.is_made,
+        mask.meaning,
         grey.pixel_size,
     )
+
+
+@dataclass(frozen=True)
+class _Mask:
+    """The nuclei of a frame, and where they are from."""
+
+    nuclei: Nuclei
+    found: FoundNuclei | None = None
+    notes: Sequence[str] = ()
+    is_made: bool = False
+    meaning: str = ""
+
+
+def _mask_of(
+    frame: Frame, grey: GreyImage, segmentation: SegmentationSettings
+) -> Steps[CutStep, _Mask]:
+    shape = grey.pixels.shape
+    if frame.mended is not None:
+        labels = read_labels(frame.mended, shape)
+        found = None
+        if frame.mask is None:
+            found = yield from _found_again(grey.pixels, labels, segmentation)
+        nuclei = _find(grey.pixels, labels, as_given=True)
+        return _Mask(nuclei, found, ["the edited mask was used"])
+    if frame.mask is None:
+        try:
+            found = yield from finding(grey.pixels, segmentation)
+        except BadImageError as fault:
+            raise BadImageError(frame.image, fault.fault, fault.remedy) from fault
+        notes = [made_note(segmentation), *found.notes]
+        return _Mask(_find(grey.pixels, found.labels), found, notes, is_made=True)
+    check_one_mask(frame)
+    reading = read_nuclei(frame.mask, shape, grey.pixel_size)
+    return _Mask(reading.nuclei, None, reading.notes, meaning=reading.meaning)
+
+
+def made_note(segmentation: SegmentationSettings) -> str:
+    """Return that a mask was made, and with which settings if not the defaults."""
+    changed = (f"{name}={value}" for name, value in segmentation.differing().items())
+    return " with ".join(filter(None, (_MADE, ", ".join(changed))))
+
+
+def finding(
+    image: npt.NDArray[Any], segmentation: SegmentationSettings
+) -> Steps[CutStep, FoundNuclei]:
+    """Find the nuclei of an image, as `NucleusFinder.find_all` does."""
+    steps = NucleusFinder(image).find_all(segmentation)
+    while True:
+        try:
+            share = next(steps)
+        except StopIteration as end:
+            found: FoundNuclei = end.value
+            return found
+        yield CutStep(image, "finding nuclei", share)
 
 
 def _found_again(
     image: npt.NDArray[Any],
     labels: npt.NDArray[np.int32],
     segmentation: SegmentationSettings,
-) -> FoundNuclei | None:
+) -> Steps[CutStep, FoundNuclei | None]:
     """Return what the image says of the nuclei of an edited mask; None where nothing.
 
     A nucleus keeps what was found of the one that it overlaps by more than half; of
     one that was drawn nothing is known.
     """
     try:
-        found = segment_frame(image, segmentation)
+        found = yield from finding(image, segmentation)
     except BadImageError:
         return None
     highest = int(labels.max(initial=0))

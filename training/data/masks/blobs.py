@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import scipy
+import skimage
 
 Grey = npt.NDArray[np.float32]
 
@@ -19,6 +20,9 @@ _LEAST_PEAK = 0.33
 
 _NOISE_SIGMAS = 10.0
 """Deviations of the noise that a blob needs to be one."""
+
+_CUT_TAILS = 0.0025
+"""Of its level, which a level image leaves of the filter."""
 
 _COARSE = 17
 """Pixels of a blob's diameter from which an image is halved to measure it."""
@@ -40,16 +44,49 @@ def blobs_of(signal: Grey, diameter: float) -> Grey:
     return blobs
 
 
+def peaks_of(
+    blobs: Grey, apart: float, least: float = -np.inf
+) -> npt.NDArray[np.int64]:
+    """Return the places (y, x) of blobs' peaks, (n, 2), the strongest first.
+
+    A level ridge or plateau, as stripes have, is one peak: else each of its pixels
+    would be one.
+
+    Parameters
+    ----------
+    blobs : (H, W) float32
+    apart
+        Pixels that two of them are apart at least.
+    least
+        Strength that a peak exceeds.
+    """
+    reach = max(1, int(apart))
+    highest = scipy.ndimage.maximum_filter(blobs, 2 * reach + 1, mode="nearest")
+    at_peak = (blobs == highest) & (blobs > least)
+    plateaus, _ = scipy.ndimage.label(at_peak, np.ones((3, 3), bool))
+    y, x = np.nonzero(at_peak)
+    _, first = np.unique(plateaus[y, x], return_index=True)
+    candidates = np.full(blobs.shape, -np.inf, np.float32)
+    candidates[y[first], x[first]] = blobs[y[first], x[first]]
+    return np.asarray(
+        skimage.feature.peak_local_max(
+            candidates, min_distance=reach, threshold_abs=least, exclude_border=False
+        )
+    )
+
+
 def noise_floor(signal: Grey, diameter: float) -> float:
     """Return the strength that a blob of noise alone does not reach.
 
     White noise of deviation s leaves s / (2 sqrt(pi) sigma) of it at the scale sigma,
     times sqrt(2) for the normalised Laplacian. The deviation is that of neighbouring
     pixels' differences by their mean, as the median is zero in an image of few grey
-    values.
+    values. A level image has blobs, too, as the filter's tails are cut off.
     """
     noise = float(np.abs(np.diff(signal, axis=1)).mean() * np.sqrt(np.pi) / 2)
-    return _NOISE_SIGMAS * noise / (np.sqrt(2 * np.pi) * diameter / PEAK_TO_SIGMA)
+    sigma = diameter / PEAK_TO_SIGMA
+    of_noise = _NOISE_SIGMAS * noise / (np.sqrt(2 * np.pi) * sigma)
+    return max(of_noise, _CUT_TAILS * float(signal.mean()))
 
 
 def measure_diameter(signal: Grey) -> float:

@@ -15,15 +15,30 @@ import scipy
 import skimage
 
 from training.config import SegmentationSettings
-from training.data.masks.blobs import PEAK_TO_SIGMA, binned, blobs_of, noise_floor
-from training.data.masks.scale_bars import find_scale_bars, without
+from training.data.masks.blobs import (
+    PEAK_TO_SIGMA,
+    binned,
+    blobs_of,
+    noise_floor,
+    peaks_of,
+)
 from training.data.masks.shapes import boxes_of, join_halves, part_touching, tidy
+from training.data.masks.tiles import Box, Finding, Labels, Mask, pieces_of, tiles
+from training.steps import Steps
 
 Grey = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int32]
 
 _STEPS_A_DIAMETER = 24
 """Pixels of a nucleus that are looked at; a larger one is binned."""
+
+_TILE = 1536
+"""Side of a tile, in such pixels."""
+
+_MARGIN = 3.0
+"""What is seen around a tile, in diameters."""
+
+_APART = 0.3
+"""Diameters that two nuclei are apart at least, from centre to centre."""
 
 _LEAST_CONTRAST = 0.2
 """Share of the strength of a usual nucleus that a dim one needs."""
@@ -35,62 +50,91 @@ _NOTHING = 0.01
 """Share of the strongest blob under which a ground without noise has its own."""
 
 
-def find_classically(
-    image: npt.NDArray[Any], diameter: float, settings: SegmentationSettings
-) -> Labels:
-    """Return the nuclei of a frame, (H, W) int32, numbered from 1.
+class ClassicalFrame:
+    """A frame as blobs of the usual size.
 
     Parameters
     ----------
     image : (H, W) uint8 or uint16
         Signal bright, without scale bars and black borders.
-    diameter
-        Usual diameter of a nucleus, in pixels.
-    settings
-        How dim a nucleus may be, and whether those that touch are parted.
     """
-    signal = np.sqrt(image.astype(np.float32))
-    step = max(1, round(diameter / _STEPS_A_DIAMETER))
-    labels = _segment(binned(signal, step), diameter / step, settings)
-    return _enlarged(labels, signal.shape, step)
+
+    def __init__(self, image: npt.NDArray[Any]) -> None:
+        self._image = image
+
+    def tiles(self, diameter: float) -> list[tuple[Box, Box]]:
+        """Return the tiles of the frame, without and with their margins."""
+        side = _TILE * _step(diameter)
+        return list(tiles(self._image.shape, side, self.margin(diameter)))
+
+    def margin(self, diameter: float) -> float:
+        """Return how many pixels around a part are looked at with it."""
+        return _MARGIN * diameter
+
+    def usual_diameter(
+        self, measured: float, _settings: SegmentationSettings
+    ) -> Steps[None, float]:
+        """Return the diameter that was measured."""
+        yield
+        return measured
+
+    def find(
+        self, window: Box, diameter: float, settings: SegmentationSettings
+    ) -> Finding:
+        """Find the nuclei in a part of the frame.
+
+        Parameters
+        ----------
+        window
+            Rows and columns.
+        diameter
+            Usual diameter of a nucleus, in pixels.
+        settings
+            How dim a nucleus may be, and whether those that touch are parted.
+        """
+        signal = np.sqrt(self._image[window].astype(np.float32))
+        step = _step(diameter)
+        labels = yield from _segment(binned(signal, step), diameter / step, settings)
+        return list(pieces_of(_enlarged(labels, signal.shape, step), window))
 
 
-def _segment(signal: Grey, diameter: float, settings: SegmentationSettings) -> Labels:
+def _step(diameter: float) -> int:
+    return max(1, round(diameter / _STEPS_A_DIAMETER))
+
+
+def _segment(
+    signal: Grey, diameter: float, settings: SegmentationSettings
+) -> Steps[None, Labels]:
     smooth = scipy.ndimage.gaussian_filter(signal, settings.smoothing * diameter)
     above = smooth - _background(smooth, diameter)
+    yield
     blobs = blobs_of(signal, diameter)
     floor = noise_floor(signal, diameter)
+    yield
     seeds = _seeds(blobs, diameter, floor, settings.sensitivity)
     n = int(seeds.max())
     if n == 0:
         return seeds
+    yield
     relief = scipy.ndimage.gaussian_filter(signal, diameter / PEAK_TO_SIGMA / 2)
     shares = skimage.segmentation.watershed(-relief, seeds)
+    yield
     core = np.where(blobs > 0, shares, 0)
     level = np.append(0, scipy.ndimage.mean(above, core, np.arange(1, n + 1)))[shares]
     inside = (above > _EDGE_LEVEL * level) & (blobs > -_EDGE_LEVEL / 2 * level)
-    return _shaped(np.where(inside, shares, 0), smooth, diameter, settings)
-
-
-def _shaped(
-    labels: Labels, smooth: Grey, diameter: float, settings: SegmentationSettings
-) -> Labels:
-    labels = tidy(labels, diameter, 0.05)
-    labels = join_halves(labels, smooth, diameter)
+    labels = tidy(np.where(inside, shares, 0), diameter, 0.05)
+    yield
+    labels = yield from join_halves(labels, smooth, diameter)
     if settings.split:
-        labels = part_touching(labels, diameter)
+        labels = yield from part_touching(labels, diameter)
     return tidy(labels, diameter, settings.smallest)
 
 
 def _seeds(blobs: Grey, diameter: float, floor: float, sensitivity: float) -> Labels:
     # Where there is no noise, a level ground has as many peaks as pixels, all of them
     # next to nothing.
-    peaks = skimage.feature.peak_local_max(
-        blobs,
-        min_distance=max(1, int(0.3 * diameter)),
-        threshold_abs=max(floor / sensitivity, _NOTHING * float(blobs.max())),
-        exclude_border=False,
-    )
+    least = max(floor / sensitivity, _NOTHING * float(blobs.max()))
+    peaks = peaks_of(blobs, _APART * diameter, least)
     strength = blobs[tuple(peaks.T)]
     seeds = np.zeros(blobs.shape, np.int32)
     if not len(peaks):
@@ -129,17 +173,15 @@ def _enlarged(labels: Labels, shape: tuple[int, ...], step: int) -> Labels:
 
 
 def segment_around(
-    image: npt.NDArray[Any],
-    taken: npt.NDArray[np.bool_],
-    place: tuple[int, int],
-    diameter: float,
-) -> npt.NDArray[np.bool_] | None:
-    """Find the nucleus at a place of a frame, as `find_classically` finds all of them.
+    image: npt.NDArray[Any], taken: Mask, place: tuple[int, int], diameter: float
+) -> Mask | None:
+    """Find the nucleus at a place, as `ClassicalFrame` finds all of them.
 
     Parameters
     ----------
-    image : (H, W) uint8 or uint16
-    taken : (H, W) bool
+    image : (h, w) uint8 or uint16
+        Some one and a half diameters around the place, without scale bars.
+    taken : (h, w) bool
         Pixels of other nuclei; they are left as they are.
     place
         Row y and column x of a pixel of the nucleus.
@@ -148,54 +190,34 @@ def segment_around(
 
     Returns
     -------
-    nucleus : (H, W) bool or None
+    nucleus : (h, w) bool or None
         One piece. None where nothing of a nucleus's size stands out at the place.
     """
-    box = _box_around(image.shape, place, 1.5 * diameter)
-    seen = without(image, find_scale_bars(image))
-    signal = np.sqrt(seen[box].astype(np.float32))
+    signal = np.sqrt(image.astype(np.float32))
     smooth = scipy.ndimage.gaussian_filter(signal, 0.1 * diameter)
-    free = ~taken[box]
-    above = smooth - np.percentile(smooth[free], 10)
+    above = smooth - np.percentile(smooth[~taken], 10)
     blobs = blobs_of(signal, diameter)
-    at = (place[0] - box[0].start, place[1] - box[1].start)
-    own = _share_of(at, signal, blobs, taken[box], diameter)
+    own = _share_of(place, signal, blobs, taken, diameter)
     core = own & (blobs > 0)
     if not core.any() or blobs[core].max() <= noise_floor(signal, diameter):
         return None
     level = above[core].mean()
     inside = (above > _EDGE_LEVEL * level) & (blobs > -_EDGE_LEVEL / 2 * level)
-    inside &= own & free
+    inside &= own & ~taken
     found = tidy(inside.astype(np.int32), diameter, 0.2) > 0
-    found &= free
-    if not found.any() or found.sum() > 2 * np.pi / 4 * diameter**2:
-        return None
-    nucleus = np.zeros(image.shape, bool)
-    nucleus[box] = found
-    return nucleus
-
-
-def _box_around(
-    shape: tuple[int, ...], place: tuple[int, int], reach: float
-) -> tuple[slice, slice]:
-    y, x = (
-        slice(max(0, int(at - reach)), min(size, int(at + reach) + 1))
-        for at, size in zip(place, shape, strict=True)
-    )
-    return y, x
+    found &= ~taken
+    return found if found.any() else None
 
 
 def _share_of(
     at: tuple[int, int],
     signal: Grey,
     blobs: Grey,
-    taken: npt.NDArray[np.bool_],
+    taken: Mask,
     diameter: float,
-) -> npt.NDArray[np.bool_]:
+) -> Mask:
     """Return the pixels that belong to the blob at a place rather than to others."""
-    peaks = skimage.feature.peak_local_max(
-        blobs, min_distance=max(1, int(0.3 * diameter)), exclude_border=False
-    )
+    peaks = peaks_of(blobs, _APART * diameter)
     away = np.hypot(*(peaks - at).T)
     others = peaks[away > diameter / 2]
     markers = np.where(taken, 2, 0).astype(np.int32)

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage.draw import disk, line
 
-from training.data.masks.classical_segmentation import segment_around
+from training.config import SegmentationSettings
+from training.data.masks.segmentation import NucleusFinder
 from training.errors import BadMaskError
 
 Labels = npt.NDArray[Any]
@@ -84,41 +85,97 @@ def split_nucleus(labels: Labels, path: Points, preferred: int | None = None) ->
 
 
 def add_nucleus(
-    image: npt.NDArray[Any],
+    finder: NucleusFinder,
     labels: Labels,
-    place: tuple[float, float],
+    place: Sequence[float],
     usual_area: float,
+    settings: SegmentationSettings,
 ) -> Stroke:
     """Add the nucleus at a place, or a disc of the usual size where none is seen.
 
     Parameters
     ----------
-    image : (H, W) uint8 or uint16
+    finder
+        Of the frame.
     labels : (H, W) int, 0 is background
     place
         (y, x) in pixels.
     usual_area
         Median area of the frame's nuclei, in pixels.
+    settings
+        How nuclei are found in this frame.
 
     Raises
     ------
     BadMaskError
         If the place is outside the frame or in a nucleus.
     """
-    y, x = (round(float(part)) for part in place)
-    if not (0 <= y < labels.shape[0] and 0 <= x < labels.shape[1]):
-        raise BadMaskError("mask", "the click is outside the frame", "click in it")
-    if labels[y, x]:
+    at = _inside(labels, place)
+    if labels[at]:
         raise BadMaskError(
             "mask", "there is already a nucleus here", "split it, or remove it first"
         )
     diameter = 2 * float(np.sqrt(usual_area / np.pi))
-    nucleus = segment_around(image, labels > 0, (y, x), diameter)
-    text = "nucleus added"
+    nucleus = finder.find_at(at, labels > 0, diameter, settings)
     if nucleus is None:
-        nucleus = _disc(labels, (y, x), diameter / 2)
+        y, x = np.nonzero(_disc(labels, at, diameter / 2))
         text = "no nucleus was detected here; a disc of the usual size was added"
-    return _painted(nucleus, int(labels.max()) + 1, text)
+    else:
+        y, x = np.nonzero(nucleus.mask)
+        y, x = y + nucleus.box[0].start, x + nucleus.box[1].start
+        text = "nucleus added"
+    return Stroke((y, x), np.full(len(y), int(labels.max()) + 1), text)
+
+
+def _inside(labels: Labels, place: Sequence[float]) -> tuple[int, int]:
+    """Return the pixel of a place.
+
+    Raises
+    ------
+    BadMaskError
+        If it is outside the frame.
+    """
+    y, x = (round(float(part)) for part in place)
+    if not (0 <= y < labels.shape[0] and 0 <= x < labels.shape[1]):
+        raise BadMaskError("mask", "the click is outside the frame", "click in it")
+    return y, x
+
+
+def nucleus_at(labels: Labels, place: Sequence[float]) -> int:
+    """Return the nucleus at a place (y, x) in pixels.
+
+    Raises
+    ------
+    BadMaskError
+        If there is none.
+    """
+    label = int(labels[_inside(labels, place)])
+    if not label:
+        raise BadMaskError("mask", "there is no nucleus here", "click on one")
+    return label
+
+
+def nearest_pair(
+    labels: Labels, place: Sequence[float], usual_area: float
+) -> tuple[int, int]:
+    """Return the nucleus at a place (y, x), and the other one nearest to the place.
+
+    Raises
+    ------
+    BadMaskError
+        If there is none at the place, or no other within a usual diameter of it.
+    """
+    own, (y, x) = nucleus_at(labels, place), _inside(labels, place)
+    reach = int(2 * np.sqrt(usual_area / np.pi))
+    rows, columns = (slice(max(0, at - reach), at + reach + 1) for at in (y, x))
+    near = labels[rows, columns]
+    others = np.argwhere((near > 0) & (near != own))
+    if not len(others):
+        raise BadMaskError(
+            "mask", "no other nucleus is near this place", "click where both meet"
+        )
+    away = np.hypot(*(others - (y - rows.start, x - columns.start)).T)
+    return own, int(near[tuple(others[away.argmin()])])
 
 
 def remove_nuclei(labels: Labels, chosen: Collection[int]) -> Stroke:

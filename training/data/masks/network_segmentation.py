@@ -1,8 +1,4 @@
-"""Nuclei found by the network that comes with the program, tile by tile.
-
-Each tile is seen with a margin; a nucleus belongs to the tile that holds its centre. So
-memory does not grow with the frame, but for its labels.
-"""
+"""Nuclei found by the network that comes with the program, in a part of a frame."""
 
 from __future__ import annotations
 
@@ -10,9 +6,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from training.config import SegmentationSettings
+from training.config.data import LEAST_DIAMETER
 from training.data.masks.network_maps import (
     Maps,
     look,
@@ -30,16 +26,18 @@ from training.data.masks.network_maps import (
 )
 from training.data.masks.nucleus_network import NOMINAL, NucleusNetwork, limits
 from training.data.masks.readout import ReadOut
+from training.data.masks.tiles import Box, Finding, Labels, Piece, placed, tiles
 from training.errors import BadModelError
-
-Labels = npt.NDArray[np.int32]
-Box = tuple[slice, slice]
+from training.steps import Steps
 
 WEIGHTS = Path(__file__).with_name("nuclei.safetensors")
 """The network that comes with the program."""
 
 _TILE, _MARGIN = 960, 96
 """Side of a tile, and what is seen around it, in pixels of the network."""
+
+_LARGEST_TILE = 3072
+"""Most pixels of the frame that a tile is wide: large nuclei are seen enlarged."""
 
 _WINDOW = 384
 """Side of the middle of a frame in which its scale is tried, in the same unit."""
@@ -59,12 +57,6 @@ _SURE, _SURENESS = 0.9, 10
 _FEWEST = 4
 """Nuclei from which their sizes say something."""
 
-_OVERLAID = 0.5
-"""Share of a nucleus that other tiles must have left free."""
-
-_SLACK = 2
-"""Pixels by which two tiles may see a centre elsewhere; who is second finds it held."""
-
 
 @dataclass(frozen=True)
 class Fitted:
@@ -72,48 +64,6 @@ class Fitted:
 
     network: NucleusNetwork
     how: ReadOut
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One nucleus in its box.
-
-    Attributes
-    ----------
-    box
-        Rows and columns of the frame.
-    mask : (h, w) bool
-    confidence
-        Expected overlap (intersection over union) with the true outline, 0 to 1.
-    mitosis
-        Probability of mitosis, 0 to 1.
-    """
-
-    box: Box
-    mask: npt.NDArray[np.bool_]
-    confidence: float
-    mitosis: float
-
-    @property
-    def area(self) -> int:
-        """Pixels of the nucleus."""
-        return int(self.mask.sum())
-
-
-class NetworkNuclei(NamedTuple):
-    """Nuclei of a frame.
-
-    Attributes
-    ----------
-    labels : (H, W) int32
-        Numbered from 1.
-    confidence, mitotic : (N,) float32 and bool
-        Of nucleus 1, 2 and so on.
-    """
-
-    labels: Labels
-    confidence: npt.NDArray[np.float32]
-    mitotic: npt.NDArray[np.bool_]
 
 
 @lru_cache(maxsize=2)
@@ -139,42 +89,6 @@ def load_fitted(path: Path = WEIGHTS) -> Fitted:
         ) from None
     network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Fitted(network, how)
-
-
-def find_with_network(
-    image: npt.NDArray[Any],
-    diameter: float,
-    settings: SegmentationSettings,
-    fitted: Fitted | None = None,
-) -> NetworkNuclei:
-    """Find the nuclei of a frame.
-
-    Parameters
-    ----------
-    image : (H, W) uint8 or uint16
-        Signal bright, without scale bars and black borders.
-    diameter
-        About the usual diameter of a nucleus in pixels; unless the settings give it, it
-        is set right by what the network finds in the middle of the frame.
-    settings
-        How dim a nucleus may be, and whether those that touch are parted.
-    """
-    fitted = fitted or load_fitted()
-    frame = _Frame(image, limits(np.sqrt(_sampled(image))), fitted, settings)
-    if not settings.diameter:
-        diameter = frame.right_diameter(diameter)
-    labels = np.zeros(image.shape, np.int32)
-    pieces: list[Piece] = []
-    for core, window in _tiles(image.shape, diameter):
-        for piece in frame.pieces(window, diameter):
-            if _centre_in(piece, core) and _is_free(labels, piece):
-                pieces.append(piece)
-                labels[piece.box][piece.mask] = len(pieces)
-    return NetworkNuclei(
-        labels,
-        np.array([piece.confidence for piece in pieces], np.float32),
-        np.array([piece.mitosis >= fitted.how.mitosis for piece in pieces], bool),
-    )
 
 
 @dataclass(frozen=True)
@@ -216,57 +130,111 @@ class _Trial:
         return float(np.sqrt(covered) * sure * np.exp(-0.5 * (away**2 + far**2)))
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """A frame as it is segmented: brightness is measured once, over all of it."""
+class NetworkFrame:
+    """A frame as the network sees it: brightness is measured once, over all of it.
 
-    image: npt.NDArray[Any]
-    levels: tuple[float, float]
-    fitted: Fitted
-    settings: SegmentationSettings
+    Parameters
+    ----------
+    image : (H, W) uint8 or uint16
+        Signal bright, without scale bars and black borders.
+    kept
+        Parts whose maps are kept, so that other thresholds cost only a read-out.
+    fitted
+        The network that comes with the program where it is not given.
+    """
 
-    def right_diameter(self, measured: float) -> float:
+    def __init__(
+        self, image: npt.NDArray[Any], kept: int = 0, fitted: Fitted | None = None
+    ) -> None:
+        self._image, self._fitted = image, fitted or load_fitted()
+        self._levels = limits(np.sqrt(_sampled(image)))
+        self._maps = lru_cache(maxsize=kept)(self._look)
+
+    def _look(
+        self, rows: tuple[int, int], columns: tuple[int, int], diameter: float
+    ) -> Maps:
+        seen = self._image[slice(*rows), slice(*columns)].astype(np.float32)
+        return look(self._fitted.network, np.sqrt(seen), diameter, self._levels)
+
+    def tiles(self, diameter: float) -> list[tuple[Box, Box]]:
+        """Return the tiles of the frame, without and with their margins."""
+        scale = diameter / NOMINAL
+        side = min(_TILE * scale, _LARGEST_TILE)
+        return list(tiles(self._image.shape, side, self.margin(diameter)))
+
+    def margin(self, diameter: float) -> float:
+        """Return how many pixels around a part are looked at with it."""
+        return _MARGIN * diameter / NOMINAL
+
+    def usual_diameter(
+        self, measured: float, settings: SegmentationSettings
+    ) -> Steps[None, float]:
         """Return the usual diameter by what the network finds in the middle.
 
         The measured one is taken where the network, looking at that scale, is sure and
         finds nuclei of about that size; else other scales are tried, too.
         """
-        trial = self._try(measured)
+        trial = yield from self._try(measured, settings)
         if not trial.is_clear:
-            others = [self._try(measured * factor) for factor in _OTHER_SCALES]
-            trial = max([trial, *others], key=lambda trial: trial.worth(measured))
+            trials = [trial]
+            for factor in _OTHER_SCALES:
+                diameter = max(factor * measured, LEAST_DIAMETER)
+                trials.append((yield from self._try(diameter, settings)))
+            trial = max(trials, key=lambda trial: trial.worth(measured))
         low, high = _BELIEVED
-        return (
-            trial.found if low < trial.found / trial.diameter < high else trial.diameter
-        )
+        is_believed = low < trial.found / trial.diameter < high
+        return max(trial.found if is_believed else trial.diameter, LEAST_DIAMETER)
 
-    def _try(self, diameter: float) -> _Trial:
-        side = _WINDOW * diameter / NOMINAL
-        window = _middle(self.image.shape, side)
-        limit = self.fitted.how.mitosis
-        found = [p for p in self.pieces(window, diameter) if p.mitosis < limit]
-        pixels = self.image[window].size
+    def _try(
+        self, diameter: float, settings: SegmentationSettings
+    ) -> Steps[None, _Trial]:
+        window = _middle(self._image.shape, _WINDOW * diameter / NOMINAL)
+        pieces = yield from self.find(window, diameter, settings)
+        found = [piece for piece in pieces if not piece.is_mitotic]
         return _Trial(
             diameter,
             [piece.area for piece in found],
             [piece.confidence for piece in found],
-            pixels,
+            self._image[window].size,
         )
 
-    def pieces(self, window: Box, diameter: float) -> list[Piece]:
-        """Return the nuclei in a part of the frame, as that part shows them."""
-        signal = np.sqrt(self.image[window].astype(np.float32))
-        maps = look(self.fitted.network, signal, diameter, self.levels)
-        how = self._how()
-        labels = read_faintly(maps, how, split=self.settings.split)
-        shown = shown_at(signal.shape, labels, maps, how)
-        found = _measured(shown, labels, maps, how.nucleus, window)
-        least = self.settings.smallest * np.pi / 4 * diameter**2
+    def find(
+        self,
+        window: Box,
+        diameter: float,
+        settings: SegmentationSettings,
+        boldness: float = 1.0,
+    ) -> Finding:
+        """Find the nuclei in a part of the frame, as that part shows them.
+
+        Parameters
+        ----------
+        window
+            Rows and columns.
+        diameter
+            Usual diameter of a nucleus in pixels.
+        settings
+            How dim a nucleus may be, and whether those that touch are parted.
+        boldness
+            Multiplies the sensitivity.
+        """
+        yield
+        rows, columns = ((side.start, side.stop) for side in window)
+        maps = self._maps(rows, columns, diameter)
+        yield
+        how = self._how(settings.sensitivity * boldness)
+        labels = read_faintly(maps, how, split=settings.split)
+        yield
+        shape = (rows[1] - rows[0], columns[1] - columns[0])
+        shown = shown_at(shape, labels, maps, how)
+        yield
+        least = settings.smallest * np.pi / 4 * diameter**2
+        found = _measured(shown, labels, maps, how, window)
         return [piece for piece in found if piece.area >= max(least, 1)]
 
-    def _how(self) -> ReadOut:
+    def _how(self, sensitivity: float) -> ReadOut:
         """Return the thresholds, lower where dimmer nuclei are asked for."""
-        how, sensitivity = self.fitted.how, self.settings.sensitivity
+        how = self._fitted.how
         return replace(
             how,
             nucleus=min(how.nucleus / sensitivity, 0.95),
@@ -275,26 +243,22 @@ class _Frame:
 
 
 def _measured(
-    shown: Labels, labels: Labels, maps: Maps, least: float, window: Box
+    shown: Labels, labels: Labels, maps: Maps, how: ReadOut, window: Box
 ) -> Iterator[Piece]:
     count = int(labels.max(initial=0))
     names = np.arange(1, count + 1)
-    sure = np.where(maps.nucleus >= least, labels, 0)
+    sure = np.where(maps.nucleus >= how.nucleus, labels, 0)
     inside = scipy.ndimage.sum_labels(maps.nucleus, sure, names)
     area = np.bincount(sure.ravel(), minlength=count + 1)[1:]
     either = area + scipy.ndimage.sum_labels(maps.nucleus, labels, names) - inside
     mitosis = mean_mitosis(sure, maps, count)
     for name, box in enumerate(scipy.ndimage.find_objects(shown, count), start=1):
         if box is not None:
-            place = tuple(
-                slice(own.start + whole.start, own.stop + whole.start)
-                for own, whole in zip(box, window, strict=True)
-            )
             yield Piece(
-                (place[0], place[1]),
+                placed(box, window),
                 _in_one_piece(shown[box] == name),
                 float(inside[name - 1] / max(either[name - 1], 1)),
-                float(mitosis[name - 1]),
+                bool(mitosis[name - 1] >= how.mitosis),
             )
 
 
@@ -317,37 +281,3 @@ def _middle(shape: tuple[int, ...], side: float) -> Box:
         for size in shape
     )
     return rows, columns
-
-
-def _tiles(shape: tuple[int, ...], diameter: float) -> Iterator[tuple[Box, Box]]:
-    """Yield the tiles of a frame, without and with their margins."""
-    scale = diameter / NOMINAL
-    spans = []
-    for side in shape:
-        count = max(1, int(np.ceil(side / (_TILE * scale))))
-        ends = np.linspace(0, side, count + 1).round().astype(int).tolist()
-        margin = round(_MARGIN * scale)
-        spans.append(
-            [
-                (slice(a, b), slice(max(0, a - margin), min(side, b + margin)))
-                for a, b in pairwise(ends)
-            ]
-        )
-    for rows, all_rows in spans[0]:
-        for columns, all_columns in spans[1]:
-            yield (rows, columns), (all_rows, all_columns)
-
-
-def _centre_in(piece: Piece, core: Box) -> bool:
-    return all(
-        own.start - _SLACK <= (side.start + side.stop) / 2 < own.stop + _SLACK
-        for own, side in zip(core, piece.box, strict=True)
-    )
-
-
-def _is_free(labels: Labels, piece: Piece) -> bool:
-    """Clear the piece of what others hold; return whether most of it was free."""
-    free = piece.mask & (labels[piece.box] == 0)
-    mostly = bool(free.sum() > _OVERLAID * piece.area)
-    piece.mask[:] = free
-    return mostly

@@ -9,8 +9,12 @@ import numpy.typing as npt
 import scipy
 import skimage
 
+from training.data.masks.blobs import peaks_of
+from training.steps import Steps
+
 Labels = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
+Box = tuple[slice, ...]
 
 _JOINED_SOLIDITY = 0.94
 _SPLINTER_SOLIDITY = 0.88
@@ -19,6 +23,8 @@ _DIP = 0.97
 _PARTED_SOLIDITY = 0.9
 _GAIN = 0.03
 _LEAST_PART = 0.2
+_AT_ONCE = 50
+"""Regions that are looked at in a step."""
 
 
 def solidity(mask: Mask) -> float:
@@ -32,7 +38,7 @@ def solidity(mask: Mask) -> float:
     return float(mask.sum() / convex)
 
 
-def boxes_of(labels: Labels) -> Iterator[tuple[int, tuple[slice, ...]]]:
+def boxes_of(labels: Labels) -> Iterator[tuple[int, Box]]:
     """Yield each label of a (H, W) image with the slices that hold it."""
     found = enumerate(scipy.ndimage.find_objects(labels), start=1)
     yield from ((label, box) for label, box in found if box is not None)
@@ -61,7 +67,7 @@ def tidy(labels: Labels, diameter: float, smallest: float) -> Labels:
 
 def join_halves(
     labels: Labels, smooth: npt.NDArray[np.float32], diameter: float
-) -> Labels:
+) -> Steps[None, Labels]:
     """Join neighbours that are convex together and have no dip between them.
 
     Parameters
@@ -76,24 +82,41 @@ def join_halves(
     labels = labels.copy()
     usual = np.pi / 4 * diameter**2
     into = np.arange(int(labels.max()) + 1)
-    for pair in _neighbours(labels):
+    boxes = dict(boxes_of(labels))
+    for k, pair in enumerate(_neighbours(labels)):
+        if k % _AT_ONCE == 0:
+            yield
         one, other = (int(into[label]) for label in pair)
-        both = np.isin(labels, (one, other))
-        if one == other or both.sum() > _JOINED_AREA * usual:
+        if one == other:
             continue
-        if _has_dip(labels, smooth, one, other):
-            continue
-        smaller = min((labels == one).sum(), (labels == other).sum())
-        splinter = smaller < _LEAST_PART * usual
-        least = _SPLINTER_SOLIDITY if splinter else _JOINED_SOLIDITY
-        (box,) = scipy.ndimage.find_objects(both.astype(np.int8))
-        if solidity(both[box]) >= least:
-            labels[both] = other
+        whole = _around(boxes[one], boxes[other])
+        first, second = labels[whole] == one, labels[whole] == other
+        if _are_halves(first, second, smooth[whole], usual):
+            labels[whole][first] = other
+            boxes[other] = whole
             into[into == one] = other
     return labels
 
 
-def part_touching(labels: Labels, diameter: float) -> Labels:
+def _around(one: Box, other: Box) -> Box:
+    """Return the box around two boxes."""
+    return tuple(
+        slice(min(a.start, b.start), max(a.stop, b.stop))
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def _are_halves(
+    first: Mask, second: Mask, smooth: npt.NDArray[np.float32], usual: float
+) -> bool:
+    both = first | second
+    if both.sum() > _JOINED_AREA * usual or _has_dip(first, second, smooth):
+        return False
+    splinter = min(first.sum(), second.sum()) < _LEAST_PART * usual
+    return solidity(both) >= (_SPLINTER_SOLIDITY if splinter else _JOINED_SOLIDITY)
+
+
+def part_touching(labels: Labels, diameter: float) -> Steps[None, Labels]:
     """Part regions that are not convex where they are narrow.
 
     Seeds are the maxima of the distance to the outline; the parts must be more convex
@@ -109,6 +132,8 @@ def part_touching(labels: Labels, diameter: float) -> Labels:
     following = int(labels.max()) + 1
     least = _LEAST_PART * np.pi / 4 * diameter**2
     for label, box in boxes_of(labels):
+        if label % _AT_ONCE == 0:
+            yield
         whole = labels[box] == label
         parts = _parts(whole, diameter, least)
         for part in parts[1:]:
@@ -142,12 +167,7 @@ def _neighbours(labels: Labels) -> list[tuple[int, int]]:
     return [(int(one), int(other)) for one, other in pairs]
 
 
-def _has_dip(
-    labels: Labels, smooth: npt.NDArray[np.float32], one: int, other: int
-) -> bool:
-    first, second = labels == one, labels == other
-    if not first.any() or not second.any():
-        return True
+def _has_dip(first: Mask, second: Mask, smooth: npt.NDArray[np.float32]) -> bool:
     border = scipy.ndimage.binary_dilation(first) & second
     border |= scipy.ndimage.binary_dilation(second) & first
     if not border.any():
@@ -164,12 +184,7 @@ def _parts(whole: Mask, diameter: float, least: float) -> list[Mask]:
     distance = scipy.ndimage.gaussian_filter(
         scipy.ndimage.distance_transform_edt(padded), 0.04 * diameter
     )[1:-1, 1:-1]
-    peaks = skimage.feature.peak_local_max(
-        distance,
-        min_distance=max(1, int(0.25 * diameter)),
-        labels=whole.astype(np.int32),
-        exclude_border=False,
-    )
+    peaks = peaks_of(np.where(whole, distance, -np.inf), 0.25 * diameter)
     seeds = np.zeros(whole.shape, np.int32)
     seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
     shares = skimage.segmentation.watershed(-distance, seeds, mask=whole)

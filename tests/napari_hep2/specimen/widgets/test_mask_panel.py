@@ -7,6 +7,7 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_hep2.jobs import run_here
+from napari_hep2.session import session_of
 from napari_hep2.specimen.widgets.widget import SpecimenWidget
 from training.decisions.applied import STORE
 from training.decisions.store import DecisionStore
@@ -59,6 +60,12 @@ def press(qtbot, viewer, *places):
         qtbot.wait(15)
         drag(native, on_screen(viewer, place)[1])
     qtbot.mouseRelease(native, LEFT, pos=on_screen(viewer, places[-1])[1])
+    painted(qtbot, session_of(viewer))
+
+
+def painted(qtbot, session):
+    """Wait until the strokes that were asked for are painted."""
+    qtbot.waitUntil(lambda: not session.strokes.is_running)
 
 
 def drag(native, point):
@@ -167,6 +174,7 @@ def test_keys_act_on_the_masks_layer(qtbot, viewer, widget):
 def test_discard_brings_the_mask_back(qtbot, viewer, widget):
     session, panel = widget.session, widget.mending
     session.mending.remove([2])
+    painted(qtbot, session)
     assert not (session.link.mask.layer.data == 2).any()
     click(qtbot, panel.discard)
     assert (session.link.mask.layer.data == 2).any()
@@ -176,6 +184,7 @@ def test_discard_brings_the_mask_back(qtbot, viewer, widget):
 def test_a_draft_is_shown_again_when_its_frame_is(qtbot, viewer, widget):
     session, panel = widget.session, widget.mending
     session.mending.remove([2])
+    painted(qtbot, session)
     run_here(session.specimen.step_frame(1))
     assert (session.link.mask.layer.data == 2).any()
     assert not panel.apply.isEnabled()

@@ -1,5 +1,7 @@
 """Cells are where the mask says, the crops are exact, and each drop has its reason."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tifffile
@@ -27,6 +29,7 @@ from training.data.cells.extraction import (
     cut,
     extract_cells,
     extract_frame,
+    extracting,
     label_nuclei,
     sharpness,
     usual_area,
@@ -37,6 +40,7 @@ from training.data.masks.nuclei import find_nuclei
 from training.data.masks.segmentation import FoundNuclei
 from training.data.simulation import simulate
 from training.errors import BadMaskError
+from training.steps import drain
 from training.storage.images import read_frame
 
 SMALL = ExtractionSettings(size=9, min_area=1)
@@ -173,15 +177,21 @@ def test_mitoses_are_dropped_and_counted(keep):
     assert "1 mitosis" in cells.notes
 
 
+def _at_once(found):
+    yield 1.0
+    return found
+
+
 def test_an_edited_mask_keeps_what_the_image_says_of_each_nucleus(monkeypatch):
     image = np.zeros((40, 60), np.uint8)
     before = np.zeros(image.shape, np.int32)
     before[5:15, 5:15], before[5:15, 30:40] = 1, 2
     found = FoundNuclei(before, np.array([0.8, 0.6], "f4"), np.array([True, False]))
-    monkeypatch.setattr(extraction, "segment_frame", lambda *_: found)
+    seen = SimpleNamespace(find_all=lambda _: _at_once(found))
+    monkeypatch.setattr(extraction, "NucleusFinder", lambda _: seen)
     after = np.zeros_like(before)
     after[5:15, 5:14], after[25:35, 30:40] = 4, 2  # reshaped, and drawn elsewhere
-    known = extraction._found_again(image, after, SegmentationSettings())
+    known = drain(extraction._found_again(image, after, SegmentationSettings()))
     assert known.mitotic.tolist() == [False, False, False, True]
     assert known.confidence[3] == pytest.approx(0.8)
     assert np.isnan(known.confidence[:3]).all()
@@ -521,3 +531,27 @@ def test_the_size_of_a_pixel_and_nuclei_of_a_wrong_size_are_told(tmp_path):
 
 def test_ids():
     assert cell_id("00001_p0", 7) == "00001_p0_0007"
+
+
+def _noisy(mask):
+    rng = np.random.default_rng(0)
+    return rng.poisson(np.where(mask > 0, 80, 12)).clip(0, 255).astype(np.uint8)
+
+
+def test_a_frame_is_seen_before_its_nuclei_are_looked_for(tmp_path):
+    discs = [(60, 60 + 90 * k, 22) for k in range(4)]
+    image = _noisy(_discs((130, 400), discs))
+    Image.fromarray(image).save(tmp_path / "well.png")
+    frame = Frame("well", tmp_path / "well.png", None)
+    settings = SegmentationSettings(sensitivity=1.5, method="classical")
+    steps = extracting(frame, ExtractionSettings(), settings)
+    first = next(steps)
+    np.testing.assert_array_equal(first.image, image)
+    assert first.share is None
+    later = list(steps)
+    shares = [step.share for step in later if step.share is not None]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0, 1)
+    cells = extract_frame(frame, ExtractionSettings(), settings)
+    made = "the mask was made from the image with method=classical, sensitivity=1.5"
+    assert made in cells.notes

@@ -5,8 +5,7 @@ import pytest
 from scipy import ndimage
 
 from training.config import SegmentationSettings
-from training.data.masks.classical_segmentation import segment_around
-from training.data.masks.segmentation import segment_frame
+from training.data.masks.segmentation import NucleusFinder, segment_frame
 
 AUTO = SegmentationSettings(method="classical")
 
@@ -57,22 +56,24 @@ def test_nuclei_that_touch_are_parted(matched):
 
 
 @pytest.mark.parametrize("texture", ["smooth", "rim", "dots"])
-def test_the_nucleus_around_a_place_is_found_among_others(draw_field, texture):
+def test_the_nucleus_at_a_place_is_found_among_others(draw_field, texture):
     frame, centres = draw_field(60, texture=texture)
-    labels = labels_of(frame, AUTO)
+    labels, finder = labels_of(frame, AUTO), NucleusFinder(frame)
     for cy, cx in centres:
         place = round(cy) + 5, round(cx) - 4
         label = labels[round(cy), round(cx)]
         taken = (labels > 0) & (labels != label)
-        found = segment_around(frame, taken, place, 60)
+        found = finder.find_at(place, taken, 60, AUTO)
         assert found is not None
-        assert not (found & taken).any()
-        shared = (found & (labels == label)).sum() / (found | (labels == label)).sum()
+        assert not (found.mask & taken[found.box]).any()
+        whole = np.zeros(frame.shape, bool)
+        whole[found.box] = found.mask
+        shared = (whole & (labels == label)).sum() / (whole | (labels == label)).sum()
         assert shared > 0.7
 
 
-def test_around_a_place_with_nothing_there_is_nothing():
+def test_at_a_place_with_nothing_there_is_nothing():
     frame = np.random.default_rng(0).poisson(14, (300, 300)).astype(np.uint8)
-    nowhere = np.zeros(frame.shape, bool)
-    assert segment_around(frame, nowhere, (150, 150), 60) is None
-    assert segment_around(frame, nowhere, (0, 299), 60) is None
+    nowhere, finder = np.zeros(frame.shape, bool), NucleusFinder(frame)
+    assert finder.find_at((150, 150), nowhere, 60, AUTO) is None
+    assert finder.find_at((0, 299), nowhere, 60, AUTO) is None

@@ -3,13 +3,17 @@
 import numpy as np
 import pytest
 
+from training.config import SegmentationSettings
 from training.data.masks.editing import (
     add_nucleus,
     merge_nuclei,
+    nearest_pair,
     nuclei_along,
+    nucleus_at,
     remove_nuclei,
     split_nucleus,
 )
+from training.data.masks.segmentation import NucleusFinder
 from training.errors import BadMaskError
 
 
@@ -32,6 +36,7 @@ def picture(labels, seed=0):
     return rng.poisson(np.where(labels > 0, 80, 12)).clip(0, 255).astype(np.uint8)
 
 
+CLASSICAL = SegmentationSettings(method="classical")
 MERGED = (discs((40, 30), (40, 47)) > 0).astype(np.int32)
 MERGED[discs((40, 80)) > 0] = 2
 
@@ -82,11 +87,16 @@ def test_a_line_that_splits_nothing_is_told(path, sentence):
         split_nucleus(labels, path)
 
 
-def test_a_click_adds_the_nucleus_that_was_missed():
+def add(image, labels, place, area, settings=CLASSICAL):
+    return add_nucleus(NucleusFinder(image), labels, place, area, settings)
+
+
+@pytest.mark.parametrize("settings", [CLASSICAL, SegmentationSettings()])
+def test_a_click_adds_the_nucleus_that_was_missed(settings):
     truth = discs((40, 30), (40, 70))
     labels = np.where(truth == 2, 0, truth)
     area = float((truth == 1).sum())
-    stroke = add_nucleus(picture(truth), labels, (42, 66), area)
+    stroke = add(picture(truth), labels, (42, 66), area, settings)
     found = after(labels, stroke)
     assert stroke.text == "nucleus added"
     shared = ((found == 2) & (truth == 2)).sum() / ((found == 2) | (truth == 2)).sum()
@@ -97,10 +107,10 @@ def test_a_click_adds_the_nucleus_that_was_missed():
 def test_where_nothing_is_seen_a_disc_of_the_usual_size_is_added():
     labels = discs((40, 30))
     area = float((labels == 1).sum())
-    stroke = add_nucleus(picture(labels), labels, (40, 70), area)
+    stroke = add(picture(labels), labels, (40, 70), area)
     assert "disc of the usual size" in stroke.text
     assert len(stroke.values) == pytest.approx(area, rel=0.15)
-    near = add_nucleus(picture(labels), labels, (40, 44), area)
+    near = add(picture(labels), labels, (40, 44), area)
     y, x = near.where
     assert (labels[y, x] == 0).all()
     assert (40, 44) in zip(y.tolist(), x.tolist(), strict=True)
@@ -113,7 +123,7 @@ def test_where_nothing_is_seen_a_disc_of_the_usual_size_is_added():
 def test_where_nothing_can_be_added_is_told(place, sentence):
     labels = discs((40, 30))
     with pytest.raises(BadMaskError, match=sentence):
-        add_nucleus(picture(labels), labels, place, 300.0)
+        add(picture(labels), labels, place, 300.0)
 
 
 def test_nuclei_are_removed():
@@ -149,3 +159,15 @@ def test_nuclei_along_a_path():
     assert set(nuclei_along(labels, [[20, -20], [20, 300]])) == {1, 2}
     assert nuclei_along(labels, [[20, 60]]) == [2]
     assert nuclei_along(labels, [[70, 70]]) == []
+
+
+def test_the_nucleus_at_a_place_and_the_one_nearest_to_it():
+    labels = discs((20, 20), (20, 41), (44, 20), (60, 80))
+    assert nucleus_at(labels, (20.4, 20.0)) == 1
+    assert nearest_pair(labels, (20, 27), 314.0) == (1, 2)
+    assert nearest_pair(labels, (28, 20), 314.0) == (1, 3)
+    with pytest.raises(BadMaskError, match="no other nucleus is near"):
+        nearest_pair(labels, (60, 80), 314.0)
+    for place, sentence in (((70, 20), "no nucleus here"), ((0, 100), "outside")):
+        with pytest.raises(BadMaskError, match=sentence):
+            nearest_pair(labels, place, 314.0)

@@ -8,11 +8,7 @@ import pytest
 from training.config import SegmentationSettings
 from training.data.masks import network_segmentation
 from training.data.masks.matching import match_nuclei
-from training.data.masks.network_segmentation import (
-    WEIGHTS,
-    find_with_network,
-    load_fitted,
-)
+from training.data.masks.network_segmentation import WEIGHTS, load_fitted
 from training.data.masks.segmentation import segment_frame
 from training.data.simulation import draw_style, simulate_frame
 from training.errors import BadModelError
@@ -49,9 +45,9 @@ def test_nuclei_are_found_and_mitoses_told(field):
 
 def test_tiles_give_what_the_whole_gives(field, monkeypatch):
     settings = SegmentationSettings(diameter=48)
-    whole = find_with_network(field.image, 48, settings)
+    whole = segment_frame(field.image, settings)
     monkeypatch.setattr(network_segmentation, "_TILE", 150)
-    tiled = find_with_network(field.image, 48, settings)
+    tiled = segment_frame(field.image, settings)
     matching = match_nuclei(tiled.labels, whole.labels)
     assert matching.found == matching.true
     assert matching.f1(0.9) == 1

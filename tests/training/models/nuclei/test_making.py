@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from training.config import NucleusFitSettings, SegmentationSettings
-from training.data.masks.network_segmentation import find_with_network, load_fitted
+from training.data.masks.network_segmentation import NetworkFrame, load_fitted
 from training.errors import BadLayoutError, StorageError
 from training.models.nuclei.fitting import loss_of
 from training.models.nuclei.making import fit_nuclei
+from training.steps import drain
 
 QUICK = NucleusFitSettings(
     steps=3,
@@ -43,8 +44,10 @@ def test_a_fit_writes_weights_and_a_card(tmp_path, write_fields):
     fitted = load_fitted(out)
     assert vars(fitted.how) == card["read_out"]
     image = np.full((70, 90), 30, np.uint8)
-    found = find_with_network(image, 20, SegmentationSettings(), fitted)
-    assert found.labels.shape == image.shape
+    everywhere = slice(0, 70), slice(0, 90)
+    seen = NetworkFrame(image, fitted=fitted)
+    for piece in drain(seen.find(everywhere, 20, SegmentationSettings())):
+        assert piece.mask.shape == image[piece.box].shape
     first = out.read_bytes()
     assert _fit(fields, out) == steps
     assert out.read_bytes() == first
