@@ -14,7 +14,10 @@ from whole_run import LIMIT, WholeRun
 ROOT = Path(__file__).resolve().parents[2]
 FILES = 4
 KILL = "os.kill(os.getpid(), 9)"
-PLUGINS = ("xdist", "pytest_timeout", "pytest_benchmark.plugin", "pytestqt.plugin")
+PLUGINS = (
+    *("xdist", "pytest_timeout", "pytest_benchmark.plugin", "pytestqt.plugin"),
+    "pytest_xvfb",
+)
 HOLD = "ctypes.PyDLL(None).pause()"
 """Waits for ever and lets no signal in: what pytest-timeout sends does not arrive."""
 

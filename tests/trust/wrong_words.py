@@ -27,6 +27,7 @@ TEMPLATES = (
     "predict {frame} --model {bad} --out {out}",
     "reproduce --data {bad} --out {out}",
     "stale {bad}",
+    "runs {bad}",
     "rescore {bad}",
     "label-errors {bad}",
     "learning-curve {bad} --out {out}",

@@ -9,7 +9,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
-from training.cli.app import app
+from training.cli.app import BAD_INPUT, app
 from training.cli.options import (
     Changes,
     Data,
@@ -30,6 +30,7 @@ from training.cli.terminal import (
     console,
     print_comparison,
     print_metrics,
+    remark,
     run_progress,
     show_line,
     show_table,
@@ -38,8 +39,11 @@ from training.cli.terminal import (
 from training.errors import BadSettingError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from training.runs.execution import Prepared
     from training.runs.folder import RunFolder
+    from training.runs.summary import RunSummary
 
 
 @app.command("list")
@@ -189,7 +193,10 @@ def runs(
     folder: Annotated[Path, typer.Argument(help="Folder of runs, or a run.")],
     as_json: Json = False,
 ) -> None:
-    """List the runs in a folder, the newest first, with their accuracy."""
+    """List the runs in a folder, the newest first, with their accuracy.
+
+    Those that are damaged are told, and the exit code is 2.
+    """
     from training.evaluation.intervals import percent_range
     from training.runs.search import find_runs
     from training.runs.summary import newest_first, summarise_run, summary_content
@@ -197,6 +204,7 @@ def runs(
     found = newest_first([summarise_run(run) for run in find_runs(folder)])
     if as_json:
         tell([summary_content(one) for one in found], as_json)
+        _end_with_faults(found)
         return
     table = Table("run", "started", "experiment", "protocol", "state", "%", "95 %")
     for one in found:
@@ -206,11 +214,21 @@ def runs(
             f"{one.started.astimezone():%Y-%m-%d %H:%M}" if one.started else "",
             one.experiment,
             one.protocol + (" (optimistic)" if one.leaky else ""),
-            one.fault or f"{one.state}, {one.folds_done} of {one.folds} folds",
+            one.state
+            if one.fault
+            else f"{one.state}, {one.folds_done} of {one.folds} folds",
             "" if mean is None else f"{100 * mean:.1f}",
             percent_range(one.interval) if one.interval else "",
         )
     show_table(table)
+    _end_with_faults(found)
+
+
+def _end_with_faults(found: "Sequence[RunSummary]") -> None:
+    faults = [one.fault for one in found if one.fault]
+    remark(*faults)
+    if faults:
+        raise typer.Exit(BAD_INPUT)
 
 
 @app.command()

@@ -83,6 +83,7 @@ def test_the_gallery_follows_a_mend(qtbot, viewer, dock, widget):
     n = len(state.review)
     mender.mending_fold.toggles[0].click()
     session.mending.remove([2])
+    qtbot.waitUntil(lambda: not session.strokes.is_running)
     mask = session.link.mask.layer
     mask.data[170:190, 230:250] = 50
     session.mending.edited(mask.data)
