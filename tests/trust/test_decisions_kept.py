@@ -193,7 +193,7 @@ def test_two_reviewers_in_one_file_keep_all_that_both_said(
     turns = sum(one.kind != "decide" for one in records)
     promise.reached(
         f"2 processes x {each:,} steps, {turns:,} of them undo or redo, {kills} kills: "
-        f"{lost} lost, {len(refusals)} refusals, "
+        f"{lost} lost, {len(refusals)} refusals{refusals or ''}, "
         f"{len({one.reviewer for one in records})} reviewers present",
         met=whole == [each, each]
         and (lost, refusals, faults_of(path)) == (0, [], [])

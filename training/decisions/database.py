@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
+from stat import S_ISREG
 
 from training.errors import BadCellsError, StorageError
 from training.storage.paths import is_inside
@@ -209,13 +210,19 @@ def _is_ours(journal: Path, path: Path) -> bool:
 
     One that SQLite has just removed was.
     """
-    if journal.is_symlink() or (journal.exists() and not journal.is_file()):
-        return False
     try:
+        # One look: between two of them it may be removed, and another be there.
+        if not S_ISREG(os.lstat(journal).st_mode):
+            return False
         with journal.open("rb") as stream:
             head = stream.read(28)
             stream.seek(max(8, stream.seek(0, os.SEEK_END) - 8))
             names_others = stream.read() == _JOURNAL
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
         with path.open("rb") as stream:
             page = stream.read(18)[16:]
     except OSError:
@@ -262,7 +269,8 @@ def _set_up(db: sqlite3.Connection, path: Path, read_only: bool) -> None:
             "its decisions were written by a newer version",
             "update this program; the file was left as it is",
         )
-    if _version(db) < 1 or _made_of(db) != _ours(_version(db)):
+    version, made = _seen(db)
+    if version < 1 or made != _ours(version):
         raise no_store(path)
     if _version(db) < SCHEMA_VERSION:
         _bring_up(db, read_only)
@@ -278,6 +286,15 @@ def _bring_up(db: sqlite3.Connection, read_only: bool) -> None:
         # As above: another process may have done it meanwhile.
         if _version(db) < SCHEMA_VERSION:
             _upgrade(db, _version(db))
+
+
+def _seen(db: sqlite3.Connection) -> tuple[int, set[tuple[str, ...]]]:
+    """Return version and schema of one moment: another process may bring it up."""
+    db.execute("BEGIN")
+    try:
+        return _version(db), _made_of(db)
+    finally:
+        db.execute("COMMIT")
 
 
 def _version(db: sqlite3.Connection) -> int:
