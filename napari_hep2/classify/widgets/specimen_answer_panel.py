@@ -167,9 +167,10 @@ class SayingPanel(QWidget):
         self._show_codes()
 
     def drop(self, code: str) -> None:
-        """Take a pattern out of the answer."""
+        """Take a pattern out of the answer; the keys go back to the field."""
         self.codes.remove(code)
         self._show_codes()
+        self.pattern.setFocus()
 
     def _offer_found(self, words: str) -> None:
         self._offers.setStringList([_offer(one) for one in search(words)])
@@ -190,11 +191,14 @@ class SayingPanel(QWidget):
             made = item.widget()
             if made is not None:
                 made.deleteLater()
+        before: QWidget = self.pattern
         for code in self.codes:
             chip = QPushButton(f"{title_of(code)} \N{MULTIPLICATION SIGN}")
             chip.setToolTip(f"Take out {code}")
             chip.clicked.connect(partial(self.drop, code))
             self._chips.addWidget(chip)
+            QWidget.setTabOrder(before, chip)
+            before = chip
         self.chosen.setVisible(bool(self.codes))
 
     def _show_ready(self) -> None:

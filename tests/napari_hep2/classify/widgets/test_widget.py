@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QFileDialog, QLabel
+from qtpy.QtWidgets import QFileDialog, QLabel, QPushButton
 
 from napari_hep2.classify.state import NearCell
 from napari_hep2.classify.widgets.widget import ClassifyWidget
@@ -336,6 +336,24 @@ def test_return_adds_what_stands_on_top_of_the_list(qtbot, opened):
         qtbot.waitUntil(lambda: panel.pattern.text() == "")
         assert panel.codes[-1] == code
     assert panel.codes == ["AC-4", "AC-22", "AC-1"]
+    settle(qtbot, opened.session)
+
+
+def test_tab_goes_from_the_field_over_the_patterns_to_the_comment(qtbot, opened):
+    panel = opened.saying
+    panel.add("AC-4")
+    panel.add("AC-22")
+    qtbot.waitUntil(lambda: len(panel.chosen.findChildren(QPushButton)) == 2)
+    chips = panel.chosen.findChildren(QPushButton)
+    part = panel.pattern
+    for following in (*chips, panel.comment):
+        part = part.nextInFocusChain()
+        while part.focusPolicy() == Qt.FocusPolicy.NoFocus or not part.isVisible():
+            part = part.nextInFocusChain()
+        assert part is following
+    chips[0].setFocus()
+    panel.drop("AC-4")
+    assert panel.window().focusWidget() is panel.pattern
     settle(qtbot, opened.session)
 
 
