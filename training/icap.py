@@ -1,14 +1,15 @@
 """The patterns that a person can name: the anti-cell (AC) codes of ICAP, AC-0 to AC-29.
 
 Data, not code. The International Consensus on ANA Patterns numbers patterns AC-0
-(negative) to AC-28 (2015, 2019) and AC-29 (added since), as its classification tree of
-2021 has them. A *competent* reader tells the groups, such as AC-4/5; an *expert* tells
+(negative) to AC-28 (2015, 2019) and AC-29 (2018), as its classification tree of 2021
+has them. A *competent* reader tells the groups, such as AC-4/5; an *expert* tells
 what they hold. Models know six or seven groups (`training.patterns`), so that a code
 below them comes from a person only.
 
 References
 ----------
-Chan et al. 2015, doi:10.3389/fimmu.2015.00412; Damoiseaux et al. 2019,
+Chan et al. 2015, doi:10.3389/fimmu.2015.00412; Andrade et al. 2018 (AC-29),
+doi:10.1515/cclm-2018-0188; Damoiseaux et al. 2019,
 doi:10.1136/annrheumdis-2018-214436; von Mühlen et al. 2021,
 doi:10.1007/s12026-021-09233-0; https://anapatterns.org
 """
@@ -101,7 +102,13 @@ PATTERNS = (
         ("10", "Punctate nucleolar", "nor-90", "rna polymerase i"),
         ("11/12", "Nuclear envelope", "nuclear membrane", "rim"),
         ("11", "Smooth nuclear envelope", "nuclear membrane", "lamin", "rim"),
-        ("12", "Punctate nuclear envelope", "nuclear pore", "gp210", "membrane"),
+        (
+            "12",
+            "Punctate nuclear envelope",
+            "nuclear membrane",
+            "nuclear pore",
+            "gp210",
+        ),
         ("13/14", "Pleomorphic"),
         ("13", "PCNA-like", "pleomorphic"),
         ("14", "CENP-F-like", "pleomorphic", "msa-3"),
@@ -147,6 +154,9 @@ _TITLES = {
 def search(words: str) -> tuple[CellPattern, ...]:
     """Return the patterns that each of some words is found in, competent level first.
 
+    Before them are those of which the words are a whole name or synonym: *ro* is AC-4,
+    though cent*ro*mere has it too.
+
     Parameters
     ----------
     words
@@ -157,13 +167,15 @@ def search(words: str) -> tuple[CellPattern, ...]:
     exact = _BY_CODE.get("AC-" + "".join(wanted).removeprefix("ac-"))
     if exact is not None:
         return (exact,)
-    return tuple(
-        one for one in PATTERNS if all(word in _haystack(one) for word in wanted)
-    )
+    found = [one for one in PATTERNS if all(word in _haystack(one) for word in wanted)]
+    called = " ".join(wanted)
+    return tuple(sorted(found, key=lambda one: called not in _names(one)))
 
 
 def find(text: str) -> str:
     """Return the code of the pattern that a person typed: a code, or a whole name.
+
+    Of several that have the name it is the group that holds the others.
 
     Raises
     ------
@@ -173,8 +185,10 @@ def find(text: str) -> str:
     if text in _TITLES:
         return text
     plain = " ".join(text.lower().split())
-    named = [one for one in PATTERNS if plain in (one.name.lower(), *one.synonyms)]
-    found = [one for one in search(plain) if one.code.lower().endswith(plain)] or named
+    coded = [one for one in search(plain) if one.code.lower().endswith(plain)]
+    named = [one for one in PATTERNS if plain in _names(one)]
+    every = frozenset().union(*(numbers(one.code) for one in named))
+    found = coded or [one for one in named if numbers(one.code) == every]
     if len(found) == 1:
         return found[0].code
     raise UnknownPatternError(
@@ -217,6 +231,10 @@ def agree(one: Iterable[str], other: Iterable[str]) -> bool:
     return all(any(a & b for b in theirs) for a in mine) and all(
         any(a & b for b in mine) for a in theirs
     )
+
+
+def _names(one: CellPattern) -> tuple[str, ...]:
+    return (one.name.lower(), *one.synonyms)
 
 
 def _haystack(one: CellPattern) -> str:

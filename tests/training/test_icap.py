@@ -40,7 +40,12 @@ def test_the_competent_level_stands_first():
         ("golgi", "AC-22"),
         ("mitochondrial", "AC-21"),
         ("dfs70", "AC-2"),
-        ("speckled", "AC-2"),
+        ("speckled", "AC-4/5"),
+        ("Ro", "AC-4"),
+        ("la", "AC-4"),
+        ("sm", "AC-5"),
+        ("speck", "AC-2"),
+        ("nuclear membrane", "AC-11/12"),
         ("speckled cytoplasmic", "AC-18/19/20"),
         ("rim nuclear", "AC-11/12"),
         ("scl-70", "AC-29"),
@@ -59,7 +64,9 @@ def test_a_whole_code_finds_itself_alone():
 def test_a_typed_pattern_has_to_be_one():
     assert find(" Homogeneous ") == "AC-1"
     assert find("mitsp") == "AC-24/25"
-    for text in ("pleomorphic", "AC-30", "", "speck"):
+    assert find("Pleomorphic") == "AC-13/14"
+    assert find("nuclear membrane") == find("rim") == "AC-11/12"
+    for text in ("msa-2", "AC-30", "", "speck"):
         with pytest.raises(UnknownPatternError):
             find(text)
 

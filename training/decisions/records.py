@@ -284,6 +284,8 @@ def fault_of(said: Said) -> str | None:
         if (said.verdict == "relabelled") != (said.pattern is not None):
             return "only 'relabelled' takes a pattern"
         return "a cell has no grade and no titre" if any(said[4:]) else None
+    if said.pattern is not None and said.verdict == "negative":
+        return "'negative' takes no pattern"
     if said.grade is not None and said.verdict != "positive":
         return "only 'positive' takes a grade"
     known = said.grade is None or said.grade in GRADES

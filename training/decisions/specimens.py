@@ -25,6 +25,9 @@ from training.icap import NEGATIVE_CODE, compartment_of, find, group_of, title_o
 SPECIMENS = "specimens.sqlite"
 """Name of the file, beside `training.decisions.applied.STORE`."""
 
+LONGEST_COMMENT = 1000
+"""Characters of a comment."""
+
 _READER = "reading"
 _OR_RESULTS = ", ".join(RESULTS)
 _RESULT_OF: dict[str, Result] = {one: one for one in RESULTS}
@@ -116,7 +119,14 @@ def checked_answer(
             "only positive has one",
             f"use {', '.join(GRADES)} with it",
         )
-    return Answer(known, codes, grade, _titre(titre), " ".join(comment.split()))
+    words = " ".join(comment.split())
+    if len(words) > LONGEST_COMMENT:
+        raise BadSettingError(
+            "comment",
+            f"it has {len(words)} characters",
+            f"use at most {LONGEST_COMMENT}",
+        )
+    return Answer(known, codes, grade, _titre(titre), words)
 
 
 def _titre(text: str) -> str:

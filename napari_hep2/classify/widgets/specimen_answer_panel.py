@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QStringListModel, Qt
 from qtpy.QtWidgets import (
     QComboBox,
     QCompleter,
@@ -27,9 +27,9 @@ from napari_hep2.common.parts import (
 from napari_hep2.common.reviewer_field import ReviewerField
 from napari_hep2.session import ViewerSession
 from training.decisions.model import GRADES, RESULTS
-from training.decisions.specimens import Answer, checked_answer
+from training.decisions.specimens import LONGEST_COMMENT, Answer, checked_answer
 from training.errors import Hep2Error
-from training.icap import NEGATIVE_CODE, PATTERNS, search, title_of
+from training.icap import NEGATIVE_CODE, PATTERNS, CellPattern, search, title_of
 
 _SAVE_KEY = "Ctrl+Return"
 
@@ -72,14 +72,17 @@ class SayingPanel(QWidget):
             "add a pattern: code, name or synonym",
             "Search the ICAP patterns, competent level first; Return adds the first",
         )
-        offered = QCompleter([_offer(k) for k in range(len(PATTERNS))], self.pattern)
-        offered.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-        offered.setFilterMode(Qt.MatchFlag.MatchContains)
+        self._offers = QStringListModel(self.pattern)
+        offered = QCompleter(self._offers, self.pattern)
+        # The list is that of the search, so that Return adds what stands on top.
+        offered.setCompletionMode(QCompleter.CompletionMode.UnfilteredPopupCompletion)
         offered.setMaxVisibleItems(12)
+        self.pattern.textEdited.connect(self._offer_found)
         # Queued, as the completer writes what was chosen into the field itself.
         offered.activated.connect(self._add_typed, Qt.ConnectionType.QueuedConnection)
         self.pattern.setCompleter(offered)
         self.comment = _line("Comment", "comment", "In your words")
+        self.comment.setMaxLength(LONGEST_COMMENT)
         self.chosen = QWidget()
         self._chips = QFlowLayout(self.chosen)
         self._chips.setContentsMargins(0, 0, 0, 0)
@@ -164,9 +167,13 @@ class SayingPanel(QWidget):
         self._show_codes()
 
     def drop(self, code: str) -> None:
-        """Take a pattern out of the answer."""
+        """Take a pattern out of the answer; the keys go back to the field."""
         self.codes.remove(code)
         self._show_codes()
+        self.pattern.setFocus()
+
+    def _offer_found(self, words: str) -> None:
+        self._offers.setStringList([_offer(one) for one in search(words)])
 
     def _add_typed(self, *_: object) -> None:
         text = self.pattern.text().strip()
@@ -184,11 +191,14 @@ class SayingPanel(QWidget):
             made = item.widget()
             if made is not None:
                 made.deleteLater()
+        before: QWidget = self.pattern
         for code in self.codes:
             chip = QPushButton(f"{title_of(code)} \N{MULTIPLICATION SIGN}")
             chip.setToolTip(f"Take out {code}")
             chip.clicked.connect(partial(self.drop, code))
             self._chips.addWidget(chip)
+            QWidget.setTabOrder(before, chip)
+            before = chip
         self.chosen.setVisible(bool(self.codes))
 
     def _show_ready(self) -> None:
@@ -200,6 +210,13 @@ class SayingPanel(QWidget):
 
     def _save(self) -> None:
         if not self.save.isEnabled() or not self.isEnabled():
+            return
+        left = self.pattern.text().strip()
+        if left:
+            self._state.complain(
+                f"The pattern '{left}' is not added yet; press Return in its field, or "
+                "empty it."
+            )
             return
         try:
             answer = checked_answer(
@@ -234,17 +251,16 @@ def _line(name: str, ghost: str, tip: str) -> QLineEdit:
     return made
 
 
-def _offer(place: int) -> str:
+def _offer(one: CellPattern) -> str:
     """Return a pattern with all the words that find it."""
-    one = PATTERNS[place]
     also = f" ({', '.join(one.synonyms)})" if one.synonyms else ""
     return f"{one.text}, {one.compartment}{also}"
 
 
 def _typed(text: str) -> str:
     """Return the code of what was chosen from the list, or of the first found."""
-    for place, one in enumerate(PATTERNS):
-        if text == _offer(place):
+    for one in PATTERNS:
+        if text == _offer(one):
             return one.code
     found = search(text)
     return found[0].code if found else ""

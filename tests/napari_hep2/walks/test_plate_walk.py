@@ -134,6 +134,10 @@ def test_from_the_worklist_to_answers_and_out(qtbot, keys, desk, plate, tmp_path
     said = {row["specimen"]: row["specimen_decisions"] for row in content["specimens"]}
     assert [one["patterns"] for one in said[first]] == [["AC-22"]]
     assert content["agreement"][0]["readers"] == ["Anna", "the model"]
+    report = json.loads((out / first / "fhir.json").read_text())
+    heard = {one["id"]: one for one in report["contained"] if "performer" in one}
+    assert set(heard) == {"result-1", "titre-1", "pattern-1"}
+    assert heard["titre-1"]["valueString"] == "1:160"
     with (out / "worklist.csv").open(encoding="utf-8-sig", newline="") as stream:
         rows = {row["specimen"]: row for row in csv.DictReader(stream)}
     assert rows[first]["specimen_decisions"].startswith("Anna: positive + 1:160")

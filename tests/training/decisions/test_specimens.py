@@ -79,6 +79,7 @@ def test_an_answer_as_it_is_typed(typed, answer):
         (("positive", [], "+++++"), "only positive has one"),
         (("positive", [], "", "weak"), "write it as 1:160"),
         (("positive", [], "", "1:0"), "write it as 1:160"),
+        (("positive", [], "", "", "x" * 1001), "it has 1001 characters"),
     ],
 )
 def test_an_answer_that_does_not_go_together_is_a_sentence(typed, fault):
@@ -117,6 +118,8 @@ def test_nothing_senseless_is_kept(tmp_path):
         for result, grade in (("negative", "+"), ("positive", "x"), ("eaten", "")):
             with pytest.raises(ValueError, match=r"."):
                 store.answer("1", result, grade=grade)
+        with pytest.raises(ValueError, match="takes no pattern"):
+            store.answer("1", "negative", ("AC-1",))
         assert store.last_step == 0
     with pytest.raises(ValueError, match="has a result"):
         say(tmp_path, "1", "anna", Answer(None))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QFileDialog, QLabel
+from qtpy.QtWidgets import QFileDialog, QLabel, QPushButton
 
 from napari_hep2.classify.state import NearCell
 from napari_hep2.classify.widgets.widget import ClassifyWidget
@@ -313,6 +313,9 @@ def test_what_does_not_go_together_is_not_saved(qtbot, opened, specimens):
     panel.pattern.setText("no such thing")
     qtbot.keyClick(panel.pattern, Qt.Key.Key_Return)
     assert "No pattern has all the words" in state.fault
+    panel.titre.clear()
+    click(qtbot, panel.save)
+    assert "'no such thing' is not added yet" in state.fault
     assert read_sayings(specimens) == {}
     assert panel.codes == ["AC-21"]
     session = opened.session
@@ -320,6 +323,38 @@ def test_what_does_not_go_together_is_not_saved(qtbot, opened, specimens):
     assert panel.codes == []
     assert panel.titre.text() == ""
     settle(qtbot, session)
+
+
+def test_return_adds_what_stands_on_top_of_the_list(qtbot, opened):
+    panel = opened.saying
+    panel.pattern.setFocus()
+    for words, code in (("ro", "AC-4"), ("golgi polar", "AC-22"), ("AC-1", "AC-1")):
+        qtbot.keyClicks(panel.pattern, words)
+        offered = panel.pattern.completer().completionModel()
+        assert offered.index(0, 0).data().startswith(f"{code} ")
+        qtbot.keyClick(panel.pattern, Qt.Key.Key_Return)
+        qtbot.waitUntil(lambda: panel.pattern.text() == "")
+        assert panel.codes[-1] == code
+    assert panel.codes == ["AC-4", "AC-22", "AC-1"]
+    settle(qtbot, opened.session)
+
+
+def test_tab_goes_from_the_field_over_the_patterns_to_the_comment(qtbot, opened):
+    panel = opened.saying
+    panel.add("AC-4")
+    panel.add("AC-22")
+    qtbot.waitUntil(lambda: len(panel.chosen.findChildren(QPushButton)) == 2)
+    chips = panel.chosen.findChildren(QPushButton)
+    part = panel.pattern
+    for following in (*chips, panel.comment):
+        part = part.nextInFocusChain()
+        while part.focusPolicy() == Qt.FocusPolicy.NoFocus or not part.isVisible():
+            part = part.nextInFocusChain()
+        assert part is following
+    chips[0].setFocus()
+    panel.drop("AC-4")
+    assert panel.window().focusWidget() is panel.pattern
+    settle(qtbot, opened.session)
 
 
 def test_in_practice_the_model_and_others_are_hidden_until_answered(

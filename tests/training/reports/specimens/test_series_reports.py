@@ -27,6 +27,7 @@ from training.reports.specimens.stream import (
     finish_worklist,
     report_specimens,
 )
+from training.reports.specimens.worklist import worklist_csv
 
 CAMERA = Camera(gain=0.9, light=1.1)
 SERA = {
@@ -164,6 +165,14 @@ def test_the_table_holds_index_contrast_and_every_score(judged):
     median = rows["weak"]["intensity"]["index"]["median"]
     assert middle == pytest.approx(median, abs=1e-3)
     assert float(table["clean"]["share_Speckled"]) == 1
+
+
+def test_every_probability_is_a_column_however_small(judged):
+    _, _, rows = judged
+    odds = {"Speckled": 0.989, "Golgi": 0.01, "Centromere": 0.001}
+    row = {**rows["weak"], "rank": 1, "probabilities": odds}
+    (read,) = csv.DictReader(io.StringIO(worklist_csv([row], tuple(odds))))
+    assert {name: float(read[f"probability_{name}"]) for name in odds} == odds
 
 
 def test_without_a_table_the_contrast_is_given_alone(own, tmp_path, model):
