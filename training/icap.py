@@ -1,10 +1,10 @@
 """The patterns that a person can name: the anti-cell (AC) codes of ICAP, AC-0 to AC-29.
 
 Data, not code. The International Consensus on ANA Patterns numbers patterns AC-0
-(negative) to AC-28 (2015, 2019) and AC-29 (2018), as its classification tree of 2021
-has them. A *competent* reader tells the groups, such as AC-4/5; an *expert* tells
-what they hold. Models know six or seven groups (`training.patterns`), so that a code
-below them comes from a person only.
+(negative) to AC-28 (2015, 2019) and AC-29 (2018). Levels and synonyms were not compared
+with its present classification tree, which could not be opened. A *competent* reader
+tells the groups, such as AC-4/5; an *expert* tells what they hold. Models know six or
+seven groups (`training.patterns`), so that a code below them comes from a person only.
 
 References
 ----------
