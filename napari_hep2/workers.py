@@ -103,9 +103,9 @@ class Lane(QObject):
         ]
 
     def _yielded(self, progress: Progress) -> None:
+        self.progress = progress
         if self.job is not None:
             self.job.show(progress)
-        self.progress = progress
         self.changed.emit()
 
     def _returned(self, result: Any) -> None:

@@ -250,8 +250,8 @@ class SpecimenWidget(SessionWidget):
             made
         ):
             return
-        frame = self.state.cells.frame if self.state.cells is not None else None
-        if frame is None or frame.name != made["frame"]:
+        opened = self.state.cells or self.state.picture
+        if opened is None or opened.frame.name != made["frame"]:
             folder = Path(made["folder"])
             job = self.session.specimen.open_folder(folder, made["frame"])
             self.session.start(job)

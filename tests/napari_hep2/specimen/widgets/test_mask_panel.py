@@ -123,6 +123,9 @@ def test_a_line_splits_and_the_old_decision_stays_in_the_history(
     assert state.message == "Nucleus split in 2: not applied yet."
     apply(qtbot, widget)
     assert not panel.tools["split"].isChecked()
+    table = state.cells.cells.table.set_index("label")
+    # Both halves lie against each other: the line between them is a person's word.
+    assert table.loc[[8, 9], "dropped"].tolist() == ["", ""]
     assert ids(widget) == [f"00001_p0_000{k}" for k in (1, 2, 3, 4, 6, 7, 8, 9)]
     with DecisionStore(specimens / STORE, "reviewer") as store:
         (event,) = store.history("00001_p0_0005")

@@ -71,3 +71,25 @@ def test_what_is_cancelled_says_how_to_go_on(qtbot, widget):
     qtbot.waitUntil(lambda: not session.runner.is_running, timeout=WAIT)
     assert session.state.message.startswith("Cancelled:")
     assert session.state.busy == session.state.opening == ""
+
+
+def test_a_first_frame_is_opened_once_and_its_picture_outlives_a_cancel(
+    qtbot, viewer, dock, folder, monkeypatch
+):
+    made = SpecimenWidget(viewer)
+    dock(made, "Specimen")
+    session, state = made.session, made.state
+    opened, real = [], session.specimen.open_folder
+    monkeypatch.setattr(
+        session.specimen, "open_folder", lambda *a: opened.append(a) or real(*a)
+    )
+    state.events.picture.connect(lambda shown: shown and session.runner.cancel())
+    session.start(session.specimen.open_folder(folder))
+    qtbot.waitUntil(lambda: state.message.startswith("Cancelled:"), timeout=WAIT)
+    assert "without its cells" in state.message
+    assert len(opened) == 1
+    assert not session.runner.is_running
+    assert (state.cells, state.progress, state.opening) == (None, None, "")
+    assert viewer.layers[0].visible
+    assert made.nuclei.find.isEnabled()
+    session.review.decision_session.close()
