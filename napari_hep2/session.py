@@ -201,7 +201,7 @@ class ViewerSession:
 
     def _preview_changed(self) -> None:
         if len(self.preview.lines):
-            width = self.link.line_width()
+            width = 2 * self.link.line_width()
             self._outlines.show(self.preview.lines, self.link.base, width)
         else:
             self._outlines.hide()

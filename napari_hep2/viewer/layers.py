@@ -272,6 +272,8 @@ class LayerLink:
             made = cells.labels.copy()
             layer = self._viewer.add_labels(made, units=units, **options)
         else:
+            # Outlines are drawn once, when all is set.
+            self.mask.hide()
             set_labels(layer, cells.labels.copy())
             layer.name, layer.metadata = options["name"], options["metadata"]
         place_upon(layer, base)

@@ -54,6 +54,11 @@ class MaskLayer:
         """Return whether there is a layer, and it shows the mask of the open frame."""
         return self.layer is not None and self.layer is self._followed
 
+    @property
+    def labels(self) -> npt.NDArray[Any] | None:
+        """The mask as it is shown, (H, W) int, or None."""
+        return self.layer.data if self.is_there else None
+
     def hide(self) -> None:
         """Take a mask off that is not that of the picture, until another is there."""
         if self.layer is not None:

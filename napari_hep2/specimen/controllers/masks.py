@@ -34,6 +34,10 @@ Painted = npt.NDArray[Any]
 class Canvas(Protocol):
     """Where the user sees the mask as it is painted."""
 
+    @property
+    def labels(self) -> Painted | None:
+        """The mask of the open frame as it is shown, (H, W) int, or None."""
+
     def paint(self, stroke: Stroke) -> None:
         """Set the pixels of a stroke."""
 
@@ -126,20 +130,26 @@ class MendingController:
 
     def frame_opened(self) -> None:
         """Load the mask of the frame that was opened, or its draft."""
+        self._load(None if self._canvas is None else self._canvas.labels)
+
+    def _load(self, shown: Painted | None) -> None:
+        """Begin with the mask that is shown already, or with a copy of the frame's."""
         cells, frame = self._state.cells, self._frame()
         self.painted, self.history, self._said = None, None, []
         self._undone, self._finder, self._fault = [], None, _NO_FOLDER
         if cells is not None and frame is not None:
-            self._open(cells, frame)
+            self._open(cells, frame, shown)
         self._pending = self._is_painted()
         self.changed.emit()
 
-    def _open(self, cells: FrameCells, frame: Frame) -> None:
+    def _open(self, cells: FrameCells, frame: Frame, shown: Painted | None) -> None:
         from training.data.masks.history import read_mends
 
         draft, said = self._drafts.get(frame.image, (None, []))
         fits = draft is not None and draft.shape == cells.labels.shape
-        self.painted = draft if fits else cells.labels.copy()
+        self.painted = draft if fits else shown
+        if self.painted is None:
+            self.painted = cells.labels.copy()
         self._said = said if fits else []
         try:
             self.history = read_mends(self._root(), frame.name)
@@ -350,7 +360,7 @@ class MendingController:
         if cells is None or frame is None or not self._pending:
             return
         self._forget(frame)
-        self.frame_opened()
+        self._load(None)
         self._state.tell("The painted changes were discarded.")
 
     def apply(self) -> Job | None:

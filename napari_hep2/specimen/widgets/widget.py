@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from qtpy.QtCore import QTimer
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -80,7 +81,8 @@ class SpecimenWidget(SessionWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addWidget(scrolled(content), 1)
+        self._area = scrolled(content)
+        layout.addWidget(self._area, 1)
         below = QVBoxLayout()
         below.setContentsMargins(8, 0, 8, 8)
         below.addWidget(self.status)
@@ -165,6 +167,7 @@ class SpecimenWidget(SessionWidget):
             (events.position, self.frames.show_position),
             (events.opening, self._show_opened),
             (events.cells, self._show_cells),
+            (events.picture, self._show_names),
             (events.specimen, self._show_names),
             (events.blind, self._show_collection),
             (events.pattern, self._show_names),
@@ -396,8 +399,14 @@ class SpecimenWidget(SessionWidget):
 
     def _unfold_edits(self) -> None:
         """Show what can be done with an edit that is not applied."""
-        if self.session.mending.pending:
-            self.mending_fold.toggles[0].setChecked(True)
+        toggle = self.mending_fold.toggles[0]
+        if self.session.mending.pending and not toggle.isChecked():
+            toggle.setChecked(True)
+            # What is below is laid out first.
+            QTimer.singleShot(0, self._scroll_to_apply)
+
+    def _scroll_to_apply(self) -> None:
+        self._area.ensureWidgetVisible(self.mending.undo)
 
     def _show_toggle(self) -> None:
         self.show_dropped.setChecked(self.state.show_dropped)
