@@ -66,8 +66,10 @@ class FrameTree(QWidget):
         steps.setStretch(1, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.tree, 1)
+        layout.addWidget(self.tree, 1000)
         layout.addLayout(steps)
+        # What a short list leaves free lies below it, not around it.
+        layout.addStretch(1)
 
     def _step(self, step: int, *_: object) -> None:
         self.stepped.emit(step)

@@ -50,16 +50,16 @@ def on_screen(viewer, place):
     return canvas.native, QPoint(round(x), round(y))
 
 
-def press(qtbot, viewer, *places):
+def press(qtbot, viewer, *places, held=Qt.KeyboardModifier.NoModifier):
     """Press at the first place, go over all of them, let go at the last."""
     native, start = on_screen(viewer, places[0])
     qtbot.mouseMove(native, start)
-    qtbot.mousePress(native, LEFT, pos=start)
+    qtbot.mousePress(native, LEFT, held, start)
     for place in places[1:]:
         # The canvas leaves out moves that come within 10 ms.
         qtbot.wait(15)
         drag(native, on_screen(viewer, place)[1])
-    qtbot.mouseRelease(native, LEFT, pos=on_screen(viewer, places[-1])[1])
+    qtbot.mouseRelease(native, LEFT, held, on_screen(viewer, places[-1])[1])
     painted(qtbot, session_of(viewer))
 
 
@@ -216,3 +216,39 @@ def test_without_a_folder_nothing_is_offered(qtbot, viewer):
     qtbot.addWidget(made)
     assert not made.mending.paint.isEnabled()
     assert "Open a folder" in made.mending.status.text()
+
+
+def test_clicks_edit_without_a_tool_and_drags_do_not(qtbot, viewer, widget):
+    session, state = widget.session, widget.state
+    mask, keys = session.link.mask.layer, Qt.KeyboardModifier
+    press(qtbot, viewer, (120, 120))
+    assert mask.data[120, 120] == 8
+    assert "disc of the usual size" in state.message
+    press(qtbot, viewer, (60, 180), held=keys.ControlModifier)
+    assert mask.data[60, 180] == 0
+    press(qtbot, viewer, (60, 60), held=keys.AltModifier)
+    assert "no other nucleus is near" in state.fault.lower()
+    press(qtbot, viewer, (60, 180), held=keys.ShiftModifier)
+    assert mask.data[60, 180] == 9
+    for _ in range(3):
+        click(qtbot, widget.mending.undo)
+    assert not session.mending.pending
+    click(qtbot, widget.mending.redo)
+    assert mask.data[120, 120] == 8
+    before, camera = mask.data.copy(), viewer.scene.camera
+    centre = tuple(camera.center)
+    press(qtbot, viewer, (120, 240), (110, 260), (100, 280))
+    # The canvas tells of the new centre when it is drawn.
+    qtbot.waitUntil(lambda: tuple(camera.center) != centre)
+    np.testing.assert_array_equal(mask.data, before)
+
+
+def test_two_clicks_zoom_and_leave_the_mask_alone(qtbot, viewer, widget):
+    native, place = on_screen(viewer, (120, 120))
+    zoom = viewer.scene.camera.zoom
+    press(qtbot, viewer, (120, 120))
+    assert widget.session.mending.pending
+    qtbot.mouseDClick(native, LEFT, pos=place)
+    painted(qtbot, widget.session)
+    assert viewer.scene.camera.zoom == pytest.approx(2 * zoom)
+    assert not widget.session.mending.pending
