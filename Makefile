@@ -67,14 +67,14 @@ test-pyqt6: $(VENV_PYQT6)/.test-ready
 # The sample specimens, and a model fitted on others: no specimen stands in both.
 sample-data: $(VENV)/.demo-ready
 	rm -rf $(SAMPLES)/specimens $(BUILD)
-	$(BIN)/python -m training simulate $(SAMPLES)/specimens --specimens 6 --seed 2026 \
+	$(BIN)/hep2 simulate $(SAMPLES)/specimens --specimens 6 --seed 2026 \
 	  --set patterns=Homogeneous,Speckled,Nucleolar,Centromere,NuMem,Golgi \
 	  --set cells_max=120
-	$(BIN)/python -m training simulate $(BUILD)/simulated-specimens --specimens 60 --seed 501
-	$(BIN)/python -m training run modern --data $(BUILD)/simulated-specimens \
+	$(BIN)/hep2 simulate $(BUILD)/simulated-specimens --specimens 60 --seed 501
+	$(BIN)/hep2 run modern --data $(BUILD)/simulated-specimens \
 	  --out $(BUILD)/run --protocol group-k
-	$(BIN)/python -m training verdicts $(BUILD)/run
-	$(BIN)/python -m training fit modern --data $(BUILD)/simulated-specimens \
+	$(BIN)/hep2 verdicts $(BUILD)/run
+	$(BIN)/hep2 fit modern --data $(BUILD)/simulated-specimens \
 	  --measured $(BUILD)/run --out $(SAMPLES)/model/simulated.safetensors
 
 # The pictures of the README, of simulated data; RUN is what the trainer shows.
@@ -87,7 +87,7 @@ site: docs/commands.md
 	$(BIN)/zensical build --strict
 
 docs/commands.md: $(VENV)/.test-ready $(wildcard training/cli/*.py)
-	$(BIN)/typer training.cli utils docs --name "python -m training" --title Commands \
+	$(BIN)/typer training.cli utils docs --name hep2 --title Commands \
 	  --output $@
 
 wheel: $(VENV)/.test-ready

@@ -71,7 +71,7 @@ def open_pattern(name: str) -> list[LayerData]:
     raise BadLayoutError(
         collection.root,
         f"no simulated specimen is {name}",
-        "make some with 'python -m training simulate'",
+        "make some with 'hep2 simulate'",
     )
 
 

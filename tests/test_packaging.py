@@ -36,7 +36,7 @@ DOCUMENTS = [
     *sorted(set(ROOT.glob("docs/**/*.md")) - {COMMANDS}),
 ]
 SOURCES = [*ROOT.glob("training/**/*.py"), *ROOT.glob("napari_hep2/**/*.py")]
-PROMPT = "python -m training "
+PROMPT = "hep2 "
 WINDOW = ("napari", "qtpy", "PyQt5", "PyQt6", "superqt", "psygnal", "napari_hep2")
 
 

@@ -20,7 +20,7 @@ from typing import Literal
 import psutil
 
 from training.config import as_typed
-from training.config.commands import command_words
+from training.config.commands import command_words, process_words
 from training.errors import BadRunError, RunLockedError, StorageError
 from training.runs.deviations import changed_settings
 from training.runs.folder import EVENTS, LOG, RunFolder
@@ -108,7 +108,7 @@ class TrainerHandle:
 def start(command: list[str], run: Path) -> TrainerHandle:
     """Start `command` detached, in its own session, with its output in a log.
 
-    A leading ``python`` becomes this interpreter. The current folder is kept off the
+    The program itself runs in this interpreter. The current folder is kept off the
     import path, so that no file beside the data is imported by accident.
 
     Raises
@@ -140,12 +140,10 @@ def launch(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     StorageError
         If the log cannot be written.
     """
-    if command[0] == "python":
-        command = [sys.executable, *command[1:]]
     try:
         with log.open("ab") as output:
             return subprocess.Popen(
-                command,
+                process_words(command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

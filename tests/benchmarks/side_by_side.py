@@ -62,7 +62,7 @@ class Row:
 
 
 def print_rows(rows: Iterable[Row]) -> None:
-    """Print each row as a line of JSON, for ``python -m training bench`` to read."""
+    """Print each row as a line of JSON, for ``hep2 bench`` to read."""
     for row in rows:
         print(json.dumps(asdict(row) | {"met": row.met}), flush=True)
 

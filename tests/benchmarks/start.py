@@ -74,7 +74,7 @@ def rows() -> list[Row]:
     note = f"without torch{{}}; Python alone {python:.3f} s"
     return [
         Row(
-            "start: python -m training --help",
+            "start: hep2 --help",
             shown,
             "under",
             1,

@@ -224,7 +224,7 @@ def call(capfd, monkeypatch):
     before = {how: signal.getsignal(how) for how in (signal.SIGINT, signal.SIGTERM)}
 
     def call(words):
-        monkeypatch.setattr(sys, "argv", ["python -m training", *words])
+        monkeypatch.setattr(sys, "argv", ["hep2", *words])
         with pytest.raises(SystemExit) as end:
             main()
         printed = capfd.readouterr()

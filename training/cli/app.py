@@ -36,7 +36,7 @@ class Commands(typer.Typer):
 
 
 app = Commands(
-    name="python -m training",
+    name="hep2",
     help="Train and evaluate HEp-2 cell classifiers on held-out specimens.",
     no_args_is_help=True,
     add_completion=False,
@@ -96,7 +96,7 @@ def going_on(what: object, remedy: str) -> Iterator[None]:
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise InterruptedRunError(
-        "python -m training",
+        "hep2",
         "it was interrupted",
-        "continue a run with: python -m training resume RUN",
+        "continue a run with: hep2 resume RUN",
     )

@@ -26,9 +26,7 @@ from training.errors import BadSettingError
 
 @app.command()
 def fit(
-    experiment: Annotated[
-        str, typer.Argument(help="Experiment; see python -m training list.")
-    ],
+    experiment: Annotated[str, typer.Argument(help="Experiment; see hep2 list.")],
     data: Data,
     extra: Extra = None,
     simulated: Simulated = None,

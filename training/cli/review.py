@@ -194,7 +194,7 @@ def learning_curve(
         ),
     ] = None,
     experiment: Annotated[
-        str, typer.Option(help="Experiment to train; see python -m training list.")
+        str, typer.Option(help="Experiment to train; see hep2 list.")
     ] = "shape-index",
     shares: Annotated[
         str, typer.Option(help="Shares of the specimens, and of the cells of each.")

@@ -91,14 +91,12 @@ def list_experiments(as_json: Json = False) -> None:
     show_line(
         "Hours: on one CPU core, roughly. Paper: mean class accuracy in per cent."
     )
-    show_line("Cost on this machine: python -m training run EXPERIMENT ... --forecast")
+    show_line("Cost on this machine: hep2 run EXPERIMENT ... --forecast")
 
 
 @app.command()
 def run(
-    experiment: Annotated[
-        str, typer.Argument(help="Experiment; see python -m training list.")
-    ],
+    experiment: Annotated[str, typer.Argument(help="Experiment; see hep2 list.")],
     data: Data,
     extra: Extra = None,
     out: Annotated[Path | None, typer.Option(help="Run folder to create.")] = None,

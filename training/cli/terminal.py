@@ -181,7 +181,7 @@ def _sentences(event: Event) -> list[str]:
         return [event["message"]]
     if event["kind"] == "run-done" and event.get("folds_failed"):
         failed = f"{event['folds_failed']} folds failed and are not in the figures"
-        return [f"{failed}; python -m training resume RUN tries them again"]
+        return [f"{failed}; hep2 resume RUN tries them again"]
     if event["kind"] == "metrics":
         done = f"{event['folds_done']} of {event['folds']} folds"
         mean = event["mean_class_accuracy"]

@@ -47,9 +47,7 @@ def verdicts(
     opened, scores = RunFolder.open(run), None
     if left_out:
         fits = LeftOutFits.of(opened)
-        with going_on(
-            run, f"continue with: python -m training verdicts {run} --left-out"
-        ):
+        with going_on(run, f"continue with: hep2 verdicts {run} --left-out"):
             list(progress(fits.train(), len(fits), "fits"))
         scores = fits.scores()
     fitted = write_verdict(opened, settings, scores)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from training.config.base import Settings
 
-PROGRAM = ("python", "-m", "training")
+PROGRAM = "hep2"
+"""The installed command; ``python -m training`` is the same program."""
 
 
 def command_words(
@@ -18,7 +19,7 @@ def command_words(
     changed: Mapping[str, object] | Iterable[Settings] = (),
     **options: object,
 ) -> list[str]:
-    """Return a command as words, for a process.
+    """Return a command as words.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ def command_words(
         Values by name, ``left_out`` for ``--left-out``. None, False and '' are left
         out, True is a flag.
     """
-    line = [*PROGRAM, name, *map(str, words)]
+    line = [PROGRAM, name, *map(str, words)]
     for option, value in options.items():
         if value is None or value is False or value == "":
             continue
@@ -59,6 +60,13 @@ def shown_line(words: Iterable[str]) -> str:
     if sys.platform == "win32":
         return subprocess.list2cmdline(list(words))
     return shlex.join(words)
+
+
+def process_words(words: Sequence[str]) -> list[str]:
+    """Return what starts a command as a process: the program by this interpreter."""
+    if words[0] != PROGRAM:
+        return list(words)
+    return [sys.executable, "-m", "training", *words[1:]]
 
 
 def _changed(given: Mapping[str, object] | Iterable[Settings]) -> Mapping[str, object]:

@@ -37,7 +37,7 @@ _MAX_NUMBERS = 2**28
 _BATCH = 25
 """Crops computed together; the rest one by one, so that two sizes are to be checked."""
 _REMEDY = "export the model again"
-_FOREIGN = "use a file that python -m training export wrote"
+_FOREIGN = "use a file that hep2 export wrote"
 _OPERATORS = """
     Add Cast Clip Concat Constant Conv Div Flatten Gather Gemm Identity MatMul MaxPool
     Mul ReduceMax ReduceMean Relu Reshape Shape Slice Softmax Sub Tanh TopK Unsqueeze
@@ -150,9 +150,7 @@ def need(package: str) -> ModuleType:
 
 def _read(path: Path) -> bytes:
     if not path.is_file():
-        raise BadModelError(
-            path, "there is no such model", "make it with: python -m training export"
-        )
+        raise BadModelError(path, "there is no such model", "make it with: hep2 export")
     try:
         with path.open("rb") as stream:
             content = stream.read(_MAX_FILE + 1)

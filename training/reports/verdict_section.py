@@ -165,7 +165,7 @@ def _stale(run: RunFolder) -> BadRunError:
     return BadRunError(
         run.path / SPECIMENS,
         f"the table is missing, damaged or does not fit {VERDICT}",
-        f"write it again: python -m training verdicts {run.path}",
+        f"write it again: hep2 verdicts {run.path}",
     )
 
 

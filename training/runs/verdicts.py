@@ -107,5 +107,5 @@ def read_verdict(run: RunFolder) -> VerdictCalibration | None:
         raise BadRunError(
             path,
             "the file is damaged",
-            f"write it again: python -m training verdicts {run.path}",
+            f"write it again: hep2 verdicts {run.path}",
         ) from fault

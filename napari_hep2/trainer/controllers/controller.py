@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from napari_hep2.trainer import process as trainer_process
 from napari_hep2.trainer.process import Follower, StopStep
 from napari_hep2.trainer.words import duration
 from training.config import as_typed
+from training.config.commands import process_words
 from training.errors import BadRunError
 from training.runs.experiments import Experiment
 from training.runs.folder import LOG, RunFolder
@@ -161,10 +161,8 @@ class CostProbe:
     def ask(self, command: list[str]) -> None:
         """Ask; an answer that was awaited is given up."""
         self.cancel()
-        if command[0] == "python":
-            command = [sys.executable, *command[1:]]
         self._process = subprocess.Popen(
-            command,
+            process_words(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -12,11 +12,11 @@ def test_the_command_is_copied_and_shown_when_wanted(qtbot):
     line.show()
     line.show_command("")
     assert not line.copy.isEnabled()
-    line.show_command("python -m training list")
+    line.show_command("hep2 list")
     assert not line.line.isVisible()
-    assert line.copy.toolTip().endswith("\npython -m training list")
+    assert line.copy.toolTip().endswith("\nhep2 list")
     qtbot.mouseClick(line.copy, Qt.MouseButton.LeftButton)
-    assert QApplication.clipboard().text() == "python -m training list"
+    assert QApplication.clipboard().text() == "hep2 list"
     qtbot.mouseClick(line.unfold, Qt.MouseButton.LeftButton)
     assert line.line.isVisible()
-    assert line.line.text() == "python -m training list"
+    assert line.line.text() == "hep2 list"

@@ -48,7 +48,7 @@ def trainer(tmp_path):
     handles = []
 
     def run(*options, wait=True, folder=tmp_path / "run"):
-        command = ["python", str(FAKE), str(folder), *options]
+        command = [sys.executable, str(FAKE), str(folder), *options]
         handle = tp.start(command, folder)
         handles.append(handle)
         if wait:
@@ -85,7 +85,7 @@ def test_the_command_is_what_a_person_would_type(tmp_path):
         {"width": 0.5, "folds": 3, "protocol": "loso", "device": None},
     )
     assert shown_line(command) == (
-        f"python -m training run set-1 --data '{tmp_path}/my data' --out {tmp_path}/run"
+        f"hep2 run set-1 --data '{tmp_path}/my data' --out {tmp_path}/run"
         " --protocol loso --folds 3 --set width=0.5"
     )
 
@@ -147,7 +147,7 @@ def test_a_trainer_that_refuses_is_quoted(trainer):
 def test_a_folder_that_cannot_be_made_gets_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="could not be started"):
-        tp.start(["python", "-c", ""], tmp_path / "file" / "run")
+        tp.start([sys.executable, "-c", ""], tmp_path / "file" / "run")
 
 
 # --- killed and reattached

@@ -21,10 +21,10 @@ from training.studies.change_table import run_command
 def read(line):
     """Return the command that a line names, and its parameters; nothing is run."""
     words = shlex.split(line)
-    assert tuple(words[:3]) == PROGRAM
-    command = get_command(app).commands[words[3]]
-    with command.make_context(words[3], words[4:]) as context:
-        return words[3], context.params
+    assert words[0] == PROGRAM
+    command = get_command(app).commands[words[1]]
+    with command.make_context(words[1], words[2:]) as context:
+        return words[1], context.params
 
 
 CHANGED = ExtractionSettings(size=101)
@@ -67,18 +67,18 @@ def test_a_line_that_is_shown_is_read(line, name, expected):
 
 def test_options_that_were_not_chosen_are_left_out():
     line = command_line("copies", "CELLS", within=False, decisions=None, out="")
-    assert line == "python -m training copies CELLS"
+    assert line == "hep2 copies CELLS"
     flag = command_words("verdicts", "RUN", left_out=True)
-    assert flag[3:] == ["verdicts", "RUN", "--left-out"]
+    assert flag[1:] == ["verdicts", "RUN", "--left-out"]
 
 
 def test_only_settings_that_differ_are_written():
     line = command_line(
         "extract", "S", out="C", changed=(CHANGED, SegmentationSettings())
     )
-    assert line == "python -m training extract S --out C --set size=101"
+    assert line == "hep2 extract S --out C --set size=101"
 
 
 @given(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1))
 def test_any_name_comes_back(name):
-    assert shlex.split(command_line("extract", f"/{name}", out="C"))[4] == f"/{name}"
+    assert shlex.split(command_line("extract", f"/{name}", out="C"))[2] == f"/{name}"

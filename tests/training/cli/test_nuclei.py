@@ -24,6 +24,5 @@ def test_a_network_is_fitted_and_its_card_returned(tmp_path, monkeypatch):
     assert json.loads(done.stdout) == {"weights": 3}
     assert (given["settings"].steps, given["origin"]) == (7, "drawn here")
     assert given["command"] == (
-        "python -m training fit-nuclei fields --out n.safetensors "
-        "--origin 'drawn here' --set steps=7"
+        "hep2 fit-nuclei fields --out n.safetensors --origin 'drawn here' --set steps=7"
     )

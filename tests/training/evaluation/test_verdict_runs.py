@@ -47,7 +47,7 @@ def test_a_risk_that_no_probability_keeps_is_told_so(run):
 def test_a_damaged_verdict_is_told(run):
     write_verdict(run)
     (run.path / "verdict.json").write_text('{"temperature": -1}')
-    with pytest.raises(BadRunError, match="python -m training verdicts"):
+    with pytest.raises(BadRunError, match="hep2 verdicts"):
         read_verdict(run)
     write_verdict(run)
     (run.path / "specimens.csv").write_text("specimen\n1\n")

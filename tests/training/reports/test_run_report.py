@@ -79,7 +79,7 @@ def test_an_unfinished_run_has_no_report(run):
 
 def test_the_command_does_it_again(run):
     words = rerun_command(run.config())
-    assert words.startswith("python -m training run set-1 --data")
+    assert words.startswith("hep2 run set-1 --data")
     assert "--set protocol=group-k" in words
     assert "--set folds=2" in words
     assert "--set epochs=3" in words

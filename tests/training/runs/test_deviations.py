@@ -56,7 +56,7 @@ def test_the_command_does_the_same_run_again():
     changes = {"protocol": "group-k", "views": "8", "scales": "1,2.5"}
     config = configure("shape-index", "a folder", changes=changes)
     assert rerun_command(config) == (
-        "python -m training run shape-index --data 'a folder' --out RUN "
+        "hep2 run shape-index --data 'a folder' --out RUN "
         "--set protocol=group-k --set views=8 --set scales=1,2.5"
     )
     assert configure("shape-index", "a folder", changes=changes) == config

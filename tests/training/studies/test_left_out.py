@@ -105,7 +105,7 @@ def test_an_interrupted_command_says_how_it_goes_on(run, monkeypatch):
     monkeypatch.setattr(LeftOutFits, "train", interrupted)
     words = ["verdicts", str(run.path), "--left-out"]
     told = str(CliRunner().invoke(app, words).exception)
-    assert told.endswith(f"continue with: python -m training {' '.join(words)}.")
+    assert told.endswith(f"continue with: hep2 {' '.join(words)}.")
 
 
 def test_a_fit_that_is_missing_or_of_other_cells_is_told(run):

@@ -84,8 +84,7 @@ def load_fitted(path: Path = WEIGHTS) -> Fitted:
         raise BadModelError(
             path,
             "it does not hold a network for nuclei",
-            "install the program again, or fit one with: python -m training "
-            "fit-nuclei DATA",
+            "install the program again, or fit one with: hep2 fit-nuclei DATA",
         ) from None
     network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Fitted(network, how)

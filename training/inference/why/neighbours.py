@@ -36,7 +36,7 @@ CELLS_PER_SPECIMEN = 40
 
 _FORMAT = 1
 _MAX_FILE = 2_000_000_000
-_REMEDY = "make it again with: python -m training neighbours"
+_REMEDY = "make it again with: hep2 neighbours"
 Floats = npt.NDArray[np.float32]
 
 
@@ -224,7 +224,7 @@ def read_index(path: Path, weights: Path, vocabulary: Vocabulary) -> NeighbourIn
         raise BadModelError(
             path,
             "there is no index of training cells",
-            "make it with: python -m training neighbours MODEL --data TRAINING-DATA",
+            "make it with: hep2 neighbours MODEL --data TRAINING-DATA",
         )
     header = read_header(path, _REMEDY)
     if not _fits(header) or path.stat().st_size > _MAX_FILE:

@@ -81,7 +81,7 @@ class FitState:
 def interrupted() -> InterruptedRunError:
     """Return the sentence for a run that was asked to stop."""
     return InterruptedRunError(
-        "the run", "it was stopped", "continue with: python -m training resume RUN"
+        "the run", "it was stopped", "continue with: hep2 resume RUN"
     )
 
 

@@ -343,7 +343,7 @@ def _check_choice(review: ReviewSet, choice: Choice) -> None:
         raise BadSettingError(
             "proposed rejections",
             "a cell folder does not have them",
-            "list them with: python -m training quality CELLS",
+            "list them with: hep2 quality CELLS",
         )
     if choice.sort in ("uncertainty", "suspicion"):
         raise BadSettingError(

@@ -166,9 +166,7 @@ class DaskEngine:
 
     def lost(self) -> EngineError:
         """Return the fault for a scheduler that went away."""
-        return self._fault(
-            "the scheduler has gone", "start it, then: python -m training resume RUN"
-        )
+        return self._fault("the scheduler has gone", "start it, then: hep2 resume RUN")
 
     # -- the cluster -----------------------------------------------------------
 

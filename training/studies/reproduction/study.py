@@ -234,7 +234,7 @@ def _check_names(changes: Mapping[str, str]) -> None:
         known = _settings_of(experiment) if experiment in EXPERIMENTS else set()
         if setting not in (known if dot else everybody):
             raise BadSettingError(
-                change, "no experiment has this setting", "see: python -m training list"
+                change, "no experiment has this setting", "see: hep2 list"
             )
 
 

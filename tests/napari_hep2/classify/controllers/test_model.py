@@ -102,7 +102,7 @@ def test_the_export_is_written(state, classify, tmp_path):
 def test_the_command_names_image_mask_and_model(state, classify, specimens, model_file):
     train = specimens / "train"
     assert classify.command("OUT") == (
-        f"python -m training predict {train / '00001_p0.tif'} "
+        f"hep2 predict {train / '00001_p0.tif'} "
         f"--mask {train / '00001_p0_Mask.tif'} --model {model_file} --out OUT "
         "--device cpu"
     )

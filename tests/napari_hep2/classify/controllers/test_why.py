@@ -57,7 +57,7 @@ def test_map_views_and_the_command_for_an_index(state, review, why, model_file):
     assert found.low <= found.score <= found.high + 1e-5
     assert found.near == ()
     told = found.notes[-1]
-    assert "python -m training neighbours" in told
+    assert "hep2 neighbours" in told
     assert str(model_file) in told
     assert not why.is_wanted
 

@@ -38,7 +38,7 @@ def test_from_the_model_to_the_export(
     click(qtbot, widget.choose)
     assert widget.model.text() == "untrained"
     assert "Trained on: nothing" in widget.card.text()
-    assert widget.command.line.text().startswith("python -m training predict")
+    assert widget.command.line.text().startswith("hep2 predict")
 
     click(qtbot, widget.run)
     qtbot.waitUntil(lambda: state.prediction is not None, timeout=30_000)
@@ -191,7 +191,7 @@ def test_the_selected_cell_is_explained_by_the_worker(qtbot, opened):
         assert cell in why.name.text()
         assert " of 8 orientations agree" in why.views.text()
         assert not why.map.pixmap().isNull()
-        assert "python -m training neighbours" in why.notes.text()
+        assert "hep2 neighbours" in why.notes.text()
         assert not why.near.isVisible()
     settle(qtbot, session)
     session.review.select_cell(str(session.state.review.ids[0]))
@@ -397,7 +397,7 @@ def test_the_report_is_written_and_opened(qtbot, monkeypatch, opened, tmp_path):
     out = tmp_path / "reports"
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(out))
     settle(qtbot, opened.session)
-    assert "training specimens" in opened.report.toolTip()
+    assert "hep2 specimens" in opened.report.toolTip()
     assert opened.report.toolTip().endswith("--only 1")
     click(qtbot, opened.report)
     qtbot.waitUntil(lambda: bool(pages), timeout=60_000)

@@ -55,7 +55,7 @@ def test_from_the_folder_to_the_pages(
     assert not worklist.run.isEnabled()
     click(qtbot, worklist.choose_folder)
     click(qtbot, worklist.choose_out)
-    assert worklist.command.line.text().startswith("python -m training specimens")
+    assert worklist.command.line.text().startswith("hep2 specimens")
     click(qtbot, worklist.run)
     assert not worklist.run.isEnabled()
     settle(qtbot, worklist.session)

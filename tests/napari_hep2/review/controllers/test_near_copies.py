@@ -14,6 +14,7 @@ from napari_hep2.review.controllers.near_copies import (
     as_first,
 )
 from training.cli import app
+from training.config.commands import PROGRAM
 from training.curation.near_copies import view_of
 
 PLANTED = [(("1", 2), ("2", 6)), (("1", 4), ("3", 9))]
@@ -56,9 +57,9 @@ def test_the_planted_pairs_are_found_and_no_other(state, copies):
 
 
 def test_the_command_lists_the_same_pairs(state, copies):
-    words = copies.command().split()
-    assert words[:4] == ["python", "-m", "training", "copies"]
-    shown = CliRunner().invoke(app, [*words[3:], "--json"], catch_exceptions=False)
+    program, *words = copies.command().split()
+    assert (program, words[0]) == (PROGRAM, "copies")
+    shown = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
     listed = json.loads(shown.stdout)["copies"]
     assert [(pair["first"], pair["second"]) for pair in listed] == names(state, copies)
     assert [pair["correlation"] for pair in listed] == [

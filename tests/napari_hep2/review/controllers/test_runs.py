@@ -13,6 +13,7 @@ from napari_hep2.review.controllers.controller import ReviewController
 from napari_hep2.review.controllers.run_words import run_line
 from napari_hep2.review.controllers.runs import ExperimentsController
 from training.cli import app
+from training.config.commands import PROGRAM
 from training.runs.folder import RunFolder
 from training.studies.label_errors import find_label_errors
 
@@ -47,9 +48,9 @@ def relabel(state, controller, cell, pattern=5):
 
 def told(command):
     """Return what the command shown in the window answers."""
-    words = shlex.split(command)
-    assert words[:3] == ["python", "-m", "training"]
-    done = CliRunner().invoke(app, [*words[3:], "--json"], catch_exceptions=False)
+    program, *words = shlex.split(command)
+    assert program == PROGRAM
+    done = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 

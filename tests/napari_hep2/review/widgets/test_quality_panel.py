@@ -103,6 +103,5 @@ def test_the_command_has_the_limits_in_view(qtbot, widget, specimens, tmp_path):
     run_here(widget.session.review.open_cell_folder(tmp_path / "cells"))
     panel.form.editors["least_detail"].value = 0.4
     assert panel.command.line.text() == (
-        f"python -m training quality {tmp_path / 'cells'} --out quality.csv "
-        "--set least_detail=0.4"
+        f"hep2 quality {tmp_path / 'cells'} --out quality.csv --set least_detail=0.4"
     )

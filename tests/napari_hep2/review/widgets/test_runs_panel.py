@@ -75,7 +75,7 @@ def test_scores_of_a_run_and_of_eight_views(
     assert widget.choosers.sort.currentData() == "suspicion"
     assert "72 of 84 cells scored by all-seed-0" in panel.said.text()
     assert "never saw" in panel.said.text()
-    assert panel.command.line.text().startswith("python -m training label-errors ")
+    assert panel.command.line.text().startswith("hep2 label-errors ")
     assert not panel.source.isVisible()
 
     widget.session.classify.choose_model(model_file)
@@ -83,7 +83,7 @@ def test_scores_of_a_run_and_of_eight_views(
     assert "untrained" in panel.views.toolTip()
     press(panel.views)
     assert widget.session.review.state.sort == "uncertainty"
-    assert panel.command.line.text().startswith("python -m training views ")
+    assert panel.command.line.text().startswith("hep2 views ")
     titles = [panel.source.itemText(k) for k in range(panel.source.count())]
     assert titles == ["epoch vote of all-seed-0", "eight orientations of untrained"]
     assert panel.source.currentText() == titles[1]
@@ -109,7 +109,7 @@ def test_stale_runs_rescored_at_once(qtbot, widget, panel, study, choose, press)
     place = panel.runs.visualItemRect(first).center()
     qtbot.mouseClick(panel.runs.viewport(), Qt.MouseButton.LeftButton, pos=place)
     assert "Fold " in panel.answer.text()
-    assert panel.command.line.text() == f"python -m training stale {study[1]}"
+    assert panel.command.line.text() == f"hep2 stale {study[1]}"
     assert panel.rescore.text() == "Rescore"
     press(panel.rescore)
     assert "mean class accuracy" in panel.answer.text()
@@ -134,7 +134,7 @@ def test_the_learning_curve_opens_its_page(
     content = json.loads((study[1] / "learning-curve.json").read_text())
     assert panel.answer.text().startswith(content["sentence"])
     words = panel.command.line.text()
-    assert words == f"python -m training learning-curve {study[1]} --out {study[1]}"
+    assert words == f"hep2 learning-curve {study[1]} --out {study[1]}"
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: False)
     panel.open_page(opened[0])
     assert str(opened[0]) in widget.state.message

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from napari_hep2.jobs import run_here
 from napari_hep2.review.widgets.widget import ReviewWidget
 from training.cli import app
+from training.config.commands import PROGRAM
 from training.decisions.applied import STORE
 from training.decisions.exchange import read_decisions
 from training.decisions.store import DecisionStore
@@ -49,8 +50,8 @@ def name(monkeypatch, path):
 
 
 def run(line):
-    python, _, module, *words = shlex.split(line)
-    assert (python, module) == ("python", "training")
+    program, *words = shlex.split(line)
+    assert program == PROGRAM
     return CliRunner().invoke(app, words, catch_exceptions=False)
 
 

@@ -220,7 +220,7 @@ def test_cells_are_not_written_of_nothing(state, specimen, tmp_path):
 def test_the_command_says_the_same(state, specimen, specimens):
     assert specimen.command() == ""
     run_here(specimen.open_folder(specimens))
-    words = f"python -m training extract {specimens} --out CELLS"
+    words = f"hep2 extract {specimens} --out CELLS"
     assert specimen.command() == words
     specimen.set_settings("extraction", ExtractionSettings(size=51))
     specimen.set_settings("segmentation", SegmentationSettings(split=False))

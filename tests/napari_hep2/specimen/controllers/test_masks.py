@@ -244,7 +244,7 @@ def test_the_command_that_classifies_names_the_mended_mask(state, mending, model
     run_here(mending.apply())
     state.model = model_file
     words = shlex.split(ClassifyController(state).command())
-    image, mask = Path(words[4]), Path(words[words.index("--mask") + 1])
+    image, mask = Path(words[2]), Path(words[words.index("--mask") + 1])
     assert mask == mending.history.mask_of(mending.history.standing)
     (frame,) = find_frames([image], [mask])
     cells = extract_frame(frame, state.extraction, state.segmentation)

@@ -30,7 +30,7 @@ def test_runs_are_listed_with_the_newest_first(verbs, study):
     assert len(dates) == 3
     assert dates == sorted(dates, reverse=True)
     assert all(run.is_finished and run.interval for run in verbs.state.runs)
-    assert verbs.command() == f"python -m training runs {study[1]}"
+    assert verbs.command() == f"hep2 runs {study[1]}"
 
 
 def test_of_a_run_its_folder_is_listed_and_an_empty_folder_is_empty(verbs, tmp_path):
@@ -52,7 +52,7 @@ def test_two_finished_runs_are_compared_the_older_first(verbs):
     one, other = pair.metrics
     gained = other.mean_class_accuracy - one.mean_class_accuracy
     assert pair.difference.difference == pytest.approx(gained)
-    assert verbs.command() == f"python -m training report {oldest} {newest}"
+    assert verbs.command() == f"hep2 report {oldest} {newest}"
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_hep2.trainer import process as trainer_process
 from napari_hep2.trainer.widgets import setup_panel
 from napari_hep2.trainer.widgets.widget import LAST_RUN, TrainerWidget
+from training.config.commands import PROGRAM
 from training.runs.experiments import EXPERIMENTS
 from training.runs.folder import RunFolder
 
@@ -107,11 +108,11 @@ def test_the_command_follows_every_choice(make, qtbot, data, tmp_path):
     setup.editors["epochs"].value = 7
     setup.editors["width"].value = 0.25
     command = shlex.split(setup.command.toPlainText())
-    assert command[:5] == ["python", "-m", "training", "run", "set-1"]
-    assert command[5:9] == [
+    assert command[:3] == [PROGRAM, "run", "set-1"]
+    assert command[3:7] == [
         "--data", str(data), "--out", str(tmp_path / "runs" / "set-1-001"),
     ]  # fmt: skip
-    assert command[9:] == ["--epochs", "7", "--set", "width=0.25"]
+    assert command[7:] == ["--epochs", "7", "--set", "width=0.25"]
     click(qtbot, setup.copy)
     assert shlex.split(QGuiApplication.clipboard().text()) == command
 

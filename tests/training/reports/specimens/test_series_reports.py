@@ -89,7 +89,7 @@ def own(plate, tmp_path):
 def judge(folder, out, model, **changes):
     """Return the content of the worklist, and its rows by specimen."""
     table = read_series(find_series(folder))
-    words = ("python", "-m", "training", "specimens", str(folder))
+    words = ("hep2", "specimens", str(folder))
     plan = ReportPlan(
         read_collection(folder), model, (), out, words, series=table, **changes
     )

@@ -63,7 +63,7 @@ def model():
 
 def plan_of(folder, out, model, **changes):
     files = (SAMPLE, SAMPLE.with_suffix(".json"))
-    words = ("python", "-m", "training", "specimens", str(folder))
+    words = ("hep2", "specimens", str(folder))
     return ReportPlan(
         read_collection(folder), model, files, out, words, clock=lambda: TIME, **changes
     )

@@ -43,7 +43,7 @@ def written(make_once, make_cells):
             simulated=True,
         )
         list(run_study(folder / "out", study))
-        write_reproduction(folder / "out", study, "python -m training reproduce")
+        write_reproduction(folder / "out", study, "hep2 reproduce")
 
     out = make_once(make) / "out"
     return (out / "reproduction.html").read_text(), out
@@ -59,7 +59,7 @@ def test_the_page_needs_no_network_and_says_what_it_is_made_of(written):
     assert "are <strong>simulated</strong>" in page
     assert "Research use only" in page
     assert "was not run" not in page.split("<h2>Systems")[0]
-    assert "python -m training reproduce" in page
+    assert "hep2 reproduce" in page
     assert "The paper&#39;s text says" in page
 
 

@@ -65,7 +65,7 @@ class LocalPatternsSystem(FeatureSystem):
                 raise InterruptedRunError(
                     "the run",
                     "it was stopped",
-                    "continue with: python -m training resume RUN",
+                    "continue with: hep2 resume RUN",
                 )
 
         self._fit_dictionaries(train, seed, check)

@@ -203,5 +203,5 @@ def _chunks(count: int) -> list[slice]:
 def _ask(should_stop: Callable[[], bool]) -> None:
     if should_stop():
         raise InterruptedRunError(
-            "the run", "it was stopped", "continue with: python -m training resume RUN"
+            "the run", "it was stopped", "continue with: hep2 resume RUN"
         )

@@ -150,5 +150,5 @@ def ask(should_stop: Callable[[], bool]) -> None:
     """Go on, or raise InterruptedRunError where `should_stop` says so."""
     if should_stop():
         raise InterruptedRunError(
-            "the run", "it was stopped", "continue with: python -m training resume RUN"
+            "the run", "it was stopped", "continue with: hep2 resume RUN"
         )
