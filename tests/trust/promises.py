@@ -232,6 +232,14 @@ PROMISES = (
         "test_no_picture_eats_memory_or_time",
     ),
     Promise(
+        "any-ground",
+        INPUT,
+        "Nuclei are looked for in bounded time on any ground, and a job is left soon",
+        "flat, saturated, striped, chequered and noisy fields, 21 of a megapixel "
+        "(long), 6 small ones (quick): at most a second and 10 s a "
+        "megapixel of one core, 2 s a step",
+    ),
+    Promise(
         "window",
         INPUT,
         "The window can be closed during any work",

@@ -24,7 +24,7 @@ from training.data.masks.blobs import (
 )
 from training.data.masks.shapes import boxes_of, join_halves, part_touching, tidy
 from training.data.masks.tiles import Box, Finding, Labels, Mask, pieces_of, tiles
-from training.steps import Steps
+from training.steps import Steps, drain
 
 Grey = npt.NDArray[np.float32]
 
@@ -122,12 +122,11 @@ def _segment(
     core = np.where(blobs > 0, shares, 0)
     level = np.append(0, scipy.ndimage.mean(above, core, np.arange(1, n + 1)))[shares]
     inside = (above > _EDGE_LEVEL * level) & (blobs > -_EDGE_LEVEL / 2 * level)
-    labels = tidy(np.where(inside, shares, 0), diameter, 0.05)
-    yield
+    labels = yield from tidy(np.where(inside, shares, 0), diameter, 0.05)
     labels = yield from join_halves(labels, smooth, diameter)
     if settings.split:
         labels = yield from part_touching(labels, diameter)
-    return tidy(labels, diameter, settings.smallest)
+    return (yield from tidy(labels, diameter, settings.smallest))
 
 
 def _seeds(blobs: Grey, diameter: float, floor: float, sensitivity: float) -> Labels:
@@ -204,7 +203,7 @@ def segment_around(
     level = above[core].mean()
     inside = (above > _EDGE_LEVEL * level) & (blobs > -_EDGE_LEVEL / 2 * level)
     inside &= own & ~taken
-    found = tidy(inside.astype(np.int32), diameter, 0.2) > 0
+    found = drain(tidy(inside.astype(np.int32), diameter, 0.2)) > 0
     found &= ~taken
     return found if found.any() else None
 

@@ -36,6 +36,10 @@ WEIGHTS = Path(__file__).with_name("nuclei.safetensors")
 _TILE, _MARGIN = 960, 96
 """Side of a tile, and what is seen around it, in pixels of the network."""
 
+_LEAST_SEEN = 12.0
+"""Diameter of the smallest nuclei that are enlarged to the network's scale; smaller
+ones are seen with this enlargement, since the time grows with its square."""
+
 _LARGEST_TILE = 3072
 """Most pixels of the frame that a tile is wide: large nuclei are seen enlarged."""
 
@@ -157,13 +161,12 @@ class NetworkFrame:
 
     def tiles(self, diameter: float) -> list[tuple[Box, Box]]:
         """Return the tiles of the frame, without and with their margins."""
-        scale = diameter / NOMINAL
-        side = min(_TILE * scale, _LARGEST_TILE)
+        side = min(_TILE * _seen_as(diameter) / NOMINAL, _LARGEST_TILE)
         return list(tiles(self._image.shape, side, self.margin(diameter)))
 
     def margin(self, diameter: float) -> float:
         """Return how many pixels around a part are looked at with it."""
-        return _MARGIN * diameter / NOMINAL
+        return _MARGIN * _seen_as(diameter) / NOMINAL
 
     def usual_diameter(
         self, measured: float, settings: SegmentationSettings
@@ -187,7 +190,7 @@ class NetworkFrame:
     def _try(
         self, diameter: float, settings: SegmentationSettings
     ) -> Steps[None, _Trial]:
-        window = _middle(self._image.shape, _WINDOW * diameter / NOMINAL)
+        window = _middle(self._image.shape, _WINDOW * _seen_as(diameter) / NOMINAL)
         pieces = yield from self.find(window, diameter, settings)
         found = [piece for piece in pieces if not piece.is_mitotic]
         return _Trial(
@@ -219,7 +222,7 @@ class NetworkFrame:
         """
         yield
         rows, columns = ((side.start, side.stop) for side in window)
-        maps = self._maps(rows, columns, diameter)
+        maps = self._maps(rows, columns, _seen_as(diameter))
         yield
         how = self._how(settings.sensitivity * boldness)
         labels = read_faintly(maps, how, split=settings.split)
@@ -239,6 +242,11 @@ class NetworkFrame:
             nucleus=min(how.nucleus / sensitivity, 0.95),
             core=min(how.core / sensitivity, 0.95),
         )
+
+
+def _seen_as(diameter: float) -> float:
+    """Return the diameter that is brought to the network's scale."""
+    return max(diameter, _LEAST_SEEN)
 
 
 def _measured(

@@ -44,7 +44,7 @@ def boxes_of(labels: Labels) -> Iterator[tuple[int, Box]]:
     yield from ((label, box) for label, box in found if box is not None)
 
 
-def tidy(labels: Labels, diameter: float, smallest: float) -> Labels:
+def tidy(labels: Labels, diameter: float, smallest: float) -> Steps[None, Labels]:
     """Fill holes, smooth outlines, keep one piece a label, leave out small ones.
 
     Parameters
@@ -58,7 +58,9 @@ def tidy(labels: Labels, diameter: float, smallest: float) -> Labels:
     clean = np.zeros_like(labels)
     least = smallest * np.pi / 4 * diameter**2
     radius = max(1, int(0.1 * diameter))
-    for label, box in boxes_of(labels):
+    for k, (label, box) in enumerate(boxes_of(labels)):
+        if k % _AT_ONCE == 0:
+            yield
         whole = _tidied(labels[box] == label, radius)
         if whole.sum() >= max(1.0, least):
             clean[box][whole & (clean[box] == 0)] = label

@@ -39,6 +39,6 @@ def test_tidy_fills_holes_and_leaves_out_specks():
     labels = (np.hypot(y - 30, x - 30) < 20).astype(np.int32)
     labels[28:32, 28:32] = 0
     labels[1:4, 1:4] = 2
-    clean = tidy(labels, 40, 0.2)
+    clean = drain(tidy(labels, 40, 0.2))
     assert clean[30, 30] == 1
     assert set(np.unique(clean)) == {0, 1}
