@@ -8,6 +8,7 @@ end. Nothing here waits unless its name says so (`stop`).
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from training.storage.locks import (
     find_process,
     lives,
     read_lock,
+    start_of,
 )
 from training.storage.paths import own_path
 
@@ -311,9 +313,9 @@ def _leader(run: Path, handle: TrainerHandle | None) -> tuple[int, float]:
     if handle is None:
         return 0, 0.0
     try:
-        return handle.pid, psutil.Process(handle.pid).create_time()
+        return handle.pid, start_of(handle.pid)
     except psutil.Error:
-        return handle.pid, time.time()
+        return handle.pid, math.inf
 
 
 def _family(pid: int, started: float) -> set[psutil.Process]:
@@ -346,9 +348,8 @@ def _group(pid: int, started: float) -> set[psutil.Process]:
         with contextlib.suppress(OSError, psutil.Error):
             if os.getpgid(member) != pid:
                 continue
-            process = psutil.Process(member)
-            if process.create_time() > started - SAME_START:
-                members.add(process)
+            if start_of(member) > started - SAME_START:
+                members.add(psutil.Process(member))
     return members
 
 

@@ -81,11 +81,14 @@ class FoldLeft:
         """Training images that are ahead."""
         return (self.epochs - self.begun) * self.n_train
 
-    def end(self, pace: float) -> float:
-        """Return when a running fold ends where `pace` is that of all, in s/image."""
+    def end(self, pace: float, now: float) -> float:
+        """Return when a running fold ends where `pace` is that of all, in s/image.
+
+        Where the clock was set back, what was heard later than `now` counts as now.
+        """
         shared = SHARED_SECONDS / pace
         own = (self.seconds + SHARED_SECONDS) / (self.images + shared)
-        return self.heard + self.work * own
+        return min(self.heard, now) + self.work * own
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ class TimeLeft:
         Parameters
         ----------
         now
-            Seconds since 1970, not before the last event. Between events the answer
+            Seconds since 1970. Between events the answer
             runs down with it, and not below 0.
         """
         if not self.epochs:
@@ -156,8 +159,8 @@ class TimeLeft:
             return None
         pace = self.seconds / self.images
         # A fold that is overdue ends any moment.
-        ends = [max(fold.end(pace), now) for fold in self.running.values()]
-        ready = [*ends, *self.free]
+        ends = [max(fold.end(pace, now), now) for fold in self.running.values()]
+        ready = [*ends, *(min(since, now) for since in self.free)]
         heapq.heapify(ready)
         for fold in self.waiting.values():
             begins = max(ready[0] + self.start, now)
@@ -188,7 +191,9 @@ def _moved(
     if fold is None:
         return before
     ahead = replace(fold, epochs=epochs, begun=begun, heard=now)
-    seconds, images = max(now - fold.heard, 0.0), max(fold.work - ahead.work, 0.0)
+    seconds, images = now - fold.heard, max(fold.work - ahead.work, 0.0)
+    if seconds < 0:  # the clock was set back, which measures nothing
+        seconds = images = 0.0
     kept = _kept(now - fold.heard, HALF_LIFE)
     moved = replace(
         ahead,
@@ -254,7 +259,7 @@ def _start_measured(before: TimeLeft, now: float) -> TimeLeft:
     if not before.free:
         return before
     since, *free = sorted(before.free)
-    seconds, starts = now - since, before.starts
+    seconds, starts = max(now - since, 0.0), before.starts
     if since > before.began:
         starts += 1
         start = (seconds + (starts - 1) * before.start) / starts

@@ -32,7 +32,7 @@ from training.storage.writing import is_torn, storage_error, write_text
 if sys.platform != "win32":
     import fcntl
 
-SAME_START = 1.0
+SAME_START = 1.5
 """Seconds by which a start time may differ and still be of the same process."""
 
 REFRESH, STALE = 5.0, 60.0
@@ -165,8 +165,7 @@ def read_lock(folder: Path) -> Lock | None:
 
 def own_lock() -> dict[str, object]:
     """Return what a lock of this process says, as JSON content."""
-    me = psutil.Process()
-    machine, pid, started = this_machine(), me.pid, me.create_time()
+    machine, pid, started = this_machine(), os.getpid(), start_of(os.getpid())
     seal = seal_of(_words(machine, pid, started))
     return {"machine": machine, "pid": pid, "started": started, "seal": seal}
 
@@ -184,11 +183,30 @@ def this_machine() -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+def start_of(pid: int) -> float:
+    """Return when a process started, in seconds by a clock that nobody sets.
+
+    On Linux that is since the system started: psutil gives the time of day, and gives
+    another one when the clock has been set.
+
+    Raises
+    ------
+    psutil.Error
+        If there is no such process, or it may not be looked at.
+    """
+    if sys.platform != "linux":
+        return float(psutil.Process(pid).create_time())
+    booted = psutil.boot_time()
+    return float(psutil.Process(pid).create_time() - booted)
+
+
 def find_process(pid: int, started: float) -> psutil.Process | None:
     """Return the process of that id and start time, or None where it has ended."""
     try:
         process = psutil.Process(pid)
-        same = abs(process.create_time() - started) < SAME_START
+        # Locks of earlier versions have the time of day.
+        starts = (start_of(pid), process.create_time())
+        same = any(abs(start - started) < SAME_START for start in starts)
         return process if same and lives(process) else None
     except (psutil.Error, OverflowError):
         return None

@@ -17,7 +17,7 @@ from napari_hep2.trainer import process as tp
 from training.config.commands import shown_line
 from training.errors import BadRunError, RunLockedError, StorageError
 from training.runs.folder import RunFolder
-from training.storage.locks import this_machine
+from training.storage.locks import start_of, this_machine
 
 FAKE = Path(__file__).with_name("fake_trainer.py")
 
@@ -167,7 +167,7 @@ def test_a_killed_trainer_has_vanished_and_can_be_started_again(trainer):
 
 def test_a_recycled_process_id_is_not_the_trainer(tmp_path):
     me = psutil.Process()
-    lock = {"pid": me.pid, "started": me.create_time()}
+    lock = {"pid": me.pid, "started": start_of(me.pid)}
     (tmp_path / "lock").write_text(json.dumps(lock))
     assert RunFolder(tmp_path).is_running()
     lock["started"] -= 60
@@ -238,7 +238,7 @@ def test_stop_spares_a_process_that_got_the_id_later(tmp_path):
         [sys.executable, "-c", "import time; time.sleep(30)"], start_new_session=True
     )
     try:
-        lock = {"pid": bystander.pid, "started": time.time() - 3600}
+        lock = {"pid": bystander.pid, "started": start_of(bystander.pid) - 60}
         (tmp_path / "lock").write_text(json.dumps(lock))
         tp.stop(tmp_path, grace=0)
         assert bystander.poll() is None
@@ -284,7 +284,7 @@ def test_stop_ends_no_process_that_only_a_lock_of_others_names(tmp_path):
     """A lock may come with a folder, and name any process of this user."""
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
-        lock = {"pid": other.pid, "started": psutil.Process(other.pid).create_time()}
+        lock = {"pid": other.pid, "started": start_of(other.pid)}
         for more in ({}, {"seal": "0" * 64, "machine": this_machine()}):
             (tmp_path / "lock").write_text(json.dumps({**lock, **more}))
             assert tp.stop(tmp_path, grace=0.0) == "asked"

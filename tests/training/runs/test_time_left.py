@@ -74,6 +74,17 @@ def test_nothing_is_known_before_the_first_sign_of_life():
     )
 
 
+def test_a_clock_that_is_set_back_adds_no_hour():
+    """Two workers at 1 s an image; the clock is set back while `b` trains."""
+    run = [started({"a": 10, "b": 10, "c": 10}, workers=2, epochs=2)]
+    run += [begun(0, "a"), begun(0, "b"), epoch(10, "a", 1), epoch(10, "b", 1)]
+    assert left(run, 10) == pytest.approx(30)
+    run += [done(-3580, "a")]
+    assert left(run, -3580) == pytest.approx(20, abs=1)
+    run += [begun(-3580, "c")]
+    assert left(run, -3580) == pytest.approx(20, abs=1)
+
+
 def test_a_run_of_nothing_has_nothing_left():
     assert left([started({"a": 100}, done="a")], 0) == 0
 

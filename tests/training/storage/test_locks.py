@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from unittest.mock import Mock
 
 import psutil
@@ -12,7 +13,13 @@ import pytest
 
 from training.errors import RunLockedError
 from training.storage import locks
-from training.storage.locks import lock_holder, locked, read_lock, this_machine
+from training.storage.locks import (
+    lock_holder,
+    locked,
+    read_lock,
+    start_of,
+    this_machine,
+)
 
 
 def test_a_folder_is_held_and_given_back(tmp_path):
@@ -144,10 +151,28 @@ def test_the_lock_of_a_killed_process_clears_itself(tmp_path):
 
 
 def test_a_process_id_that_was_given_again_holds_nothing(tmp_path):
-    lock = {"pid": os.getpid(), "started": psutil.Process().create_time() - 100}
+    lock = {"pid": os.getpid(), "started": start_of(os.getpid()) - 100}
     (tmp_path / "lock").write_text(json.dumps(lock))
     assert read_lock(tmp_path) == ("", os.getpid(), lock["started"], False)
     assert lock_holder(tmp_path) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the start is noted once")
+@pytest.mark.parametrize("seconds", [-86_400, -3600, 3600])
+def test_a_clock_that_is_set_takes_no_lock_away(tmp_path, monkeypatch, seconds):
+    real = psutil._pslinux.boot_time
+    with locked(tmp_path):
+        monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: real() + seconds)
+        assert psutil.Process().create_time() != pytest.approx(time.time(), abs=1800)
+        assert lock_holder(tmp_path).pid == os.getpid()
+        with pytest.raises(RunLockedError), locked(tmp_path):
+            pass
+
+
+def test_a_lock_of_an_earlier_version_names_the_time_of_day(tmp_path):
+    lock = {"pid": os.getpid(), "started": psutil.Process().create_time()}
+    (tmp_path / "lock").write_text(json.dumps(lock))
+    assert lock_holder(tmp_path).pid == os.getpid()
 
 
 @pytest.mark.parametrize(
