@@ -71,12 +71,17 @@ def reproduce(
     """
     from training.data.simulation import simulated_specimens
     from training.studies.reproduction.page import read_results, write_reproduction
-    from training.studies.reproduction.study import plan_study, simulate_tasks
+    from training.studies.reproduction.study import (
+        plan_study,
+        simulate_tasks,
+        task_folders,
+    )
 
     options = {"protocol": protocol, "folds": folds, "epochs": epochs}
     given = {key: str(value) for key, value in options.items() if value is not None}
     given |= pairs(changes)
     words = ["--out", str(out)]
+    is_simulated = data is None
     if data is not None:
         words += ["--data", str(data), "--layout", layout]
         words += ["--extra", str(extra)] if extra else []
@@ -85,10 +90,9 @@ def reproduce(
             "--extra", "it goes with --data", "give Task-1 to --data as well"
         )
     else:
-        console.print("simulating specimens")
         words += ["--specimens", str(specimens)]
         words += ["--extra-specimens", str(extra_specimens)]
-        data, extra = simulate_tasks(out, specimens, extra_specimens)
+        data, extra = task_folders(out)
     study = plan_study(
         str(data),
         str(extra) if extra else "",
@@ -98,8 +102,11 @@ def reproduce(
         device=device.value,
         workers=workers,
         engine=engine,
-        simulated=simulated_specimens(data) is not None,
+        simulated=is_simulated or simulated_specimens(data) is not None,
     )
+    if is_simulated:
+        console.print("simulating specimens")
+        simulate_tasks(out, specimens, extra_specimens)
     _follow(out, study)
     page = write_reproduction(out, study, _command(words, only or [], given))
     figures = read_results(out)

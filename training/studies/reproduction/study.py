@@ -8,7 +8,7 @@ with the same command: finished runs are kept, the others are resumed.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,22 +129,23 @@ def plan_study(
     return Study(configs, left_out, simulated)
 
 
-def simulate_tasks(
-    folder: Path, specimens: int, extra_specimens: int
-) -> Iterator[Path]:
-    """Simulate what stands for Task-1 and Task-2; yield each of the two folders.
+def task_folders(folder: Path) -> tuple[Path, Path]:
+    """Return where a study keeps what stands for Task-1 and Task-2."""
+    task_1, task_2 = (own_path(folder, "simulated", f"task-{n}") for n in (1, 2))
+    return task_1, task_2
+
+
+def simulate_tasks(folder: Path, *specimens: int) -> None:
+    """Simulate so many specimens in place of Task-1, and in place of Task-2.
 
     A folder that is complete is taken as it is, another is made anew.
     """
-    for name, seed, count in (
-        ("task-1", SIMULATED_SEEDS[0], specimens),
-        ("task-2", SIMULATED_SEEDS[1], extra_specimens),
+    for path, seed, count in zip(
+        task_folders(folder), SIMULATED_SEEDS, specimens, strict=True
     ):
-        path = own_path(folder, "simulated", name)
         if simulated_specimens(path) != count:
             shutil.rmtree(path, ignore_errors=True)
             list(simulate(path, SimulationSettings(specimens=count, seed=seed)))
-        yield path
 
 
 def run_study(folder: Path, study: Study) -> Generator[tuple[str, Event], None, None]:

@@ -1,7 +1,9 @@
 import json
 
 import pytest
+from typer.testing import CliRunner
 
+from training.cli import app
 from training.errors import BadRunError, BadSettingError, InterruptedRunError
 from training.studies.reproduction.study import (
     finished_runs,
@@ -9,6 +11,7 @@ from training.studies.reproduction.study import (
     run_path,
     run_study,
     simulate_tasks,
+    task_folders,
 )
 
 TINY = {
@@ -119,11 +122,19 @@ def test_simulated_tasks_share_no_specimen_and_are_made_once(tmp_path, monkeypat
         return iter(())
 
     monkeypatch.setattr("training.studies.reproduction.study.simulate", make)
-    own, extra = simulate_tasks(tmp_path, 3, 5)
-    assert (own.name, extra.name) == ("task-1", "task-2")
+    simulate_tasks(tmp_path, 3, 5)
+    assert {path.parent for path in task_folders(tmp_path)} == {tmp_path / "simulated"}
     assert [(name, count) for name, count, _ in made] == [("task-1", 3), ("task-2", 5)]
     assert len({seed for *_, seed in made}) == 2
-    list(simulate_tasks(tmp_path, 3, 5))
+    simulate_tasks(tmp_path, 3, 5)
     assert len(made) == 2
-    list(simulate_tasks(tmp_path, 4, 5))
+    simulate_tasks(tmp_path, 4, 5)
     assert len(made) == 3, "one with another number of specimens is made anew"
+
+
+def test_a_setting_that_nothing_has_is_told_before_anything_is_simulated(tmp_path):
+    out = tmp_path / "study"
+    words = ["reproduce", "--out", str(out), "--set", "widht=1"]
+    with pytest.raises(BadSettingError, match="widht"):
+        CliRunner().invoke(app, words, catch_exceptions=False)
+    assert not out.exists()
