@@ -6,6 +6,8 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,36 @@ def test_both_packages_come_from_one_distribution():
     """`training` is a name that others may install too."""
     homes = {Path(str(package.__file__)).parents[1] for package in (training, plugin)}
     assert len(homes) == 1
+
+
+def _imported(body):
+    """Yield the imports that happen when a module is read, not in its functions."""
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.If | ast.Try):
+            is_typing = "TYPE_CHECKING" in ast.dump(getattr(node, "test", node))
+            yield from () if is_typing else _imported(node.body)
+
+
+def test_every_module_can_be_the_first_to_be_imported():
+    """With a module its packages are read; import-linter does not follow these."""
+    names = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in SOURCES
+    }
+    files = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    graph = {
+        name: {
+            package
+            for found in _imported(ast.parse(path.read_text()).body)
+            for package in accumulate(found.split("."), "{}.{}".format)
+            if package in files and not f"{name}.".startswith(f"{package}.")
+        }
+        for name, path in files.items()
+    }
+    TopologicalSorter(graph).prepare()
 
 
 def test_no_module_of_training_loads_what_a_window_needs():

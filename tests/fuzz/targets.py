@@ -26,8 +26,8 @@ from training.data.cells.nuclei_file import read_nuclei as read_known
 from training.data.cells.nuclei_file import write_nuclei
 from training.data.cells.pending import pending_decisions
 from training.data.layouts import read_collection
+from training.data.layouts.edited_masks import edit_notes
 from training.data.masks.files import read_mask, read_nuclei
-from training.data.masks.history import mended_notes
 from training.decisions.applied import last_step, review_cells, standing_decisions
 from training.decisions.exchange import export_decisions, import_decisions
 from training.decisions.store import DecisionStore
@@ -210,7 +210,7 @@ def _look(store: DecisionStore, name: str) -> None:
 def _layout(path: Path) -> None:
     def read(layout: str) -> None:
         collection = read_collection(Path(path.parts[0]), layout)
-        mended_notes(collection)
+        edit_notes(collection)
 
     each([partial(read, word) for word in ("auto", "task1", "task2", "mivia", "plain")])
     each([partial(load_cell_set, Path(path.parts[0]))])

@@ -197,10 +197,10 @@ class SpecimenController:
 
     def cutting(self, frame: Frame, root: Path | None) -> Work[FrameCells]:
         """Cut the cells of a frame, with its mended mask where one stands in `root`."""
-        from training.data.masks.history import mended_frame
+        from training.data.layouts.edited_masks import edited_frame
 
         yield Progress("reading the frame")
-        found = frame if root is None else mended_frame(frame, root)
+        found = frame if root is None else edited_frame(frame, root)
         settings = self._state.extraction, self._state.segmentation
         cells = yield from as_progress(self._kept.cutting(found, *settings), found)
         # The window's thread need not look through the pixels for it.

@@ -37,7 +37,8 @@ from training.data.cells.writer import (
     without_root,
 )
 from training.data.layouts import Collection, Frame, Specimen
-from training.data.masks.history import mended_files, with_edits, without_edits
+from training.data.layouts.edited_masks import with_edits, without_edits
+from training.data.masks.history import mended_files
 from training.errors import BadCellsError, BadImageError, BadMaskError
 from training.storage.fingerprints import change_of, fingerprint
 from training.storage.paths import checked

@@ -42,8 +42,8 @@ from training.data.cells.packed import (
     write_joined,
 )
 from training.data.layouts import Collection, read_collection
+from training.data.layouts.edited_masks import edit_notes
 from training.data.masks.files import read_mask
-from training.data.masks.history import mended_notes
 from training.data.masks.single_crops import crop_mask
 from training.data.simulation import simulate, simulated_specimens, simulation_hash
 from training.decisions.applied import ReviewManifest, Rule, review_cells
@@ -197,7 +197,7 @@ def _pack(
         _pack_cell_folder(path, input_size, masks, reviewed, writer)
         return
     collection = read_collection(path, layout)
-    notes = (*collection.notes, *mended_notes(collection))
+    notes = (*collection.notes, *edit_notes(collection))
     collection = replace(collection, notes=notes)
     if simulated_specimens(path) is not None:
         notes = ("the cells are simulated", *collection.notes)

@@ -27,8 +27,8 @@ from training.data.cells.writer import (
     without_root,
 )
 from training.data.layouts import Collection, Frame, Specimen
-from training.data.layouts.files import MENDED
-from training.data.masks.history import mended_frame
+from training.data.layouts.edited_masks import edited_frame
+from training.data.masks.history import MENDED
 from training.storage.fingerprints import fingerprint
 
 
@@ -93,7 +93,7 @@ def _frame_of(collection: Collection, name: str) -> tuple[Specimen, Frame] | Non
     for specimen in collection.specimens:
         for frame in specimen.frames:
             if frame.name == name:
-                return specimen, mended_frame(frame, collection.root)
+                return specimen, edited_frame(frame, collection.root)
     return None
 
 

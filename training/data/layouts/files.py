@@ -28,16 +28,12 @@ from training.data.layouts.names import (
     says_mask,
 )
 from training.data.masks.appearance import file_looks_like_mask
+from training.data.masks.history import MENDED, MENDED_ABOUT
 from training.errors import BadLayoutError
 from training.storage.images import IMAGE_SUFFIXES
 from training.storage.paths import checked, is_inside
 from training.storage.reading import not_read
 from training.storage.zarr_metadata import is_image_folder, label_folders
-
-MENDED = "mended"
-"""The folder beside the data that holds mended masks; it is none of the data."""
-MENDED_ABOUT = "mended.json"
-"""The file in it by which it is told from a specimen of that name."""
 
 _UNREAD = UNREAD_IMAGES | UNREAD_SUFFIXES
 _SHOWN = 6

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from training.data.layouts.collection import Collection
 from training.data.layouts.duplicate_files import without_duplicates
+from training.data.layouts.edited_masks import with_edits
 from training.data.layouts.files import files_in, folders_in, list_images
 from training.data.layouts.folders import holds_images
 from training.data.layouts.frames import read_plain, read_task2
@@ -16,7 +17,6 @@ from training.data.layouts.ready_cells import (
     read_mivia,
     read_task1,
 )
-from training.data.masks.history import with_edits
 from training.errors import BadLayoutError
 from training.storage.paths import by_name
 

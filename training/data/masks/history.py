@@ -15,13 +15,15 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from training.data.layouts.collection import Collection, Frame
-from training.data.layouts.files import MENDED, MENDED_ABOUT
 from training.errors import BadMaskError
 from training.storage.fingerprints import change_of
 from training.storage.paths import is_inside
 from training.storage.reading import read_json
-from training.storage.shown_paths import shown_fault
+
+MENDED = "mended"
+"""The folder beside the data that holds mended masks; it is none of the data."""
+MENDED_ABOUT = "mended.json"
+"""The file in it by which it is told from a specimen of that name."""
 
 STEPS = "mends.json"
 FORMAT = 1
@@ -187,30 +189,7 @@ def _step(entry: dict[str, Any]) -> Mend:
     )
 
 
-def mended_frame(frame: Frame, root: Path) -> Frame:
-    """Return a frame with its mended mask, where one stands and fits its sources.
-
-    Where one stands and cannot be used, the frame's note says why.
-    """
-    try:
-        history = read_mends(root, frame.name)
-    except BadMaskError as met:
-        return _left_aside(frame, shown_fault(met).rstrip("."))
-    standing = history.standing
-    if standing is None:
-        return without_edits(frame)
-    fault = _unfit(history, standing, root)
-    if fault:
-        return _left_aside(frame, fault)
-    return replace(frame, mended=history.mask_of(standing))
-
-
-def _left_aside(frame: Frame, fault: str) -> Frame:
-    mask = "a mask made from the image" if frame.mask is None else "the original mask"
-    return replace(frame, note=f"{fault}; {mask} was used")
-
-
-def _unfit(history: MendHistory, standing: Mend, root: Path) -> str:
+def unfit(history: MendHistory, standing: Mend, root: Path) -> str:
     """Say why a mended mask cannot be used, or nothing."""
     for entry in standing.sources:
         change = change_of(root, entry)
@@ -224,18 +203,6 @@ def _unfit(history: MendHistory, standing: Mend, root: Path) -> str:
     return ""
 
 
-def without_edits(frame: Frame) -> Frame:
-    """Return a frame with the mask that came with it."""
-    return frame if frame.mended is None else replace(frame, mended=None)
-
-
-def with_edits(collection: Collection) -> Collection:
-    """Return a collection whose frames have their masks as they are edited now."""
-    if not (collection.root / MENDED / MENDED_ABOUT).is_file():
-        return collection
-    return collection.with_frames(lambda frame: mended_frame(frame, collection.root))
-
-
 def mended_files(root: Path) -> Iterator[tuple[Path, bool]]:
     """Yield each history of mends below `root`, and whether a mended mask stands."""
     for path in sorted((root / MENDED).glob(f"*/{STEPS}")):
@@ -244,21 +211,6 @@ def mended_files(root: Path) -> Iterator[tuple[Path, bool]]:
         except BadMaskError:
             standing = None
         yield path, standing is not None
-
-
-def mended_notes(collection: Collection) -> tuple[str, ...]:
-    """Return how many frames have an edited mask, and which were ignored and why.
-
-    Parameters
-    ----------
-    collection
-        As `with_edits` returns it.
-    """
-    frames = [frame for one in collection.specimens for frame in one.frames]
-    n = sum(frame.mended is not None for frame in frames)
-    noun = "1 edited mask was" if n == 1 else f"{n} edited masks were"
-    counted = (f"{noun} used",) if n else ()
-    return (*counted, *(f"{one.name}: {one.note}" for one in frames if one.note))
 
 
 def digest_of(content: bytes) -> str:

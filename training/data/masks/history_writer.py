@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from training.data.layouts.collection import Frame
-from training.data.layouts.files import MENDED, MENDED_ABOUT
 from training.data.masks.changes import LabelChange
 from training.data.masks.history import (
     FORMAT,
+    MENDED,
+    MENDED_ABOUT,
     STEPS,
     Kind,
     Mend,

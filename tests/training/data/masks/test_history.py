@@ -11,12 +11,9 @@ from training.data.cells.extraction import extract_frame
 from training.data.cells.folder import read_cell_folder, write_cell_folder
 from training.data.cells.loading import load_cell_set
 from training.data.layouts import read_collection
+from training.data.layouts.edited_masks import edit_notes, edited_frame
 from training.data.masks.changes import settle_labels
-from training.data.masks.history import (
-    mended_frame,
-    mended_notes,
-    read_mends,
-)
+from training.data.masks.history import read_mends
 from training.data.masks.history_writer import MendWriter
 from training.errors import BadMaskError, StorageError
 from training.storage.images import label_bytes, read_labels
@@ -41,7 +38,7 @@ def mend(data, frame):
 
     def save(edit, what="painted", writer=None):
         writer = writer or MendWriter(root, frame, "ann")
-        cells = extract_frame(mended_frame(frame, root), *HOW)
+        cells = extract_frame(edited_frame(frame, root), *HOW)
         edited = cells.labels.copy()
         edit(edited)
         history = read_mends(root, frame.name)
@@ -56,7 +53,7 @@ def add(labels):
 
 
 def cut(frame, data):
-    return extract_frame(mended_frame(frame, data.resolve()), *HOW)
+    return extract_frame(edited_frame(frame, data.resolve()), *HOW)
 
 
 def test_a_mended_mask_is_taken_and_only_the_cell_touched_is_new(data, frame, mend):
@@ -103,7 +100,7 @@ def test_undo_and_redo_have_no_limit_and_survive_a_restart(data, frame, mend):
         states.append(cut(frame, data).labels.max())
         MendWriter(root, frame, "bob").undo(read_mends(root, frame.name))
     assert states == [8, 7, 6, 5, 4]
-    assert mended_frame(frame, root) is frame
+    assert edited_frame(frame, root) is frame
     history = read_mends(root, frame.name)
     assert history.next_undo is None
     assert MendWriter(root, frame, "bob").undo(history) is history
@@ -133,9 +130,9 @@ def test_the_way_back_to_the_original_can_be_undone(data, frame, mend):
     writer = MendWriter(root, frame, "ann")
     history = writer.original(read_mends(root, frame.name))
     assert history.standing is None
-    assert mended_frame(frame, root).mended is None
+    assert edited_frame(frame, root).mended is None
     assert writer.undo(history).standing.what == "painted"
-    assert mended_frame(frame, root).mended is not None
+    assert edited_frame(frame, root).mended is not None
 
 
 def test_the_file_says_who_when_and_from_what(data, mend):
@@ -163,7 +160,7 @@ def test_a_mask_that_changed_since_is_told_and_taken(data, frame, mend):
     content = bytearray(frame.mask.read_bytes())
     content[-1] ^= 255
     frame.mask.write_bytes(content)
-    found = mended_frame(frame, data.resolve())
+    found = edited_frame(frame, data.resolve())
     assert found.mended is None
     assert found.note == (
         "train/00001_p0_Mask.tif has changed since its mask was edited; "
@@ -176,9 +173,9 @@ def test_a_mask_that_changed_since_is_told_and_taken(data, frame, mend):
 def test_a_damaged_mended_mask_is_told(data, frame, mend, damage):
     history = mend(add)
     history.mask_of(history.standing).write_bytes(damage)
-    assert "is damaged" in mended_frame(frame, data.resolve()).note
+    assert "is damaged" in edited_frame(frame, data.resolve()).note
     history.mask_of(history.standing).unlink()
-    assert "was removed" in mended_frame(frame, data.resolve()).note
+    assert "was removed" in edited_frame(frame, data.resolve()).note
 
 
 @pytest.mark.parametrize(
@@ -198,7 +195,7 @@ def test_a_broken_history_is_told_and_never_written_over(data, frame, mend, cont
     path.write_text(content)
     with pytest.raises(BadMaskError, match=r"mends\.json: it (is|was)"):
         read_mends(data.resolve(), frame.name)
-    assert "original mask was used" in mended_frame(frame, data.resolve()).note
+    assert "original mask was used" in edited_frame(frame, data.resolve()).note
     with pytest.raises(BadMaskError):
         MendWriter(data.resolve(), frame, "ann").undo(history)
     assert path.read_text() == content
@@ -253,7 +250,7 @@ def test_killed_before_the_history_was_written_nothing_has_changed(
     with pytest.raises(KeyboardInterrupt):
         mend(add)
     monkeypatch.undo()
-    assert mended_frame(frame, data.resolve()) is frame
+    assert edited_frame(frame, data.resolve()) is frame
     assert mend(add).standing.step == 1
 
 
@@ -311,7 +308,7 @@ def test_the_folder_of_mended_masks_is_no_specimen(tmp_path, write_plain):
     MendWriter(collection.root, frame, "ann").save(history, change, "painted")
     again = read_collection(root)
     assert [one.id for one in again.specimens] == ["s1", "s2"]
-    assert mended_notes(again) == ("1 edited mask was used",)
+    assert edit_notes(again) == ("1 edited mask was used",)
 
 
 def test_a_specimen_that_is_named_mended_stays_one(tmp_path, write_plain):
@@ -329,6 +326,6 @@ def test_what_became_a_link_out_of_the_data_is_not_read(
     path = folder / name if name == "mends.json" else history.mask_of(history.standing)
     path.rename(tmp_path / "moved")
     path.symlink_to(tmp_path / "moved")
-    read = mended_frame(frame, root)
+    read = edited_frame(frame, root)
     assert read.mended is None
     assert read.note.endswith("the original mask was used")
