@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -25,8 +26,9 @@ from training.decisions.store import now
 from training.errors import BadMaskError, StorageError
 from training.storage.fingerprints import fingerprint
 from training.storage.images import label_bytes
+from training.storage.locks import locked
 from training.storage.paths import own_path
-from training.storage.writing import write_bytes, write_json
+from training.storage.writing import storage_error, write_bytes, write_json
 
 _ABOUT = {
     "format": FORMAT,
@@ -90,9 +92,9 @@ class MendWriter:
             new=change.new,
             gone=change.gone,
         )
-        self._check(before)
-        write_bytes(before.folder / name, content)
-        return self._add(before, step)
+        with self._held(before):
+            write_bytes(before.folder / name, content)
+            return self._add(before, step)
 
     def original(self, before: MendHistory) -> MendHistory:
         """Go back to the mask that came with the data; an undo takes this back.
@@ -102,8 +104,9 @@ class MendWriter:
         StorageError
             As `save` does.
         """
-        self._check(before)
-        return self._add(before, self._next(before, "mend", "back to the original"))
+        with self._held(before):
+            step = self._next(before, "mend", "back to the original")
+            return self._add(before, step)
 
     def undo(self, before: MendHistory) -> MendHistory:
         """Undo the last mask edit, whoever made it; nothing where there is none.
@@ -130,9 +133,9 @@ class MendWriter:
     ) -> MendHistory:
         if target is None:
             return before
-        self._check(before)
         step = replace(self._next(before, kind, target.what), target=target.step)
-        return self._add(before, step)
+        with self._held(before):
+            return self._add(before, step)
 
     def _next(self, before: MendHistory, kind: Kind, what: str) -> Mend:
         time = self._clock().isoformat()
@@ -142,15 +145,22 @@ class MendWriter:
         files = (self._frame.image, self._frame.mask)
         return tuple(fingerprint(self._root, path) for path in files if path)
 
-    def _check(self, before: MendHistory) -> None:
-        own_path(self._root, MENDED, before.folder.name)
-        now_there = read_mends(self._root, self._frame.name)
-        if now_there.steps != before.steps:
-            raise StorageError(
-                self._frame.name,
-                "its mask was edited elsewhere in the meantime",
-                "open the frame again, then edit it",
-            )
+    @contextmanager
+    def _held(self, before: MendHistory) -> Iterator[None]:
+        """Keep other windows from the frame's history; clear what a kill left half."""
+        folder = own_path(self._root, MENDED, before.folder.name)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            raise storage_error(folder, fault) from fault
+        with locked(folder):
+            if read_mends(self._root, self._frame.name).steps != before.steps:
+                raise StorageError(
+                    self._frame.name,
+                    "its mask was edited elsewhere in the meantime",
+                    "open the frame again, then edit it",
+                )
+            yield
 
     def _add(self, before: MendHistory, step: Mend) -> MendHistory:
         after = MendHistory(before.folder, (*before.steps, step))

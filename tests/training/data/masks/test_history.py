@@ -15,8 +15,9 @@ from training.data.layouts.edited_masks import edit_notes, edited_frame
 from training.data.masks.changes import settle_labels
 from training.data.masks.history import read_mends
 from training.data.masks.history_writer import MendWriter
-from training.errors import BadMaskError, StorageError
+from training.errors import BadMaskError, RunLockedError, StorageError
 from training.storage.images import label_bytes, read_labels
+from training.storage.locks import locked
 
 HOW = ExtractionSettings(size=33), SegmentationSettings()
 
@@ -252,6 +253,19 @@ def test_killed_before_the_history_was_written_nothing_has_changed(
     monkeypatch.undo()
     assert edited_frame(frame, data.resolve()) is frame
     assert mend(add).standing.step == 1
+
+
+def test_one_window_at_a_time_writes_and_clears_what_a_kill_left(data, frame, mend):
+    mend(add)
+    folder = read_mends(data.resolve(), frame.name).folder
+    torn = folder / f".mends.json.{2**22 + 1:08x}{'0' * 8}.part"
+    torn.write_text("{")
+    with locked(folder), pytest.raises(RunLockedError, match="works in this folder"):
+        mend(add)
+    torn.write_text("{")
+    mend(lambda labels: labels.__setitem__(labels == 1, 0))
+    assert not torn.exists()
+    assert len(read_mends(data.resolve(), frame.name).steps) == 2
 
 
 def test_cell_folders_use_mended_masks_and_say_so(data, mend, tmp_path):
