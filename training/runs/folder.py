@@ -335,8 +335,8 @@ class RunFolder:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run has its results."""
-        return (self.path / METRICS).is_file()
+        """Whether the run has its results, all of them: it may be killed among them."""
+        return (self.path / METRICS).is_file() and self.state().status == "done"
 
     def state(self) -> RunState:
         """Return the state of the run as its events leave it."""

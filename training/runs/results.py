@@ -90,7 +90,7 @@ def metrics_content(metrics: Metrics, names: tuple[str, ...]) -> dict[str, Any]:
 def write_results(
     run: RunFolder, cells: CellSet, plan: FoldPlan, held_out: HeldOut
 ) -> Metrics:
-    """Write `metrics.json`, `calibration.json`, `confusion.csv`, `predictions.csv`.
+    """Write `calibration.json`, `confusion.csv`, `predictions.csv`, `metrics.json`.
 
     Returns
     -------
@@ -107,13 +107,13 @@ def write_results(
         "patterns": list(names),
         **metrics_content(metrics, names),
     }
-    write_json(run.path / METRICS, content)
     calibration = measure_calibration(
         held_out.scores, cells.patterns[held_out.rows], cells.specimens[held_out.rows]
     )
     write_json(run.path / CALIBRATION, calibration_content(calibration))
     write_text(run.path / CONFUSION, confusion_table(metrics, names))
     write_predictions(run, cells, held_out)
+    write_json(run.path / METRICS, content)
     return metrics
 
 

@@ -70,7 +70,7 @@ def _summary(run: RunFolder) -> RunSummary:
     alive = run.is_running()
     state = observe(replay(events), alive=alive, stop_asked=run.stop_file.exists())
     mean, interval = None, None
-    finished = run.is_finished and state.status == "done"
+    finished = run.is_finished
     if finished:
         metrics, _ = load_metrics(run)
         known = math.isfinite(metrics.mean_class_accuracy)

@@ -35,7 +35,7 @@ from training.runs.execution import (
     start_run,
 )
 from training.runs.experiments import CORE_SECONDS
-from training.runs.folder import RunConfig, RunFolder
+from training.runs.folder import PREDICTIONS, RunConfig, RunFolder
 from training.runs.results import pool_folds
 from training.splits.protocols import make_folds
 
@@ -131,6 +131,26 @@ def test_stopped_and_resumed_gives_the_same_scores(tmp_path, config):
     assert np.array_equal(scores_of(straight, config), scores_of(stopped, config))
     started = [e for e in stopped.events() if e["kind"] == "fold-started"]
     assert [event["epoch"] for event in started] == [0, 2, 0]
+
+
+@pytest.mark.parametrize("last", ["write_predictions", "calibration_content"])
+def test_killed_among_its_results_a_run_is_not_finished(
+    tmp_path, config, monkeypatch, last
+):
+    run = start_run(tmp_path / "run", config)
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"training.runs.results.{last}", die)
+        with pytest.raises(KeyboardInterrupt):
+            list(execute(run))
+    assert not run.is_finished
+    kinds_again = [event["kind"] for event in execute(run)]
+    assert "epoch" not in kinds_again
+    assert run.is_finished
+    assert (run.path / PREDICTIONS).is_file()
 
 
 def test_an_interrupt_between_two_events_stops_the_run_too(tmp_path, config):
