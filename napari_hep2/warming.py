@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from napari_hep2.jobs import Progress, Work
 from napari_hep2.samples import sample_specimens
 from training.config import ExtractionSettings, SegmentationSettings
 from training.errors import Hep2Error
 
+if TYPE_CHECKING:
+    from pint import UnitRegistry
 
-def warm_up() -> Work[None]:
+
+def warm_up() -> Work[UnitRegistry]:
     """Cut a sample frame: SciPy, scikit-image and decoders are loaded by their use.
 
     What tells the command of a report is loaded too: it would be loaded in the window's
-    thread. Layers are not made here: two threads may not load their units at once.
+    thread. So would be the units of layers: pint reads two thousand of them when the
+    first layer is made.
+
+    Returns
+    -------
+    units
+        For `take_units`: two threads may not fill one registry at once.
     """
+    import skimage.color  # noqa: F401 - napari's labels and histograms ask for it
+    from pint import UnitRegistry
+
     from training.data.cells.extraction import extract_frame
     from training.data.layouts import read_collection
     from training.reports.specimens import plans
@@ -25,3 +38,16 @@ def warm_up() -> Work[None]:
     with suppress(Hep2Error):
         frame = read_collection(sample_specimens()).specimens[0].frames[0]
         extract_frame(frame, ExtractionSettings(), SegmentationSettings())
+    return UnitRegistry()
+
+
+def take_units(units: UnitRegistry) -> None:
+    """Give napari units that are loaded, unless it has begun to load its own.
+
+    To be called in the window's thread, where napari loads them.
+    """
+    import pint
+    from pint.registry import LazyRegistry
+
+    if isinstance(pint.get_application_registry().get(), LazyRegistry):
+        pint.set_application_registry(units)

@@ -24,7 +24,7 @@ from superqt.utils import GeneratorWorker
 from napari_hep2.jobs import Job, Progress, Work
 from napari_hep2.notices import LONG, notify
 from napari_hep2.state import SessionState
-from napari_hep2.warming import warm_up
+from napari_hep2.warming import take_units, warm_up
 from training.errors import Hep2Error
 
 _log = logging.getLogger(__name__)
@@ -325,7 +325,9 @@ class WorkerPool(QThreadPool):
         """Load what opening needs, once for the application."""
         if not self._is_warm:
             self._is_warm = True
-            self.begin(GeneratorWorker(warm_up))
+            worker = GeneratorWorker(warm_up)
+            worker.returned.connect(take_units)
+            self.begin(worker)
 
     def end(self) -> None:
         """Ask all workers to stop and wait for them."""

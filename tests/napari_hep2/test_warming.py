@@ -9,8 +9,13 @@ _OPENED = """
 import sys
 from napari_hep2.jobs import drain
 from napari_hep2.samples import sample_specimens
-from napari_hep2.warming import warm_up
-drain(warm_up())
+from napari_hep2.warming import take_units, warm_up
+take_units(drain(warm_up()))
+import pint
+units = pint.get_application_registry().get()
+assert "_units" in vars(units), "they are loaded"
+take_units(pint.UnitRegistry())
+assert pint.get_application_registry().get() is units, "those in use stay"
 before = set(sys.modules)
 from training.config import ExtractionSettings, SegmentationSettings
 from training.data.cells.extraction import extract_frame
