@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_hep2.jobs import Progress, Work
 from napari_hep2.samples import sample_specimens
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pint import UnitRegistry
 
 
-def warm_up() -> Work[UnitRegistry]:
+def warm_up() -> Work[UnitRegistry[Any]]:
     """Cut a sample frame: SciPy, scikit-image and decoders are loaded by their use.
 
     What tells the command of a report is loaded too: it would be loaded in the window's
@@ -41,7 +41,7 @@ def warm_up() -> Work[UnitRegistry]:
     return UnitRegistry()
 
 
-def take_units(units: UnitRegistry) -> None:
+def take_units(units: UnitRegistry[Any]) -> None:
     """Give napari units that are loaded, unless it has begun to load its own.
 
     To be called in the window's thread, where napari loads them.
@@ -49,5 +49,6 @@ def take_units(units: UnitRegistry) -> None:
     import pint
     from pint.registry import LazyRegistry
 
-    if isinstance(pint.get_application_registry().get(), LazyRegistry):
-        pint.set_application_registry(units)
+    napari_takes: Any = pint.application_registry
+    if isinstance(napari_takes.get(), LazyRegistry):
+        napari_takes.set(units)
