@@ -42,6 +42,8 @@ from training.storage.csv_tables import csv_text
 
 _CONFIDENCE = 0.95
 _LEAST_SPECIMENS = 4
+_ALONE, _TENTHS = 200, 10
+"""Specimens of which each is judged alone, and parts in which more are judged."""
 
 Scores = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -128,22 +130,32 @@ def fit_predictions(
 def cross_fit(
     judged: JudgedSpecimens, vocabulary: Vocabulary, settings: VerdictSettings
 ) -> tuple[JudgedSpecimen, ...]:
-    """Judge each specimen by constants fitted on the others."""
-    everyone = np.arange(len(judged))
-    found = [
-        JudgedSpecimen(
-            str(judged.names[row]),
-            vocabulary[int(judged.truth[row])],
-            specimen_verdict(
-                judged.cells[row],
-                vocabulary,
-                settings,
-                fit_constants(judged, everyone[everyone != row], settings),
-            ),
-        )
-        for row in everyone
-    ]
+    """Judge each specimen by constants fitted on others.
+
+    Up to 200 specimens these are all the others; of more, a tenth is judged at a time,
+    as the time of leaving each out alone grows with the third power of their number.
+    """
+    everyone, found = np.arange(len(judged)), []
+    for part in _parts(len(judged)):
+        constants = fit_constants(judged, np.setdiff1d(everyone, part), settings)
+        for row in part:
+            cells = judged.cells[row]
+            found.append(
+                JudgedSpecimen(
+                    str(judged.names[row]),
+                    vocabulary[int(judged.truth[row])],
+                    specimen_verdict(cells, vocabulary, settings, constants),
+                )
+            )
     return tuple(sorted(found, key=lambda one: natural_key(one.name)))
+
+
+def _parts(count: int) -> list[Rows]:
+    """Return the specimens that are judged at a time."""
+    order = np.arange(count)
+    if count <= _ALONE:
+        return np.array_split(order, count)
+    return np.array_split(np.random.default_rng(0).permutation(order), _TENTHS)
 
 
 def measure_verdicts(

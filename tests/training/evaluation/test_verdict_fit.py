@@ -228,6 +228,25 @@ def test_no_constant_saw_the_specimen_it_judges():
     assert not any(value for name, value in same.items() if name != "2-0")
 
 
+def test_of_many_specimens_a_tenth_is_judged_at_a_time(monkeypatch):
+    from training.evaluation import verdict_fit
+
+    fitted_on = []
+
+    def spy(judged, rows, settings):
+        fitted_on.append(set(rows.tolist()))
+        return fit_constants(judged, rows, settings)
+
+    judged = judged_of(predictions())
+    monkeypatch.setattr(verdict_fit, "_ALONE", len(judged) - 1)
+    monkeypatch.setattr(verdict_fit, "fit_constants", spy)
+    found = cross_fit(judged, I3A, VerdictSettings())
+    assert sorted(one.name for one in found) == sorted(judged.names)
+    left = [set(range(len(judged))) - rows for rows in fitted_on]
+    assert len(left) == 10
+    assert sorted(row for rows in left for row in rows) == list(range(len(judged)))
+
+
 def test_the_transductive_power_did_not_see_its_specimen():
     from training.evaluation.transduction import cross_fitted_powers
 
