@@ -36,6 +36,7 @@ from training.runs.replay import RunState, observe, replay
 from training.runs.tail import EventTail
 from training.storage.locks import Held, lock_holder, locked
 from training.storage.paths import own_path
+from training.storage.reading import check_words
 from training.storage.seals import is_sealed, seal_of
 from training.storage.shown_paths import end_of_way, way_from
 from training.storage.writing import storage_error, write_text
@@ -196,6 +197,7 @@ class RunFolder:
         path = self.path / CONFIG
         try:
             content = yaml.safe_load(_short_text(path))
+            check_words(content)
             _Description.model_validate(content)
         except _CONFIG_FAULTS as fault:
             raise _damaged(path) from fault

@@ -38,13 +38,25 @@ def parse_json(text: str | bytes) -> Any:
     Raises
     ------
     ValueError
-        If it is none, nested too deeply to be read, or holds a whole number beyond
-        64 bits, which no arithmetic of ours takes.
+        If it is none, nested too deeply to be read, holds a whole number beyond 64
+        bits, which no arithmetic of ours takes, or a string that is no text.
     """
     try:
-        return json.loads(text, parse_int=_whole_number)
+        content = json.loads(text, parse_int=_whole_number)
+        raw = text.encode() if isinstance(text, str) else text
+        if b"\\ud" in raw.lower():
+            check_words(content)
     except RecursionError as fault:
         raise ValueError("it is nested too deeply") from fault
+    return content
+
+
+def check_words(content: object) -> None:
+    """Raise a ValueError where a string holds half a pair of surrogates.
+
+    An escape may name one; no file and no terminal takes it.
+    """
+    json.dumps(content, ensure_ascii=False, default=str).encode()
 
 
 def _whole_number(digits: str) -> int:

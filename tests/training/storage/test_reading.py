@@ -65,13 +65,23 @@ def test_words_of_what_is_no_character(tmp_path, code):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[", "[" * 100_000, '{"a":' * 100_000, "9" * 5000, "1" + "0" * 19]
+    "text",
+    [
+        *("", "[", "[" * 100_000, '{"a":' * 100_000, "9" * 5000, "1" + "0" * 19),
+        *(r'"\ud800"', r'{"a": ["\uDFFF"]}', r'{"\ud800b": 1}'),
+    ],
 )
 def test_what_is_no_json(tmp_path, text):
     (tmp_path / "a.json").write_text(text)
     for read, given in ((parse_json, text), (read_json, tmp_path / "a.json")):
         with pytest.raises(ValueError, match=r"."):
             read(given)
+
+
+def test_a_pair_of_surrogates_is_a_character():
+    assert (
+        parse_json(r'"\ud83d\ude00"') == parse_json(rb'"\ud83d\ude00"') == "\U0001f600"
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
