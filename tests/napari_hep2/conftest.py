@@ -1,6 +1,7 @@
 """Small simulated specimens: discs on a dark frame, each place known."""
 
 import ctypes
+import gc
 import runpy
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import napari.settings
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from npe2 import PluginManifest
 from PIL import Image
 
 from napari_hep2.classify.controllers.model import ClassifyController
@@ -195,6 +197,15 @@ SIZES = {"right": (520, 900), "bottom": (1000, 400)}
 """Width and height of a widget that is shown alone, as of one in a dock."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def manifests():
+    """Read the manifest of each plugin once, not for each test and window."""
+    found = list(PluginManifest.discover())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "discover", lambda paths=(): found)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_settings(tmp_path, monkeypatch):
     """Keep settings in a folder of the test; a window asks for no name."""
@@ -208,6 +219,14 @@ def own_settings(tmp_path, monkeypatch):
     napari.settings.get_plugin_settings(path_dir=tmp_path / "settings")
     yield
     napari.settings._clear_plugin_settings_cache()
+
+
+@pytest.fixture
+def make_napari_viewer(make_napari_viewer):
+    """Napari's, which collects garbage several times a window: of this window alone."""
+    gc.collect()
+    gc.freeze()
+    return make_napari_viewer
 
 
 @pytest.fixture
