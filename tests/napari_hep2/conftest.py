@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import runpy
+import shutil
 from pathlib import Path
 
 import napari.settings
@@ -58,24 +59,46 @@ def frame():
     return draw_frame()
 
 
+@pytest.fixture(scope="session")
+def written_once(tmp_path_factory):
+    """Return a function that copies a folder into another; `write` makes it once."""
+    made = {}
+
+    def copy(write, into):
+        if write not in made:
+            made[write] = tmp_path_factory.mktemp("once")
+            write(made[write])
+        shutil.copytree(made[write], into, dirs_exist_ok=True)
+
+    return copy
+
+
+def write_three(folder: Path) -> None:
+    write_specimens(folder / "specimens", ("Homogeneous", "Speckled", "Golgi"))
+
+
 @pytest.fixture
-def specimens(tmp_path):
+def specimens(written_once, tmp_path):
     """A folder of three specimens with two frames each."""
-    names = ("Homogeneous", "Speckled", "Golgi")
-    return write_specimens(tmp_path / "specimens", names)
+    written_once(write_three, tmp_path)
+    return tmp_path / "specimens"
 
 
-@pytest.fixture
-def cell_folder(tmp_path):
-    """A cell folder of two patterns with two specimens each, of six cells."""
+def write_cells(folder: Path) -> None:
     from training.config import ExtractionSettings, SegmentationSettings
     from training.data.cells.folder import write_cell_folder
     from training.data.layouts import read_collection
 
     names = ("Homogeneous", "Speckled") * 2
-    collection = read_collection(write_specimens(tmp_path / "data", names, frames=1))
+    collection = read_collection(write_specimens(folder / "data", names, frames=1))
     settings = ExtractionSettings(), SegmentationSettings()
-    list(write_cell_folder(collection, tmp_path / "cells", *settings))
+    list(write_cell_folder(collection, folder / "cells", *settings))
+
+
+@pytest.fixture
+def cell_folder(written_once, tmp_path):
+    """A cell folder of two patterns with two specimens each, of six cells."""
+    written_once(write_cells, tmp_path)
     return tmp_path / "cells"
 
 
@@ -176,11 +199,16 @@ def study(finished_runs, monkeypatch):
     return cells, runs
 
 
-@pytest.fixture
-def copied_cells(tmp_path):
-    """A cell folder of 30 nuclei, two of which stand in two specimens."""
+def write_copied(folder: Path) -> None:
     code = runpy.run_path(str(Path(__file__).with_name("copied_cells.py")))
-    return code["write_copied_cells"](tmp_path / "copied")
+    code["write_copied_cells"](folder / "copied")
+
+
+@pytest.fixture
+def copied_cells(written_once, tmp_path):
+    """A cell folder of 30 nuclei, two of which stand in two specimens."""
+    written_once(write_copied, tmp_path)
+    return tmp_path / "copied" / "cells"
 
 
 @pytest.fixture
