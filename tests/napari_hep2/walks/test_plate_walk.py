@@ -19,7 +19,7 @@ from training.decisions.specimens import Answer, answer_of, read_sayings
 
 SIGNED = COLUMNS.index("reviewers' decision")
 PLATE = PlateSettings(
-    wells=10,
+    wells=8,
     cells=14,
     height=240,
     width=300,
