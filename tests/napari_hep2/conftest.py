@@ -4,6 +4,7 @@ import ctypes
 import gc
 import runpy
 import shutil
+from functools import partial
 from pathlib import Path
 
 import napari.settings
@@ -84,12 +85,12 @@ def specimens(written_once, tmp_path):
     return tmp_path / "specimens"
 
 
-def write_cells(folder: Path) -> None:
+def write_cells(folder: Path, repeats: int = 2) -> None:
     from training.config import ExtractionSettings, SegmentationSettings
     from training.data.cells.folder import write_cell_folder
     from training.data.layouts import read_collection
 
-    names = ("Homogeneous", "Speckled") * 2
+    names = ("Homogeneous", "Speckled") * repeats
     collection = read_collection(write_specimens(folder / "data", names, frames=1))
     settings = ExtractionSettings(), SegmentationSettings()
     list(write_cell_folder(collection, folder / "cells", *settings))
@@ -197,6 +198,16 @@ def study(finished_runs, monkeypatch):
     for path in made:
         path.unlink(missing_ok=True)
     return cells, runs
+
+
+write_many_cells = partial(write_cells, repeats=15)
+
+
+@pytest.fixture
+def many_cells(written_once, tmp_path):
+    """The same with thirty specimens."""
+    written_once(write_many_cells, tmp_path)
+    return tmp_path / "cells"
 
 
 def write_copied(folder: Path) -> None:
