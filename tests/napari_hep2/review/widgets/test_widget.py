@@ -39,7 +39,6 @@ def stored(folder):
     return found
 
 
-@pytest.mark.window
 def test_a_review_by_keys(qtbot, widget, specimens):
     state = widget.state
     assert state.current == 1
