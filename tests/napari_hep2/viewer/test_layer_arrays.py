@@ -25,7 +25,7 @@ from training.errors import BadImageError, BadMaskError
 SHAPE = (90, 130)
 EXTRACTION = ExtractionSettings(size=41)
 FEWER = settings(max_examples=settings.default.max_examples // 4)
-"""An example makes a viewer, which takes a tenth of a second: 10, and 100 at length."""
+"""An example makes a viewer, a tenth of a second: 10 of them, 100 with `--long`."""
 
 
 def draw():
