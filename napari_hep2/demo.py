@@ -188,7 +188,7 @@ def _wait(done: Callable[[], bool]) -> None:
     while not done():
         if time.monotonic() > end:
             raise Hep2Error("the demo", "it takes too long", "try it again")
-        QApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 50)
+        _settle(0.02)
 
 
 def _tell(files: Sequence[Path]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from skimage.measure import approximate_polygon, find_contours
+from skimage.measure import find_contours
 
 from napari_hep2.viewer.placement import place_upon
 from training.data.masks.tiles import Piece
@@ -28,6 +28,9 @@ def lines_along(path: npt.NDArray[np.float64]) -> Lines:
 
 def outlines_of(pieces: Iterable[Piece]) -> Lines:
     """Return the outlines of nuclei as lines."""
+    # It brings SciPy's signals and statistics with it: a second in the window's start.
+    from skimage.measure import approximate_polygon
+
     found = [NO_LINES]
     for piece in pieces:
         corner = np.array([side.start - 1.0 for side in piece.box])

@@ -1,13 +1,17 @@
 """Small simulated specimens: discs on a dark frame, each place known."""
 
 import ctypes
+import gc
 import runpy
+import shutil
+from functools import partial
 from pathlib import Path
 
 import napari.settings
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from npe2 import PluginManifest
 from PIL import Image
 
 from napari_hep2.classify.controllers.model import ClassifyController
@@ -56,24 +60,46 @@ def frame():
     return draw_frame()
 
 
+@pytest.fixture(scope="session")
+def written_once(tmp_path_factory):
+    """Return a function that copies a folder into another; `write` makes it once."""
+    made = {}
+
+    def copy(write, into):
+        if write not in made:
+            made[write] = tmp_path_factory.mktemp("once")
+            write(made[write])
+        shutil.copytree(made[write], into, dirs_exist_ok=True)
+
+    return copy
+
+
+def write_three(folder: Path) -> None:
+    write_specimens(folder / "specimens", ("Homogeneous", "Speckled", "Golgi"))
+
+
 @pytest.fixture
-def specimens(tmp_path):
+def specimens(written_once, tmp_path):
     """A folder of three specimens with two frames each."""
-    names = ("Homogeneous", "Speckled", "Golgi")
-    return write_specimens(tmp_path / "specimens", names)
+    written_once(write_three, tmp_path)
+    return tmp_path / "specimens"
 
 
-@pytest.fixture
-def cell_folder(tmp_path):
-    """A cell folder of two patterns with two specimens each, of six cells."""
+def write_cells(folder: Path, repeats: int = 2) -> None:
     from training.config import ExtractionSettings, SegmentationSettings
     from training.data.cells.folder import write_cell_folder
     from training.data.layouts import read_collection
 
-    names = ("Homogeneous", "Speckled") * 2
-    collection = read_collection(write_specimens(tmp_path / "data", names, frames=1))
+    names = ("Homogeneous", "Speckled") * repeats
+    collection = read_collection(write_specimens(folder / "data", names, frames=1))
     settings = ExtractionSettings(), SegmentationSettings()
-    list(write_cell_folder(collection, tmp_path / "cells", *settings))
+    list(write_cell_folder(collection, folder / "cells", *settings))
+
+
+@pytest.fixture
+def cell_folder(written_once, tmp_path):
+    """A cell folder of two patterns with two specimens each, of six cells."""
+    written_once(write_cells, tmp_path)
     return tmp_path / "cells"
 
 
@@ -174,11 +200,26 @@ def study(finished_runs, monkeypatch):
     return cells, runs
 
 
+write_many_cells = partial(write_cells, repeats=15)
+
+
 @pytest.fixture
-def copied_cells(tmp_path):
-    """A cell folder of 30 nuclei, two of which stand in two specimens."""
+def many_cells(written_once, tmp_path):
+    """The same with thirty specimens."""
+    written_once(write_many_cells, tmp_path)
+    return tmp_path / "cells"
+
+
+def write_copied(folder: Path) -> None:
     code = runpy.run_path(str(Path(__file__).with_name("copied_cells.py")))
-    return code["write_copied_cells"](tmp_path / "copied")
+    code["write_copied_cells"](folder / "copied")
+
+
+@pytest.fixture
+def copied_cells(written_once, tmp_path):
+    """A cell folder of 30 nuclei, two of which stand in two specimens."""
+    written_once(write_copied, tmp_path)
+    return tmp_path / "copied" / "cells"
 
 
 @pytest.fixture
@@ -195,6 +236,15 @@ SIZES = {"right": (520, 900), "bottom": (1000, 400)}
 """Width and height of a widget that is shown alone, as of one in a dock."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def manifests():
+    """Read the manifest of each plugin once, not for each test and window."""
+    found = list(PluginManifest.discover())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "discover", lambda paths=(): found)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_settings(tmp_path, monkeypatch):
     """Keep settings in a folder of the test; a window asks for no name."""
@@ -208,6 +258,14 @@ def own_settings(tmp_path, monkeypatch):
     napari.settings.get_plugin_settings(path_dir=tmp_path / "settings")
     yield
     napari.settings._clear_plugin_settings_cache()
+
+
+@pytest.fixture
+def make_napari_viewer(make_napari_viewer):
+    """Napari's, which collects garbage several times a window: of this window alone."""
+    gc.collect()
+    gc.freeze()
+    return make_napari_viewer
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = ("torch", "qtpy", "PyQt5", "PyQt6", "napari", "superqt", "pyqtgraph")
 
 
@@ -23,13 +25,18 @@ MODEL = (
     "napari_hep2.specimen.controllers.masks",
     "napari_hep2.specimen.controllers.mask_tool",
 )
+WIDGETS = tuple(
+    f"napari_hep2.{room}.widgets.widget"
+    for room in ("specimen", "review", "classify", "trainer")
+)
 
 
-def loaded_by(*modules):
-    """Return the modules of `HEAVY` that are loaded after each import, in turn."""
+@pytest.fixture(scope="module")
+def loaded():
+    """The modules of `HEAVY` that are loaded after each import, in turn."""
     code = (
         "import importlib, json, sys\nloaded = {}\n"
-        f"for name in {modules!r}:\n"
+        f"for name in {MODEL + WIDGETS!r}:\n"
         "    importlib.import_module(name)\n"
         f"    loaded[name] = [m for m in {HEAVY!r} if m in sys.modules]\n"
         "print(json.dumps(loaded))"
@@ -40,11 +47,9 @@ def loaded_by(*modules):
     return json.loads(done.stdout)
 
 
-def test_the_model_of_the_plugin_loads_neither_torch_nor_qt_nor_napari():
-    assert loaded_by(*MODEL) == {name: [] for name in MODEL}
+def test_the_model_of_the_plugin_loads_neither_torch_nor_qt_nor_napari(loaded):
+    assert {name: loaded[name] for name in MODEL} == {name: [] for name in MODEL}
 
 
-def test_the_widgets_do_not_load_torch():
-    rooms = ("specimen", "review", "classify")
-    loaded = loaded_by(*(f"napari_hep2.{room}.widgets.widget" for room in rooms))
-    assert all("torch" not in found for found in loaded.values())
+def test_the_widgets_do_not_load_torch(loaded):
+    assert all("torch" not in loaded[name] for name in WIDGETS)

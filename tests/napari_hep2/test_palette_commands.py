@@ -41,13 +41,15 @@ def opened(run, qtbot, specimens, monkeypatch, model_file):
 
 
 @pytest.mark.window
-def test_the_commands_are_in_the_palette(run):
+def test_the_commands_are_in_the_palette_and_say_what_they_need(run):
     from napari._qt.widgets.qt_command_palette import QCommandPalette
 
     palette = QCommandPalette(run.viewer.window._qt_window)
     titles = [command.title for command in palette._list.all_commands]
     for title in ("Classify the cells", "Next doubtful cell", "Score all cells"):
         assert any(one.startswith(title) and "HEp-2" in one for one in titles), title
+    state = session_of(run("classify_cells")).state
+    assert state.fault == "Open a specimen first: there are no cells to classify."
 
 
 @pytest.mark.window
@@ -77,9 +79,3 @@ def test_they_open_their_dock_and_act(qtbot, run, opened):
     trainer = opened_widget(run.viewer, "LOSO trainer")
     assert trainer.runs.list.isVisible()
     assert not trainer.setup.isVisible()
-
-
-@pytest.mark.window
-def test_without_a_frame_the_sentence_says_what_to_do(run):
-    state = session_of(run("classify_cells")).state
-    assert state.fault == "Open a specimen first: there are no cells to classify."

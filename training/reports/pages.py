@@ -29,13 +29,18 @@ def render(template: str, content: Mapping[str, Any]) -> str:
     content
         What it asks for; a name that is missing is an error.
     """
-    environment = jinja2.Environment(
+    return _environment().get_template(template).render(content)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    """Return the one that keeps its templates: a series renders a page a specimen."""
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("training.reports"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_fit,
     )
-    return environment.get_template(template).render(content)
 
 
 def _fit(value: object) -> object:

@@ -24,7 +24,7 @@ from training.data.cells.cell_set import CellSet
 from training.data.cells.loading import load_packed
 from training.data.simulation import PROPORTIONS
 from training.errors import BadRunError, Hep2Error, InterruptedRunError
-from training.models.networks.checkpoints import drop_checkpoints
+from training.models.networks.checkpoint_files import drop_checkpoints
 from training.runs.classifiers import build_classifier, needs_masks
 from training.runs.deviations import changes_note
 from training.runs.engines import (

@@ -27,11 +27,8 @@ from training.inference.kernel_model import KernelModel, save_kernel_model
 from training.inference.model_file import save_model
 from training.models.base import EpochRecord
 from training.models.features.kernel_ridge import KernelRidge
-from training.models.networks.checkpoints import (
-    drop_checkpoints,
-    load_checkpoint,
-    save_checkpoint,
-)
+from training.models.networks.checkpoint_files import drop_checkpoints
+from training.models.networks.checkpoints import load_checkpoint, save_checkpoint
 from training.models.networks.devices import ResidentCells, choose_device
 from training.models.networks.loop import begin, fit
 from training.runs.classifiers import build_classifier

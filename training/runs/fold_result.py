@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from training.errors import BadRunError
 from training.models.base import EpochRecord, parse_history
-from training.models.networks.checkpoints import drop_checkpoints
+from training.models.networks.checkpoint_files import drop_checkpoints
 from training.storage.reading import read_array, read_json
 from training.storage.writing import check_there, write_array, write_json
 

@@ -8,8 +8,6 @@ from qtpy.QtCore import QEvent, QObject
 from napari_hep2.jobs import Job, Progress
 from napari_hep2.specimen.widgets.widget import SpecimenWidget
 
-pytestmark = pytest.mark.window
-
 
 class Paints(QObject):
     """Counts how often a window is painted."""
@@ -50,6 +48,7 @@ def asleep(widget, qtbot):
     qtbot.waitUntil(lambda: not widget.session.runner.is_running)
 
 
+@pytest.mark.window
 def test_a_job_that_waits_paints_nothing(widget, asleep, viewer, qtbot):
     """A moving bar would paint the whole window, with its canvas, many times."""
     asleep("Cutting nuclei")

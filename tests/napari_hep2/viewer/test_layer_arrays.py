@@ -24,6 +24,8 @@ from training.errors import BadImageError, BadMaskError
 
 SHAPE = (90, 130)
 EXTRACTION = ExtractionSettings(size=41)
+FEWER = settings(max_examples=settings.default.max_examples // 4)
+"""An example makes a viewer, a tenth of a second: 10 of them, 100 with `--long`."""
 
 
 def draw():
@@ -168,7 +170,7 @@ PLACES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60)
+@FEWER
 @given(st.sampled_from(list(IMAGES)), st.sampled_from(list(MASKS)), PLACES)
 def test_the_same_scene_gives_the_same_cells(image, labels, place):
     """Whatever holds the pixels, and wherever image and mask lie together."""
@@ -194,7 +196,7 @@ def placed(viewer, affine, labels):
     return viewer.add_labels(labels, name="nuclei", affine=affine)
 
 
-@settings(max_examples=40)
+@FEWER
 @given(
     PLACES,
     st.sampled_from((0, 1, 2, 3)),

@@ -19,10 +19,10 @@ from training.decisions.specimens import Answer, answer_of, read_sayings
 
 SIGNED = COLUMNS.index("reviewers' decision")
 PLATE = PlateSettings(
-    wells=10,
-    cells=14,
-    height=240,
-    width=300,
+    wells=8,
+    cells=8,
+    height=200,
+    width=240,
     seed=1,
     frames=2,
     negatives=0.3,

@@ -19,13 +19,10 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from training.models.base import parse_history
+from training.models.networks.checkpoint_files import CHECKPOINT, PREVIOUS
 from training.models.networks.loop import FitState
 from training.storage.reading import parse_json
-from training.storage.writing import check_there, storage_error, write_bytes
-
-CHECKPOINT = "checkpoint.safetensors"
-PREVIOUS = "checkpoint.previous.safetensors"
-
+from training.storage.writing import check_there, write_bytes
 
 _UNSEALED = "0" * 32
 """What stands in the header in the place of the digest while that is computed."""
@@ -77,21 +74,6 @@ def load_checkpoint(folder: Path, state: FitState) -> bool:
         current.unlink(missing_ok=True)
         return True
     return False
-
-
-def drop_checkpoints(folder: Path) -> None:
-    """Remove the checkpoints of a fit that is finished.
-
-    Raises
-    ------
-    StorageError
-        If they cannot be removed.
-    """
-    for path in (folder / CHECKPOINT, folder / PREVIOUS):
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as fault:
-            raise storage_error(path, fault) from fault
 
 
 def _load(path: Path, state: FitState) -> bool:

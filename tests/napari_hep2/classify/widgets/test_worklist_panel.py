@@ -234,7 +234,7 @@ def test_cancel_keeps_what_is_done(qtbot, worklist, specimens, tmp_path):
 
 def test_a_pathologist_walks_through_a_series(qtbot, monkeypatch, worklist, tmp_path):
     """From a plate with its controls to positive and negative, and to a report."""
-    settings = PlateSettings(wells=8, cells=14, height=240, width=300, seed=1)
+    settings = PlateSettings(wells=8, cells=8, height=200, width=240, seed=1)
     wells = list(simulate_plates(tmp_path / "plate", settings))
     pages = []
     monkeypatch.setattr(

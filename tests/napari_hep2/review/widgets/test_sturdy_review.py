@@ -161,39 +161,28 @@ def small(viewer, widget):
 
 
 @pytest.mark.window
-def test_one_fold_is_open_at_a_time(qtbot, small):
-    footer = small.footer
+def test_one_fold_is_open_at_a_time_and_leaves_room_for_tiles(qtbot, viewer, small):
+    """Three rows of them, and one beside the matrix; a note makes room for itself."""
+    footer, window = small.footer, viewer.window._qt_window
     assert len(footer.toggles) >= 3
     for toggle in footer.toggles:
         qtbot.mouseClick(toggle, LEFT)
         assert [one.isChecked() for one in footer.toggles].count(True) == 1
         assert toggle.isChecked()
+        qtbot.wait(50)
+        assert (window.width(), window.height()) == (1280, 800), toggle.text()
+        tile = small.tiles.side + CAPTION
+        rows = 1 if toggle is footer.toggles[-1] else 3
+        assert small.view.viewport().height() >= rows * tile, toggle.text()
     qtbot.mouseClick(footer.toggles[-1], LEFT)
     assert not footer.is_open
 
-
-@pytest.mark.window
-def test_three_rows_of_tiles_are_seen_with_a_fold_open_and_one_with_the_matrix(
-    qtbot, viewer, small
-):
-    for toggle in small.footer.toggles:
-        qtbot.mouseClick(toggle, LEFT)
-        qtbot.wait(50)
-        window = viewer.window._qt_window
-        assert (window.width(), window.height()) == (1280, 800), toggle.text()
-        tile = small.tiles.side + CAPTION
-        rows = 1 if toggle is small.footer.toggles[-1] else 3
-        assert small.view.viewport().height() >= rows * tile, toggle.text()
-
-
-@pytest.mark.window
-def test_a_note_makes_room_for_itself(qtbot, small):
-    qtbot.mouseClick(small.footer.toggles[1], LEFT)
+    qtbot.mouseClick(footer.toggles[1], LEFT)
     assert small.detail.isHidden()
     qtbot.mouseClick(small.decide.note, LEFT)
     assert small.detail.isVisible()
     assert small.detail.note.isVisible()
-    assert not small.footer.is_open
+    assert not footer.is_open
 
 
 @pytest.mark.window

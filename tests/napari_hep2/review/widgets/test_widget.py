@@ -39,7 +39,6 @@ def stored(folder):
     return found
 
 
-@pytest.mark.window
 def test_a_review_by_keys(qtbot, widget, specimens):
     state = widget.state
     assert state.current == 1
@@ -118,14 +117,22 @@ def test_a_real_enter_in_a_list_belongs_to_the_list(qtbot, viewer, widget, keys)
 
 
 @pytest.mark.window
-def test_real_keys_on_the_canvas_decide_and_leave_the_boxes(
+def test_keys_on_the_canvas_decide_over_the_boxes_and_leave_them(
     qtbot, viewer, widget, keys, specimens
 ):
+    """Over another layer they decide nothing; over the boxes real keys do."""
     link, canvas = widget.session.link, viewer.window._qt_viewer.canvas.native
-    viewer.layers.selection.active = link.boxes
-    places = link.boxes.data.copy()
+    viewer.layers.selection.active = link.mask.layer
     canvas.setFocus()
     qtbot.waitUntil(canvas.hasFocus)
+    for key in (Qt.Key.Key_A, Qt.Key.Key_R, Qt.Key.Key_6, Qt.Key.Key_F):
+        qtbot.keyClick(canvas, key)
+    assert widget.state.decisions == {}
+    assert widget.session.review.state.marks == {}
+    assert not (specimens / STORE).exists()
+
+    viewer.layers.selection.active = link.boxes
+    places = link.boxes.data.copy()
     for key in ("a", "Delete", "6"):
         done = len(widget.state.decisions)
         keys.press(key)
@@ -369,19 +376,6 @@ def test_a_blind_reviewer_sees_no_names_and_no_others(qtbot, widget, folder):
     assert "second" not in text
     choose(widget.choosers.filter, "disagreed")
     assert review.state.shown.tolist() == [1]
-
-
-@pytest.mark.window
-def test_a_key_over_another_layer_decides_nothing(qtbot, viewer, widget, specimens):
-    canvas = viewer.window._qt_viewer.canvas.native
-    viewer.layers.selection.active = widget.session.link.mask.layer
-    canvas.setFocus()
-    qtbot.waitUntil(canvas.hasFocus)
-    for key in (Qt.Key.Key_A, Qt.Key.Key_R, Qt.Key.Key_6, Qt.Key.Key_F):
-        qtbot.keyClick(canvas, key)
-    assert widget.state.decisions == {}
-    assert widget.session.review.state.marks == {}
-    assert not (specimens / STORE).exists()
 
 
 def test_lists_are_opened_by_keys_and_take_letters(qtbot, widget, folder):

@@ -13,7 +13,7 @@ from training.decisions.applied import STORE
 from training.decisions.store import DecisionStore
 
 LEFT = Qt.MouseButton.LeftButton
-pytestmark = pytest.mark.window
+in_window = pytest.mark.window
 
 
 @pytest.fixture
@@ -64,8 +64,8 @@ def press(qtbot, viewer, *places, held=Qt.KeyboardModifier.NoModifier):
 
 
 def painted(qtbot, session):
-    """Wait until the strokes that were asked for are painted."""
-    qtbot.waitUntil(lambda: not session.strokes.is_running)
+    """Wait until the strokes that were asked for are painted; the first loads torch."""
+    qtbot.waitUntil(lambda: not session.strokes.is_running, timeout=30_000)
 
 
 def drag(native, point):
@@ -76,6 +76,7 @@ def drag(native, point):
     QApplication.sendEvent(native, event)
 
 
+@in_window
 def test_a_missed_nucleus_is_painted_and_all_decisions_stay(
     qtbot, viewer, widget, specimens
 ):
@@ -108,6 +109,7 @@ def test_a_missed_nucleus_is_painted_and_all_decisions_stay(
     assert (specimens / "mended" / "00001_p0" / "mends.json").is_file()
 
 
+@in_window
 def test_a_line_splits_and_the_old_decision_stays_in_the_history(
     qtbot, viewer, widget, specimens
 ):
@@ -139,6 +141,7 @@ def test_a_line_splits_and_the_old_decision_stays_in_the_history(
     assert not panel.original.isEnabled()
 
 
+@in_window
 def test_two_clicks_are_a_line_and_a_click_adds_or_removes(qtbot, viewer, widget):
     state, panel = widget.state, widget.mending
     click(qtbot, panel.tools["split"])
@@ -158,6 +161,7 @@ def test_two_clicks_are_a_line_and_a_click_adds_or_removes(qtbot, viewer, widget
     assert "00001_p0_0003" not in ids(widget)
 
 
+@in_window
 def test_keys_act_on_the_masks_layer(qtbot, viewer, widget):
     session, panel = widget.session, widget.mending
     click(qtbot, panel.paint)
@@ -201,16 +205,6 @@ def test_a_draft_is_shown_again_when_its_frame_is(qtbot, viewer, widget):
     assert "00001_p0_0002" not in ids(widget)
 
 
-def test_a_click_picks_cells_again_once_no_tool_is_on(qtbot, viewer, widget):
-    session = widget.session
-    click(qtbot, widget.mending.tools["add"])
-    assert not session.link.picking
-    click(qtbot, widget.mending.tools["add"])
-    assert session.link.picking
-    press(qtbot, viewer, (180, 180))
-    assert session.state.review.ids[session.state.current] == "00001_p0_0006"
-
-
 def test_without_a_folder_nothing_is_offered(qtbot, viewer):
     made = SpecimenWidget(viewer)
     qtbot.addWidget(made)
@@ -218,6 +212,7 @@ def test_without_a_folder_nothing_is_offered(qtbot, viewer):
     assert "Open a folder" in made.mending.status.text()
 
 
+@in_window
 def test_clicks_edit_without_a_tool_and_drags_do_not(qtbot, viewer, widget):
     session, state = widget.session, widget.state
     mask, keys = session.link.mask.layer, Qt.KeyboardModifier
@@ -243,12 +238,23 @@ def test_clicks_edit_without_a_tool_and_drags_do_not(qtbot, viewer, widget):
     np.testing.assert_array_equal(mask.data, before)
 
 
-def test_two_clicks_zoom_and_leave_the_mask_alone(qtbot, viewer, widget):
+@in_window
+def test_a_click_picks_cells_once_no_tool_is_on_and_two_clicks_zoom(
+    qtbot, viewer, widget
+):
+    session = widget.session
+    click(qtbot, widget.mending.tools["add"])
+    assert not session.link.picking
+    click(qtbot, widget.mending.tools["add"])
+    assert session.link.picking
+    press(qtbot, viewer, (180, 180))
+    assert session.state.review.ids[session.state.current] == "00001_p0_0006"
+
     native, place = on_screen(viewer, (120, 120))
     zoom = viewer.scene.camera.zoom
     press(qtbot, viewer, (120, 120))
-    assert widget.session.mending.pending
+    assert session.mending.pending
     qtbot.mouseDClick(native, LEFT, pos=place)
-    painted(qtbot, widget.session)
+    painted(qtbot, session)
     assert viewer.scene.camera.zoom == pytest.approx(2 * zoom)
-    assert not widget.session.mending.pending
+    assert not session.mending.pending

@@ -1,4 +1,4 @@
-"""*Find nuclei* in a real window: previewed, found with other settings, cancelled."""
+"""*Find nuclei*: previewed, found with other settings, cancelled."""
 
 import pytest
 from PIL import Image
@@ -8,7 +8,6 @@ from napari_hep2.specimen.widgets.widget import SpecimenWidget
 
 LEFT = Qt.MouseButton.LeftButton
 WAIT = 60_000
-pytestmark = pytest.mark.window
 
 
 @pytest.fixture
@@ -41,6 +40,7 @@ def panel(qtbot, widget):
     return widget.nuclei
 
 
+@pytest.mark.window
 def test_a_diameter_is_tried_in_view_and_then_used(qtbot, widget, panel):
     qtbot.waitUntil(lambda: "nuclei in view" in panel.status.text(), timeout=WAIT)
     assert panel.status.text().endswith("measured.")

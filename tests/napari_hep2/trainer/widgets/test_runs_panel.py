@@ -1,14 +1,16 @@
 """The list of runs, driven by clicks in a real window, on real finished runs."""
 
+import sys
+
 import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import QSettings, Qt
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog
 
+from napari_hep2.trainer import process as trainer_process
 from napari_hep2.trainer.widgets.widget import LAST_RUN, TrainerWidget
 from napari_hep2.trainer.words import pair_sentence
-from training.inference.cards import read_card
 
 WAIT = 60_000
 
@@ -80,8 +82,14 @@ def test_the_report_and_the_folder_of_a_run_are_shown(qtbot, panel, opened):
 
 
 def test_a_model_is_fitted_from_a_run(qtbot, panel, tmp_path, monkeypatch):
+    """By a stand-in: `test_model_fit` has the command fit a real one."""
     click(qtbot, panel, 0)
-    model = tmp_path / "mine.safetensors"
+    model, asked = tmp_path / "mine.safetensors", []
+    monkeypatch.setattr(
+        trainer_process,
+        "fit_command",
+        lambda *words: asked.append(words) or [sys.executable, "-c", "0"],
+    )
     monkeypatch.setattr(
         QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "mine"), "")
     )
@@ -90,7 +98,7 @@ def test_a_model_is_fitted_from_a_run(qtbot, panel, tmp_path, monkeypatch):
     news = panel._session
     qtbot.waitUntil(lambda: bool(news.message or news.fault), timeout=WAIT)
     assert news.message == f"{model} written; choose it in Classify."
-    assert read_card(model.with_suffix(".json")).measured != "not measured"
+    assert asked == [(panel.state.runs[0].path, model)]
 
 
 def test_without_a_choice_nothing_is_offered(panel):

@@ -370,8 +370,8 @@ def test_in_napari_it_takes_the_theme_and_blocks_nothing(
     run = tmp_path / "run"
     run.mkdir()
     subprocess.run(
-        [sys.executable, str(FAKE), str(run), "--pause", "0", "--folds", "83",
-         "--epochs", "50"], check=True,
+        [sys.executable, str(FAKE), str(run), "--pause", "0", "--folds", "8",
+         "--epochs", "5"], check=True,
     )  # fmt: skip
     loaded = set(sys.modules)
     viewer = make_napari_viewer(show=True)
