@@ -1,6 +1,7 @@
 """The plugin's side against the real command line, on simulated specimens."""
 
 import json
+import sys
 import time
 
 import pytest
@@ -79,8 +80,13 @@ def test_start_stop_resume_and_the_same_numbers_on_both_sides(plan):
 
 
 def test_the_real_forecast_is_understood(plan):
+    """What the command tells, told again by a script: torch is loaded here already."""
+    python, module, name, *words = plan.forecast_command()
+    assert (python, module, name) == ("python", "-m", "training")
+    told = CliRunner().invoke(app, words).stdout
+    assert json.loads(told)["folds"] == SETTINGS["folds"]
     probe = CostProbe()
-    probe.ask(plan.forecast_command())
+    probe.ask([sys.executable, "-c", f"print({told!r})"])
     end = time.monotonic() + 60
     while not probe.poll():
         assert time.monotonic() < end
