@@ -136,7 +136,7 @@ def test_no_command_is_steered_or_ended_by_a_name(
 ):
     monkeypatch.setenv("HEP2_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "400")
-    drawn = [_drawn(seed) for seed in range(times(1, 40))]
+    drawn = [_drawn(seed) for seed in range(times(1, 20))]
     names = [*NAMES[: times(1, len(NAMES))], *drawn]
     wrong, tried = [], 0
     for number, name in enumerate(names):

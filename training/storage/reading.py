@@ -54,9 +54,17 @@ def parse_json(text: str | bytes) -> Any:
 def check_words(content: object) -> None:
     """Raise a ValueError where a string holds half a pair of surrogates.
 
-    An escape may name one; no file and no terminal takes it.
+    An escape may name one; no file and no terminal takes it. Each object is looked at
+    once, however often YAML's aliases name it.
     """
-    json.dumps(content, ensure_ascii=False, default=str).encode()
+    ahead, seen = [content], set()
+    while ahead:
+        one = ahead.pop()
+        if isinstance(one, str):
+            one.encode()
+        elif isinstance(one, dict | list) and id(one) not in seen:
+            seen.add(id(one))
+            ahead += [*one.keys(), *one.values()] if isinstance(one, dict) else one
 
 
 def _whole_number(digits: str) -> int:

@@ -130,7 +130,8 @@ def _group(image: Path, folder: Path) -> dict[str, Any]:
         )
     said = read_metadata(image, file)
     if file.name == "zarr.json":
-        said = said.get("attributes", {}).get("ome", {})
+        attributes = said.get("attributes", {})
+        said = attributes.get("ome", {}) if isinstance(attributes, dict) else attributes
     if not isinstance(said, dict):
         raise damaged(image, f" ({file.name})")
     return said

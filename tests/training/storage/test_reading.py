@@ -1,11 +1,17 @@
 """Broken JSON and arrays are a ValueError, and nothing large is made of a claim."""
 
 import os
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
-from training.storage.reading import parse_json, read_array, read_json
+from training.storage.reading import (
+    check_words,
+    parse_json,
+    read_array,
+    read_json,
+)
 
 
 @pytest.fixture
@@ -76,6 +82,18 @@ def test_what_is_no_json(tmp_path, text):
     for read, given in ((parse_json, text), (read_json, tmp_path / "a.json")):
         with pytest.raises(ValueError, match=r"."):
             read(given)
+
+
+def test_what_is_named_often_is_looked_at_once():
+    for word, refusal in (
+        ("a", nullcontext()),
+        ("\udc00", pytest.raises(UnicodeError)),
+    ):
+        shared = {word: []}
+        for _ in range(100):
+            shared = [shared, shared]
+        with refusal:
+            check_words(shared)
 
 
 def test_a_pair_of_surrogates_is_a_character():

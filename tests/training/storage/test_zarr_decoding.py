@@ -136,6 +136,14 @@ def test_a_label_image_is_a_mask(tmp_path, version):
         read_nuclei(folder, (40, 48))
 
 
+def test_labels_of_which_the_list_is_damaged_are_told(tmp_path):
+    path = write_zarr(tmp_path / "a.zarr", GREY)
+    folder = write_labels(path, "nuclei", GREY).parent
+    for said in ({"attributes": ["ome"]}, {"attributes": {"ome": 3}}, []):
+        (folder / "zarr.json").write_text(json.dumps(said))
+        assert label_folders(path) == [folder]
+
+
 def test_what_bioformats2raw_writes_is_its_one_image(tmp_path):
     path = tmp_path / "a.zarr"
     write_group(path, {"bioformats2raw.layout": 3}, 2)
