@@ -55,6 +55,9 @@ _PASSING = {"epoch", "progress"}
 
 _LONGEST_NAME = 100
 
+_LONGEST_PART, _LONGEST_WAY = 255, 4000
+"""Bytes of a folder's name, and characters of the way to it, that systems take."""
+
 _MAX_CONFIG, _MAX_BRACKETS = 100_000, 300
 
 _PACKAGES = ("numpy", "torch", "scikit-learn", "napari-hep2")
@@ -214,6 +217,7 @@ class RunFolder:
         try:
             content = self.description()
             config = RunConfig.model_validate(content["config"])
+            _check_names(config.data, config.extra)
             names = set(content.get("from_run_folder", ())) & {"data", "extra"}
             found = {n: end_of_way(self.path, getattr(config, n)) for n in names}
             return config.model_copy(update=found)
@@ -376,6 +380,14 @@ def _safe(name: str) -> str:
         mark = hashlib.blake2b(name.encode(), digest_size=5).hexdigest()
         safe = f"{safe[:40].strip('.')}-{mark}"
     return safe
+
+
+def _check_names(*folders: str) -> None:
+    """Refuse what no system takes: only asking whether it is there would raise."""
+    for folder in folders:
+        parts = map(os.fsencode, Path(folder).parts)
+        if len(folder) > _LONGEST_WAY or any(len(one) > _LONGEST_PART for one in parts):
+            raise ValueError("no folder can have this name")
 
 
 def _short_text(path: Path) -> str:

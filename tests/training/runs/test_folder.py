@@ -3,6 +3,7 @@ import time
 from datetime import datetime
 
 import pytest
+import yaml
 
 from training.config import PaperNetworkSettings, ProtocolSettings
 from training.errors import BadRunError, StorageError
@@ -85,6 +86,15 @@ def test_not_a_run_folder(tmp_path):
 )
 def test_a_damaged_configuration(run, text):
     (run.path / "config.yaml").write_text(text)
+    with pytest.raises(BadRunError, match="the configuration is damaged"):
+        run.config()
+
+
+@pytest.mark.parametrize("name", ["9" * 256, "ä" * 200, "/9" * 2001])
+def test_a_folder_that_cannot_be(run, name):
+    content = yaml.safe_load((run.path / "config.yaml").read_text())
+    content["config"]["data"] = name
+    (run.path / "config.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(BadRunError, match="the configuration is damaged"):
         run.config()
 
