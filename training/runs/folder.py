@@ -35,7 +35,7 @@ from training.runs.events import Event
 from training.runs.replay import RunState, observe, replay
 from training.runs.tail import EventTail
 from training.storage.locks import Held, lock_holder, locked
-from training.storage.paths import own_path
+from training.storage.paths import can_be, own_path
 from training.storage.reading import check_words
 from training.storage.seals import is_sealed, seal_of
 from training.storage.shown_paths import end_of_way, way_from
@@ -54,9 +54,6 @@ _PASSING = {"epoch", "progress"}
 """Events that a power cut may take; on a GPU there are hundreds a second."""
 
 _LONGEST_NAME = 100
-
-_LONGEST_PART, _LONGEST_WAY = 255, 4000
-"""Bytes of a folder's name, and characters of the way to it, that systems take."""
 
 _MAX_CONFIG, _MAX_BRACKETS = 100_000, 300
 
@@ -217,7 +214,8 @@ class RunFolder:
         try:
             content = self.description()
             config = RunConfig.model_validate(content["config"])
-            _check_names(config.data, config.extra)
+            if not (can_be(config.data) and can_be(config.extra)):
+                raise ValueError("no folder can have this name")
             names = set(content.get("from_run_folder", ())) & {"data", "extra"}
             found = {n: end_of_way(self.path, getattr(config, n)) for n in names}
             return config.model_copy(update=found)
@@ -380,14 +378,6 @@ def _safe(name: str) -> str:
         mark = hashlib.blake2b(name.encode(), digest_size=5).hexdigest()
         safe = f"{safe[:40].strip('.')}-{mark}"
     return safe
-
-
-def _check_names(*folders: str) -> None:
-    """Refuse what no system takes: only asking whether it is there would raise."""
-    for folder in folders:
-        parts = map(os.fsencode, Path(folder).parts)
-        if len(folder) > _LONGEST_WAY or any(len(one) > _LONGEST_PART for one in parts):
-            raise ValueError("no folder can have this name")
 
 
 def _short_text(path: Path) -> str:

@@ -1,11 +1,22 @@
-"""Paths that stay inside a data folder."""
+"""Paths that a system takes, and that stay inside a data folder."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from training.errors import BadLayoutError, StorageError
+
+_LONGEST_NAME, _LONGEST_PATH = 255, 4000
+"""Bytes of a name and of a path that systems take."""
+
+
+def can_be(path: str) -> bool:
+    """Return whether a system takes a path: to ask for a longer one is an error."""
+    long = len(os.fsencode(path)) > _LONGEST_PATH
+    names = Path(path).parts
+    return not (long or any(len(os.fsencode(one)) > _LONGEST_NAME for one in names))
 
 
 def is_inside(root: Path, path: Path) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from training.errors import BadImageError
-from training.storage.paths import is_inside
+from training.storage.paths import can_be, is_inside
 from training.storage.picture import Channel, damaged
 from training.storage.pixel_size import MICROMETRES, square_side
 from training.storage.reading import read_json
@@ -199,6 +199,7 @@ def _is_plain(name: object) -> bool:
     return (
         isinstance(name, str)
         and name.isprintable()
+        and can_be(name)
         and name not in ("", ".", "..")
         and not set(name) & set("/\\:")
     )

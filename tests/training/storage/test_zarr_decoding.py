@@ -139,7 +139,8 @@ def test_a_label_image_is_a_mask(tmp_path, version):
 def test_labels_of_which_the_list_is_damaged_are_told(tmp_path):
     path = write_zarr(tmp_path / "a.zarr", GREY)
     folder = write_labels(path, "nuclei", GREY).parent
-    for said in ({"attributes": ["ome"]}, {"attributes": {"ome": 3}}, []):
+    long = {"attributes": {"ome": {"labels": ["9" * 300]}}}
+    for said in ({"attributes": ["ome"]}, {"attributes": {"ome": 3}}, [], long):
         (folder / "zarr.json").write_text(json.dumps(said))
         assert label_folders(path) == [folder]
 
