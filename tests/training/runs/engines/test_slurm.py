@@ -129,3 +129,16 @@ def test_parameters_are_submitits(tmp_path, monkeypatch):
         assert engine.workers == 3
         with pytest.raises(BadSettingError, match="nonsense"):
             engine.check(tmp_path, tmp_path)
+
+
+def test_results_that_lie_there_before_the_jobs_are_not_taken(tmp_path, monkeypatch):
+    """Results are pickles: their folder is new, and this user's alone."""
+    monkeypatch.setenv(VARIABLE, "cluster=local")
+    planted = tmp_path / "slurm" / ("0" * 16)
+    planted.mkdir(parents=True)
+    (planted / "1_0_result.pkl").write_bytes(b"of somebody")
+    with open_engine("slurm", "cpu", 1, NETWORK) as engine:
+        engine.check(tmp_path, tmp_path)
+    (own,) = set((tmp_path / "slurm").iterdir()) - {planted}
+    assert own.stat().st_mode & 0o777 == 0o700
+    assert list(own.iterdir()) == []
