@@ -289,16 +289,22 @@ def _left_out(
     ]
     verdicts = [specimen_verdict(one, vocabulary, settings, fitted) for one in groups]
     codes = [one.withheld for one in verdicts]
+    area = _area(inside, [one.distance for one in verdicts])
+    if np.isnan(area):
+        return None
     return LeftOutFigures(
         specimens=len(groups),
-        area=_area(inside, [one.distance for one in verdicts]),
+        area=area,
         not_one_of_these=codes.count(NOT_THESE),
         withheld=len(codes) - codes.count(""),
     )
 
 
 def _area(inside: list[float | None], outside: list[float | None]) -> float:
-    """Return the chance that a left-out specimen is further away than a known one."""
+    """Return the chance that a left-out specimen is further away than a known one.
+
+    NaN where a distance is unknown, as no specimen of a pattern was recognised.
+    """
     values = np.asarray([*inside, *outside], np.float64)
     ranks = scipy.stats.rankdata(values)[len(inside) :]
     m = len(outside)

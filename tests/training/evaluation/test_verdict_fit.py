@@ -369,3 +369,10 @@ def test_a_run_that_ignored_specimens_gives_no_verdict(tmp_path):
 
     with pytest.raises(BadRunError, match="ignore specimens"):
         fit_verdict(Leaky())
+
+
+def test_an_unknown_distance_leaves_the_figures_of_a_pattern_out(monkeypatch):
+    from training.evaluation import verdict_fit
+
+    monkeypatch.setattr(verdict_fit, "_area", lambda *_: float("nan"))
+    assert not fit_predictions(predictions()).calibration.left_out
