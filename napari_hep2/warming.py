@@ -18,7 +18,7 @@ def warm_up() -> Work[UnitRegistry[Any]]:
     """Cut a sample frame: SciPy, scikit-image and decoders are loaded by their use.
 
     What tells the command of a report is loaded too: it would be loaded in the window's
-    thread. So would be the units of layers: pint reads two thousand of them when the
+    thread. So would be the units of layers: pint reads a thousand of them when the
     first layer is made.
 
     Returns

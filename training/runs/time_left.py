@@ -148,8 +148,8 @@ class TimeLeft:
         Parameters
         ----------
         now
-            Seconds since 1970. Between events the answer
-            runs down with it, and not below 0.
+            Seconds since 1970. Between events the answer runs down with it, and not
+            below 0.
         """
         if not self.epochs:
             return None

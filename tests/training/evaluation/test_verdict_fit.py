@@ -374,5 +374,8 @@ def test_a_run_that_ignored_specimens_gives_no_verdict(tmp_path):
 def test_an_unknown_distance_leaves_the_figures_of_a_pattern_out(monkeypatch):
     from training.evaluation import verdict_fit
 
-    monkeypatch.setattr(verdict_fit, "_area", lambda *_: float("nan"))
+    assert verdict_fit._area([0.1, 0.2], [0.3]) == 1
+    unknown = verdict_fit._area([0.1, None], [0.3])
+    assert np.isnan(unknown)
+    monkeypatch.setattr(verdict_fit, "_area", lambda *_: unknown)
     assert not fit_predictions(predictions()).calibration.left_out

@@ -160,13 +160,14 @@ class MendWriter:
                     "its mask was edited elsewhere in the meantime",
                     "open the frame again, then edit it",
                 )
+            # Before any mask: without it the folder is told as one that is not read.
+            about = self._root / MENDED / MENDED_ABOUT
+            if not about.is_file():
+                write_json(about, _ABOUT)
             yield
 
     def _add(self, before: MendHistory, step: Mend) -> MendHistory:
         after = MendHistory(before.folder, (*before.steps, step))
-        about = self._root / MENDED / MENDED_ABOUT
-        if not about.is_file():
-            write_json(about, _ABOUT)
         write_json(after.folder / STEPS, _content(self._frame.name, after))
         return after
 

@@ -255,6 +255,26 @@ def test_killed_before_the_history_was_written_nothing_has_changed(
     assert mend(add).standing.step == 1
 
 
+def test_killed_at_the_first_edit_its_mask_is_none_of_the_data(
+    tmp_path, write_plain, monkeypatch
+):
+    """The folder of edited masks is told by a file, which is there before any mask."""
+    data = write_plain(tmp_path / "plain", ["a/a_p0", "b/b_p0"]).resolve()
+    before = read_collection(data)
+    frame = before.specimens[0].frames[0]
+    labels = extract_frame(frame, *HOW).labels
+    change = settle_labels(labels, np.where(labels == 1, 0, labels), int(labels.max()))
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.data.masks.history_writer.write_json", die)
+    with pytest.raises(KeyboardInterrupt):
+        MendWriter(data, frame, "ann").save(read_mends(data, frame.name), change, "")
+    after = read_collection(data)
+    assert (after.specimens, after.notes) == (before.specimens, before.notes)
+
+
 def test_one_window_at_a_time_writes_and_clears_what_a_kill_left(data, frame, mend):
     mend(add)
     folder = read_mends(data.resolve(), frame.name).folder
