@@ -43,7 +43,7 @@ needs_fork = pytest.mark.skipif(os.name == "nt", reason="needs fork and kill -9"
 @pytest.fixture
 def only_long(times):
     if not times(0, 1):
-        pytest.skip("two windows are killed in test_curation_session; more by --long")
+        pytest.skip("a window is killed in test_curation_session; fifty by --long")
 
 
 def _records(path):
